@@ -1,0 +1,93 @@
+"""Reading files from strangers, and writing files that are whole or absent.
+
+JSON is read as data and nothing else: bounded in size, no duplicate keys (the standard parser would keep the
+last one silently), no NaN and no infinities. Whatever is written goes to a temporary file beside the target,
+which is renamed when it is complete.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from .errors import LabError
+
+MAX_BYTES = 16 * 2**20  # a machine of 20,306 links takes about 2 MB
+
+
+class FileError(LabError):
+    """A file that cannot be read, written or understood."""
+
+
+def read_text(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> str:
+    """The text of a UTF-8 file of at most ``max_bytes``. Raises :class:`FileError`."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a null byte in the name
+        raise FileError(f"{str(path)!r}: not a file name: {error}") from None
+    if len(data) > max_bytes:
+        raise FileError(f"{path}: larger than {max_bytes / 2**20:g} MiB, the most that is read")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileError(f"{path}: not a text file (UTF-8)") from None
+
+
+def read_json(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Any:
+    """The contents of a JSON file. Raises :class:`FileError` for whatever is not strictly JSON."""
+    text = read_text(path, max_bytes)
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise FileError(f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except _Strict as error:
+        raise FileError(f"{path}: {error}") from None
+    except RecursionError:
+        raise FileError(f"{path}: nested too deeply") from None
+    except ValueError as error:  # integers of thousands of digits
+        raise FileError(f"{path}: a number cannot be read: {str(error).split(';')[0]}") from None
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a file that appears under its name only when it is complete. Raises :class:`FileError`."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """As :func:`write_bytes`, for text in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """As :func:`write_bytes`, for JSON, indented."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+class _Strict(ValueError):
+    pass
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise _Strict(f"the key {key!r} stands twice in one object; keep one of them")
+        result[key] = value
+    return result
+
+
+def _no_constant(name: str) -> Any:
+    raise _Strict(f"{name} is not a number that a machine can use; write a finite one")

@@ -1,0 +1,98 @@
+"""Neuron types: what a super-neuron computes, and the names of its inputs and outputs.
+
+A neuron of a dataflow matrix machine has any number of named inputs and named outputs, and a V-value flows
+on each. Its activation function is a plain Python function: one positional argument for every input, in
+order, and one result for every output (a tuple if there are several). It is written in the algebra of
+:mod:`dmmlab.vvalues`, so it is pure and differentiable, and a new type is one line of a notebook::
+
+    difference = NeuronType("difference", ("plus", "minus"), ("value",), lambda u, v: add(u, scale(-1, v)))
+
+The types below are those of the machines of 2022 ("DMM Lite").
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import LabError
+from .vvalues import Number, VValue, add, dot, is_plain, max_norm, number
+
+Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
+
+
+@dataclass(frozen=True)
+class NeuronType:
+    """A kind of neuron.
+
+    ``function`` takes one V-value per input (``{}`` where nothing arrives) and returns one per output.
+    ``feedback`` lists pairs (input, output): the hard self-links that a neuron of this type is born with.
+    ``reads_stream`` marks the types whose function takes the machine's input stream as one argument more.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    function: Callable[..., Any]
+    feedback: tuple[Port, ...] = ()
+    reads_stream: bool = False
+
+    def activate(self, inputs: VValue, stream: Callable[[Number], VValue] | None = None) -> dict[str, VValue]:
+        """One up movement of one neuron: ``{input: V-value} -> {output: V-value}``."""
+        arguments = [inputs.get(field, {}) for field in self.inputs]
+        if self.reads_stream:
+            arguments.append(stream)
+        results = self.function(*arguments)
+        if len(self.outputs) == 1:
+            results = (results,)
+        elif not isinstance(results, tuple) or len(results) != len(self.outputs):
+            raise LabError(
+                f"neuron type {self.name!r}: its function must return a tuple of {len(self.outputs)} V-values, "
+                f"one for each of {self.outputs}"
+            )
+        return dict(zip(self.outputs, results, strict=True))
+
+
+def constant(name: str, output: str, value: VValue) -> NeuronType:
+    """The type of a neuron that has no inputs and emits ``value`` in every cycle."""
+    return NeuronType(name, (), (output,), lambda: value)
+
+
+def clip(x: Number, low: float, high: float) -> Number:
+    """``min(max(x, low), high)``. Its derivative is 0 outside, and 1 inside and on the boundary."""
+    if is_plain(x):
+        return min(max(x, low), high)
+    import jax.numpy as jnp
+
+    return jnp.where((x < low) | (x > high), jnp.where(x < low, low, high), x)
+
+
+def relu(x: Number) -> Number:
+    """``max(x, 0)``. Its derivative at 0 is 0."""
+    if is_plain(x):
+        return max(x, 0.0)
+    import jax.numpy as jnp
+
+    return jnp.where(x > 0, x, 0.0)
+
+
+def _compare(u: VValue, v: VValue) -> tuple[Number, Number]:
+    difference = number(u) - number(v)
+    return relu(difference), relu(-difference)
+
+
+# The neurons around a network: one of each in a machine.
+TIMER = NeuronType("timer", ("timer",), ("timer",), lambda t: number(t) + 1.0, feedback=(("timer", "timer"),))
+INPUT = NeuronType("input", ("timer",), ("char",), lambda t, stream: stream(number(t)), reads_stream=True)
+CONST_1 = constant("const_1", "const_1", 1.0)
+EOS = constant("eos", "char", {".": 1.0})  # the mark that ends a sentence
+OUTPUT = NeuronType("output", ("dict-1", "dict-2"), (), lambda *answers: ())  # what arrives is the machine's answer
+
+# The neurons that a network is made of.
+ACCUM = NeuronType("accum", ("dict-1", "dict-2"), ("dict",), add, feedback=(("dict-1", "dict"),))
+NORM = NeuronType("norm", ("dict",), ("norm",), max_norm)
+DOT = NeuronType("dot", ("dict-1", "dict-2"), ("dot",), lambda u, v: clip(dot(u, v), -4.0, 4.0))
+COMPARE = NeuronType("compare", ("dict-1", "dict-2"), ("true", "false"), _compare)
+ID_FIELDS = ("dict-1", "dict-2", "dict", "norm", "dot", "true", "false")
+ID = NeuronType("id", ID_FIELDS, ID_FIELDS, lambda *values: values)
+
+TYPES_2022 = (TIMER, INPUT, CONST_1, EOS, OUTPUT, ACCUM, NORM, DOT, COMPARE, ID)

@@ -1,0 +1,97 @@
+"""Input streams: what a machine's input neuron emits in each cycle.
+
+A stream is a function from a cycle (0, 1, 2, ...) to a V-value. The one of 2022 shows a string to the machine
+one character every ten cycles, each as the V-value ``{character: 1.0}``, repeats the last character for ever,
+and shows nothing in between: :func:`characters`. The same with words, or any items, is :func:`symbols`; any
+V-values in any cycles make a :class:`Stream`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+from .errors import LabError
+from .vvalues import NUMBER, Number, VValue, check, describe
+
+
+class StreamError(LabError):
+    """A stream that cannot be."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The V-values ``events[t]`` in cycles ``t``, nothing in the other cycles.
+
+    With ``repeat_every`` the last event comes again and again, every so many cycles after its first time.
+    """
+
+    events: Mapping[int, VValue]
+    repeat_every: int | None = None
+
+    def __post_init__(self):
+        for t in self.events:
+            if not isinstance(t, int) or isinstance(t, bool) or t < 0:
+                raise StreamError(f"cycle {describe(t)}: a cycle is a whole number from 0 on")
+        object.__setattr__(self, "events", {t: check(self.events[t], (f"cycle {t}",)) for t in sorted(self.events)})
+        if self.repeat_every is not None:
+            _check_period(self.repeat_every)
+
+    def __call__(self, t: Number) -> VValue:
+        """The V-value of cycle ``t``; ``{}`` if there is none (in a fraction of a cycle, too)."""
+        if t in self.events:
+            return self.events[t]
+        last = max(self.events, default=0)
+        if self.repeat_every is not None and t > last and (t - last) % self.repeat_every == 0:
+            return self.events.get(last, {})
+        return {}
+
+    def take(self, cycles: int) -> Iterator[VValue]:
+        """The V-values of the first cycles, one by one."""
+        return (self(t) for t in range(cycles))
+
+
+def characters(string: str, period: int = 10, repeat_last: bool = True) -> Stream:
+    """One character of ``string`` every ``period`` cycles, from cycle 0; the last one repeats for ever.
+
+    Every character is a symbol as it stands: case matters, and so does white space.
+    """
+    if not isinstance(string, str):
+        raise StreamError(f"expected a string, got {describe(string)}")
+    return symbols(string, period, repeat_last)
+
+
+def symbols(items: Iterable[str], period: int = 10, repeat_last: bool = True) -> Stream:
+    """The same for any items, as in ``symbols("to be or not to be .".split())``."""
+    _check_period(period)
+    items = list(items)
+    return _one_hot(items, [period * i for i in range(len(items))], period if repeat_last else None)
+
+
+def spaced(items: Iterable[str], gaps: Iterable[int]) -> Stream:
+    """Items with gaps of their own: ``gaps[i]`` silent cycles before item ``i``; nothing is repeated."""
+    items, gaps = list(items), list(gaps)
+    if len(items) != len(gaps):
+        raise StreamError(f"{len(items)} items and {len(gaps)} gaps: there must be one gap before every item")
+    for gap in gaps:
+        if not isinstance(gap, int) or gap < 0:
+            raise StreamError(f"gap {describe(gap)}: expected a whole number of cycles from 0 on")
+    return _one_hot(items, [t - 1 for t in accumulate(gap + 1 for gap in gaps)], None)
+
+
+def values(vvalues: Iterable[VValue]) -> Stream:
+    """One V-value a cycle, from cycle 0, then nothing; ``{}`` is a gap."""
+    return Stream(dict(enumerate(vvalues)))
+
+
+def _one_hot(items: list[str], times: list[int], repeat_every: int | None) -> Stream:
+    if not items:
+        raise StreamError("an empty stream: give at least one character or item")
+    for item in items:
+        if not isinstance(item, str) or item == NUMBER:
+            raise StreamError(f"item {describe(item)}: expected a string other than {NUMBER!r}, which is reserved")
+    return Stream({t: {item: 1.0} for t, item in zip(times, items, strict=True)}, repeat_every)
+
+
+def _check_period(period: int) -> None:
+    if not isinstance(period, int) or isinstance(period, bool) or period < 1:
+        raise StreamError(f"period {describe(period)}: expected a whole number of cycles from 1 on")
