@@ -72,9 +72,7 @@ def imitation_error(machine: Machine, streams: Streams, cycles: int, teacher: Ma
     ``output`` in each cycle. The tests that were published in 2022 are of this kind, in single precision:
     ``imitation_error(machine.astype(np.float32), characters("test string."), 140)``.
     """
-    pairs = zip(
-        answers(machine, streams, cycles), answers(teacher or handcrafted(), streams, cycles), strict=True
-    )
+    pairs = zip(answers(machine, streams, cycles), answers(teacher or handcrafted(), streams, cycles), strict=True)
     differences = [add(answer, scale(-1.0, wanted)) for answer, wanted in pairs]
     return ImitationError(
         loss=float(sum(dot(difference, difference) for difference in differences)),

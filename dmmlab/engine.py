@@ -43,6 +43,16 @@ class State(NamedTuple):
     inputs: VValue
     outputs: VValue
 
+    def arrived(self, port: str) -> VValue:
+        """What the input ``neuron.field`` received in this cycle; ``{}`` if nothing."""
+        neuron, _, name = port.rpartition(".")
+        return self.inputs.get(neuron, {}).get(name, {})
+
+    def emitted(self, port: str) -> VValue:
+        """What the output ``neuron.field`` sent in this cycle; ``{}`` if nothing."""
+        neuron, _, name = port.rpartition(".")
+        return self.outputs.get(neuron, {}).get(name, {})
+
 
 START = State(cycle=-1, inputs={}, outputs={})
 
@@ -54,13 +64,14 @@ def down(matrix: VValue, outputs: VValue) -> VValue:
 
 def up(neurons: Mapping[str, NeuronType], inputs: VValue, streams: Mapping[str, Callable[[Number], VValue]]) -> VValue:
     """The up movement: every neuron's activation function, applied to what has arrived at it."""
-    return trim(
-        {name: kind.activate(inputs.get(name, {}), streams.get(name)) for name, kind in neurons.items()}
-    )
+    return trim({name: kind.activate(inputs.get(name, {}), streams.get(name)) for name, kind in neurons.items()})
 
 
 def step(
-    state: State, matrix: VValue, neurons: Mapping[str, NeuronType], streams: Mapping[str, Callable[[Number], VValue]]
+    state: State,
+    matrix: VValue,
+    neurons: Mapping[str, NeuronType],
+    streams: Mapping[str, Callable[[Number], VValue]],
 ) -> State:
     """One two-stroke cycle."""
     inputs = down(matrix, state.outputs)

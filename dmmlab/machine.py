@@ -165,7 +165,9 @@ class Machine:
         path = (*_port(to), *_port(source))
         other = self.soft if hard else self.hard
         if _weight(other, path) is not None:
-            raise MachineError(f"{to} <- {source}: there is a {'soft' if hard else 'hard'} link already; unlink it first")
+            raise MachineError(
+                f"{to} <- {source}: there is a {'soft' if hard else 'hard'} link already; unlink it first"
+            )
         part = "hard" if hard else "soft"
         return replace(self, **{part: _with_weight(getattr(self, part), path, weight)})
 

@@ -5,9 +5,10 @@ A V-value is a number, or a dictionary from strings to V-values::
     {"t": 2.0, "e": 1.0, "word": {"length": 4.0}, ":number": 0.5}
 
 Read it as a vector: every leaf is a coordinate, and the path of keys that leads to the leaf is the name of
-that coordinate. This is the vector space of Bukatin and Anthony, "Dataflow Matrix Machines and V-values: a Bridge
-between Programs and Neural Nets" (arXiv:1712.07447). Vectors are added coordinate by coordinate, an absent coordinate is zero, and the reserved key ``:number``
-holds the coordinate of the empty path below a key, so that ``3.5`` and ``{":number": 3.5}`` are one vector.
+that coordinate. This is the vector space of Bukatin and Anthony, "Dataflow Matrix Machines and V-values: a
+Bridge between Programs and Neural Nets" (arXiv:1712.07447). Vectors are added coordinate by coordinate, an absent
+coordinate is zero, and the reserved key ``:number`` holds the coordinate of the empty path below a key, so that
+``3.5`` and ``{":number": 3.5}`` are one vector.
 
 They are plain dictionaries, on purpose: JAX takes them as pytrees, and ``jax.grad`` with respect to a tree
 works as it is. Every result here is *canonical*: no zeros, no empty subtrees, a pure scalar is a number,

@@ -1,0 +1,272 @@
+"""The command line. Every command says ``--help``; bad input is one line on standard error and exit status 2."""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import LabError, one_of
+from .machine import Machine
+from .streams import Stream, symbols
+
+MACHINE_HELP = "a machine's JSON file, or 'handcrafted' or 'published' for the duplicate detectors of the journal"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0, 1 if a notebook failed, 2 for bad usage or input."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except LabError as error:
+        print(f"dmmlab {options.name}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(f"dmmlab {options.name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .engine import run
+    from .views import show
+
+    machine, stream = _machine(options.machine), _stream(options)
+    cycles = options.cycles or _enough_cycles(options)
+    sinks = [name for name, kind in machine.neurons.items() if not kind.outputs]
+    if not sinks:
+        raise LabError(f"{options.machine}: no output neuron, so there is nothing to print")
+    rows = (
+        (state.cycle, {name: state.inputs[name] for name in sinks if name in state.inputs})
+        for state in run(machine, stream, cycles)
+    )
+    if options.json:
+        outputs = [{"cycle": cycle, **arrived} for cycle, arrived in rows]
+        _print_json({"machine": options.machine, "string": options.string, "cycles": cycles, "outputs": outputs})
+        return 0
+    ports = [(name, field) for name in sinks for field in machine.neurons[name].inputs]
+    widths = [max(12, len(f"{name}.{field}")) for name, field in ports]
+    header = "  ".join(f"{f'{name}.{field}':>{w}}" for (name, field), w in zip(ports, widths, strict=True))
+    reading = max(2, *(len(item) for item in _items(options)))
+    print(f"cycle  {'in':<{reading}}  {header}")
+    for cycle, arrived in rows:
+        shown = [show(arrived.get(name, {}).get(field, {})) for name, field in ports]
+        cells = "  ".join(f"{text:>{w}}" for text, w in zip(shown, widths, strict=True))
+        item = "".join(stream(cycle))
+        print(f"{cycle:>5}  {item if item.isprintable() else repr(item)[1:-1]:<{reading}}  {cells}")
+    return 0
+
+
+def _test(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from .detectors import imitation_error
+
+    machine, stream = _machine(options.machine).astype(np.float32), _stream(options)
+    if "output" not in machine.neurons:
+        raise LabError(f"{options.machine}: no neuron 'output' to compare with the handcrafted detector")
+    cycles = options.cycles or _enough_cycles(options)
+    error = imitation_error(machine, stream, cycles)
+    if options.json:
+        _print_json({**error._asdict(), "links": machine.count()})
+    else:
+        print(f"loss               {error.loss:.8g}   (sum of squared errors over {cycles} cycles)")
+        print(f"max squared error  {error.max_squared_error:.8g}")
+        print(f"links              {machine.count()}")
+    return 0
+
+
+def _draw(options: argparse.Namespace) -> int:
+    from .circuits import circuit
+    from .graphics import FORMATS
+
+    machine, out = _machine(options.machine), Path(options.out)
+    if out.suffix.removeprefix(".") not in FORMATS:
+        raise LabError(f"{out}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
+    circuit(machine, only_live=options.live, hide=options.hide, digits=options.digits).save_as(out, dpi=options.dpi)
+    if options.json:
+        _print_json({"drawing": str(out), "links": machine.count()})
+    return 0
+
+
+def _journal(options: argparse.Namespace) -> int:
+    from . import journal
+
+    paths = journal.notebooks(options.notebooks)
+    parameters = journal.parse_parameters(paths, options.parameter)
+    if options.update:
+        if parameters:
+            raise LabError("--update stores outputs of the journal as it is: leave out -p")
+        parameters = {"figures": "../figures"}
+    out, executed, failed = Path(options.out), [], None
+    for path in paths:
+        print(path.stem, file=sys.stderr)
+        try:
+            executed.append(journal.execute(path, out, parameters, quiet=not sys.stderr.isatty()))
+        except journal.CellFailed as error:
+            print(f"dmmlab journal: {error}", file=sys.stderr)
+            failed = path.stem
+            break
+        if options.update:
+            journal.update(executed[-1], path)
+    if options.json:
+        done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
+        _print_json({"executed": done, "failed": failed})
+    else:
+        for each in executed:
+            print(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}")
+    return 1 if failed else 0
+
+
+def _machine(name: str) -> Machine:
+    from . import detectors
+
+    if name == "handcrafted":
+        return detectors.handcrafted()
+    if name == "published":
+        return detectors.published()
+    if not Path(name).exists() and not name.endswith(".json"):
+        raise LabError(f"{one_of('machine', name, ('handcrafted', 'published'))}, or the name of a file")
+    return Machine.from_json(name)
+
+
+def _stream(options: argparse.Namespace) -> Stream:
+    return symbols(_items(options), options.period)
+
+
+def _items(options: argparse.Namespace) -> list[str]:
+    items = options.string.split() if options.words else list(options.string)
+    if not items:
+        raise LabError(f"--string {options.string!r}: give at least one {'word' if options.words else 'character'}")
+    return items
+
+
+def _enough_cycles(options: argparse.Namespace) -> int:
+    return options.period * len(_items(options)) + 20  # as in 2022: 12 characters, 140 cycles
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _whole(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 1 <= int(text) <= 10_000_000:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 to 10,000,000")
+
+
+def _digits(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 0 <= int(text) <= 9:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to 9")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="dmmlab",
+        description="The DMM synthesis lab journal: run, test and draw machines; execute the journal.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, function: Any, summary: str, description: str = "") -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=description or f"{summary[0].upper()}{summary[1:]}.")
+        sub.set_defaults(command=function, name=name)
+        sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        return sub
+
+    def reads_string(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
+        sub.add_argument(
+            "--string", required=True, metavar="S", help="what the machine reads; the last character repeats"
+        )
+        sub.add_argument(
+            "--cycles",
+            type=_whole,
+            metavar="T",
+            help="how many cycles (default: 20 after the last character's turn)",
+        )
+        sub.add_argument(
+            "--period",
+            type=_whole,
+            default=10,
+            metavar="P",
+            help="one character every P cycles (default: 10)",
+        )
+        sub.add_argument("--words", action="store_true", help="read the string word by word, split at white space")
+
+    sub = command(
+        "run",
+        _run,
+        "run a machine on a string and print what arrives at its output in each cycle",
+    )
+    reads_string(sub)
+    sub.add_argument("--engine", choices=["tree"], default="tree", help="what computes (default: tree, the reference)")
+
+    sub = command(
+        "test",
+        _test,
+        "measure how well a machine imitates the handcrafted duplicate detector",
+        "Runs a machine beside the handcrafted duplicate detector, in single precision as in 2022, and prints the sum "
+        "of squared errors over both outputs and all cycles, the largest squared error, and the number of soft links.",
+    )
+    reads_string(sub)
+
+    sub = command("draw", _draw, "draw a machine as a circuit diagram")
+    sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
+    sub.add_argument(
+        "out",
+        metavar="OUT",
+        help="the file to write: its ending, .svg .pdf .png .eps or .gv, says the format",
+    )
+    sub.add_argument("--live", action="store_true", help="leave out links and neurons that cannot influence the output")
+    sub.add_argument(
+        "--hide",
+        action="append",
+        default=[],
+        metavar="NEURON",
+        help="leave out a neuron, such as timer; may be repeated",
+    )
+    sub.add_argument("--digits", type=_digits, default=2, metavar="N", help="decimals of the weights (default: 2)")
+    sub.add_argument("--dpi", type=_whole, default=300, metavar="N", help="dots per inch of a PNG (default: 300)")
+
+    sub = command(
+        "journal",
+        _journal,
+        "execute the notebooks of the journal, in order",
+        "Executes the journal with papermill, in order, or the notebooks that are named. Writes executed notebooks, "
+        "an HTML page of each, and the figures. Stops with exit status 1 at a cell that fails, and shows it.",
+    )
+    sub.add_argument(
+        "notebooks",
+        nargs="*",
+        metavar="NOTEBOOK",
+        help="a path, or how a notebook's name begins, such as 03 (default: all)",
+    )
+    sub.add_argument(
+        "-p",
+        dest="parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set a notebook's parameter; may be repeated",
+    )
+    sub.add_argument("--out", default="build/journal", metavar="DIR", help="where to write (default: build/journal)")
+    sub.add_argument(
+        "--update",
+        action="store_true",
+        help="also store the outputs in the notebooks themselves, and the figures in figures/",
+    )
+    return parser

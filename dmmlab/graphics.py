@@ -1,0 +1,99 @@
+"""Drawings: a Graphviz digraph that renders itself, with nothing installed by hand.
+
+pygraphviz carries the Graphviz libraries, and the font comes with matplotlib, so a drawing is the same on every
+machine.
+"""
+
+import contextlib
+import html
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import graphviz
+
+from .errors import LabError, one_of
+from .files import write_bytes
+
+FORMATS = ("svg", "pdf", "png", "eps", "gv")
+FONT = "DejaVu Sans"
+
+
+class DrawingError(LabError):
+    """A drawing that cannot be made."""
+
+
+class Drawing(graphviz.Digraph):
+    """A ``graphviz.Digraph`` that renders in this process, whether or not a ``dot`` is installed."""
+
+    def pipe(self, format: str | None = None, *, dpi: int = 96, **_: object) -> bytes:  # type: ignore[override]
+        """The drawing as bytes, in ``svg``, ``pdf``, ``png``, ``eps`` or ``gv``."""
+        format = format or "svg"
+        if format not in FORMATS:
+            raise DrawingError(one_of("format", format, FORMATS))
+        if format == "gv":
+            return self.source.encode()
+        _load_bundled_font()
+        drawn = _render(self.source, format, f"-Gdpi={dpi}" if format == "png" else "")
+        return _with_fallback_font(drawn) if format == "svg" else drawn
+
+    def save_as(self, path: str | os.PathLike, dpi: int = 300) -> Path:
+        """Writes the drawing in the format that the file's ending names, whole or not at all."""
+        path = Path(path)
+        write_bytes(path, self.pipe(path.suffix.removeprefix("."), dpi=dpi))
+        return path
+
+    def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_):
+        # PNG beside SVG: viewers that do not trust the notebook show the PNG.
+        return {"image/svg+xml": self.pipe("svg").decode(), "image/png": self.pipe("png", dpi=144)}
+
+
+@cache
+def _load_bundled_font() -> None:
+    """Starts Graphviz with matplotlib's fonts and no others, so that a drawing is the same on every machine.
+
+    Graphviz asks fontconfig for its fonts once in the life of a process; the environment is then put back.
+    """
+    import matplotlib
+
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    before = os.environ.get("FONTCONFIG_FILE")
+    with tempfile.TemporaryDirectory() as folder, _silent_stderr():
+        config = Path(folder) / "fonts.conf"
+        config.write_text(
+            f"<fontconfig><dir>{html.escape(str(fonts))}</dir><cachedir>{html.escape(folder)}</cachedir>"
+            "<config><rescan><int>0</int></rescan></config></fontconfig>\n"
+        )
+        os.environ["FONTCONFIG_FILE"] = str(config)
+        try:
+            _render(f'digraph {{ node [fontname="{FONT}"] a [label=<a<b>b</b>>] }}', "svg")
+        finally:
+            del os.environ["FONTCONFIG_FILE"]
+            if before is not None:
+                os.environ["FONTCONFIG_FILE"] = before
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keeps a C library from writing to standard error: fontconfig warns of system files that we do not use."""
+    saved = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _render(source: str, format: str, options: str = "") -> bytes:
+    import pygraphviz  # here, because it loads Graphviz, and Graphviz the fonts
+
+    return pygraphviz.AGraph(string=source).draw(format=format, prog="dot", args=options)
+
+
+def _with_fallback_font(svg: bytes) -> bytes:
+    # Verdana has the widths of DejaVu Sans, where a reader has no DejaVu.
+    return svg.replace(f'font-family="{FONT}"'.encode(), f'font-family="{FONT}, Verdana, sans-serif"'.encode())

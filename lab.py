@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Sets everything up and runs it; needs Python 3.11 or newer and nothing else.
+
+    python3 lab.py journal    executes the journal (more: python3 lab.py journal --help)
+    python3 lab.py test       passes the tests (more: python3 lab.py test --help)
+    python3 lab.py open       opens the notebooks in JupyterLab
+
+Packages go to the folder .venv beside this file, once. Inside the conda environment of environment.yml they are
+there already, and nothing is installed.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent
+COMMANDS = {
+    "journal": ["dmmlab", "journal"],
+    "test": ["pytest"],
+    "open": ["jupyterlab", "notebooks"],
+}
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in COMMANDS:
+        print(__doc__.strip(), file=sys.stderr)
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    if sys.version_info < (3, 11):
+        print(f"lab.py: this is Python {sys.version.split()[0]}; 3.11 or newer is needed", file=sys.stderr)
+        return 2
+    python = sys.executable if _is_conda_environment() else _python_of_venv()
+    module, *rest = COMMANDS[arguments[0]]
+    os.chdir(PROJECT)
+    return subprocess.call([str(python), "-m", module, *rest, *arguments[1:]])
+
+
+def _is_conda_environment() -> bool:
+    return os.environ.get("CONDA_DEFAULT_ENV") == "dmmlab"
+
+
+def _python_of_venv() -> Path:
+    """The interpreter of .venv, which is made, or brought up to date, if pyproject.toml says otherwise."""
+    home = PROJECT / ".venv"
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = home / "installed.txt"
+    wanted = hashlib.sha256((PROJECT / "pyproject.toml").read_bytes() + str(PROJECT).encode()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print("lab.py: installing what the journal needs into .venv (once, some minutes)", file=sys.stderr)
+        venv.EnvBuilder(with_pip=True, clear=True).create(home)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--editable", ".[journal,test]"], cwd=PROJECT, check=True)
+        stamp.write_text(wanted)
+    return python
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"lab.py: the set-up failed: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
