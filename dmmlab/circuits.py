@@ -50,8 +50,12 @@ def layers(machine: Machine, g: nx.MultiDiGraph) -> dict[str, int]:
     readers = {name for name, kind in machine.neurons.items() if kind.reads_stream}
     drivers = {name for reader in readers for name in nx.ancestors(simple, reader)} - readers
     roots = readers | {name for name in simple if not simple.in_degree(name)} - drivers
-    # Feedback is a link inside a cycle that leads no farther from the roots.
-    distance = nx.multi_source_dijkstra_path_length(simple, roots, weight=None) if roots else {}
+    # Feedback is a link inside a cycle that leads no farther from the input (or, where the input does not reach, from
+    # the other roots).
+    distance: dict[str, float] = {}
+    for start in (roots, readers):
+        if start:
+            distance |= nx.multi_source_dijkstra_path_length(simple, start, weight=None)
     component = {name: i for i, names in enumerate(nx.strongly_connected_components(simple)) for name in names}
     forward = nx.DiGraph()
     forward.add_nodes_from(simple)
@@ -152,8 +156,8 @@ def _port_id(side: str, field: str) -> str:
 
 
 def _number(x: float, digits: int) -> str:
-    """``-0.50`` with a true minus sign; ``1`` for 1.00."""
-    text = f"{x:.{digits}f}"
-    if digits and float(text) == int(float(text)) and float(x) == int(x):
+    """``-0.50`` with a true minus sign; ``1`` for exactly 1; one significant digit where ``digits`` show none."""
+    text = f"{x:.{digits}f}" if abs(x) >= 0.5 * 10**-digits else f"{x:.0e}"
+    if x == int(x):
         text = str(int(x))
     return text.replace("-", "−")

@@ -5,11 +5,12 @@ character has come so far, minus 1 (nothing while there is no duplicate); at ``o
 stops so far, up to 4.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from .engine import Streams, answers
 from .machine import Links, Machine
-from .neurons import TYPES_2022, constant
+from .neurons import constant
 from .vvalues import add, dot, max_norm, scale
 
 # A published fact: the weights to two decimals, as shown in the author's talk at JuliaCon 2023.
@@ -36,8 +37,7 @@ def handcrafted(end_mark: str = ".") -> Machine:
 
     ``end_mark`` is the item that is counted at ``output.dict-2``.
     """
-    types = [constant("eos", "char", {end_mark: 1.0}) if kind.name == "eos" else kind for kind in TYPES_2022]
-    return Machine.build(
+    machine = Machine.build(
         {
             "accum.dict-2": {"input.char": 1.0},
             "norm.dict": {"accum.dict": 1.0},
@@ -47,9 +47,12 @@ def handcrafted(end_mark: str = ".") -> Machine:
             "compare.dict-2": {"const_1.const_1": 1.0},
             "output.dict-1": {"compare.true": 1.0},
             "output.dict-2": {"dot.dot": 1.0},
-        },
-        types=types,
+        }
     )
+    if end_mark == ".":
+        return machine
+    eos = constant(f"eos {end_mark}", "char", {end_mark: 1.0})  # a type, and so a name, of its own
+    return replace(machine, neurons={**machine.neurons, "eos": eos})
 
 
 def published() -> Machine:

@@ -93,7 +93,7 @@ def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, 
     target, page = out / "notebooks" / path.name, out / "html" / f"{path.stem}.html"
     for each in (target.parent, page.parent, out / "figures"):
         _make_folder(each)
-    known = pm.inspect_notebook(path)
+    known = _parameters_of(path)
     given = {"figures": os.path.relpath(out / "figures", path.parent), **(parameters or {})}
     scratch = target.with_name(f".{target.name}")
     started, failure = time.monotonic(), None
@@ -127,8 +127,7 @@ def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) ->
 
     Raises :class:`JournalError` for a parameter that no notebook has, or that needs a value of another type.
     """
-    pm = _papermill()
-    defaults = {name: info["default"] for path in paths for name, info in pm.inspect_notebook(path).items()}
+    defaults = {name: info["default"] for path in paths for name, info in _parameters_of(path).items()}
     values = {}
     for name, text in texts:
         if name not in defaults:
@@ -191,6 +190,14 @@ def _page(notebook: Any, title: str) -> str:
         body,
         flags=re.S,
     )
+
+
+def _parameters_of(path: Path) -> dict[str, Any]:
+    pm = _papermill()
+    try:
+        return pm.inspect_notebook(path)
+    except Exception as error:  # nbformat, jsonschema and papermill each raise kinds of their own
+        raise JournalError(f"{path}: not a notebook that can be executed: {str(error).splitlines()[0]}") from None
 
 
 def _tags(cell: Any) -> list[str]:

@@ -1,0 +1,78 @@
+"""The notebooks as a reader meets them: opened in JupyterLab, untrusted as from a fresh clone, and run there."""
+
+from pathlib import Path
+
+import pytest
+
+from dmmlab import journal
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PROJECT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb"))
+
+READY = """() => {
+    const session = window.jupyterapp?.shell.currentWidget?.sessionContext?.session;
+    return session?.kernel?.connectionStatus === "connected" && session.kernel.status === "idle";
+}"""
+# Pictures load lazily as one scrolls; every one must have come, with a size.
+BROKEN = "() => [...document.querySelectorAll('.jp-OutputArea img')].filter(i => !i.complete || !i.naturalWidth).length"
+PICTURES = ".jp-OutputArea-output img, .jp-OutputArea-output svg"
+
+
+def open_notebook(browser, lab, name):
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(f"{lab}/doc/tree/notebooks/{name}")
+    page.wait_for_function(READY, timeout=60_000)
+    return page
+
+
+def scroll_through(page):
+    for cell in page.locator(".jp-Notebook .jp-Cell").all():
+        cell.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_pictures_are_visible_in_a_fresh_clone(browser, lab, path):
+    page = open_notebook(browser, lab, path.name)
+    expected = path.read_text().count('"image/png"')
+    scroll_through(page)
+    page.wait_for_function(f"() => document.querySelectorAll('{PICTURES}').length >= {expected}", timeout=20_000)
+    assert expected >= 1
+    assert page.evaluate(BROKEN) == 0
+    page.close()
+
+
+def test_a_notebook_runs_in_the_lab(browser, lab):
+    page = open_notebook(browser, lab, "02_two_stroke_cycle.ipynb")
+    run = "name => window.jupyterapp.commands.execute(name)"
+    page.evaluate(run, "notebook:clear-all-cell-outputs")
+    page.wait_for_function(f"() => document.querySelectorAll('{PICTURES}').length === 0")
+    page.evaluate(run, "notebook:run-all-cells")
+    page.wait_for_function(
+        """() => { const model = window.jupyterapp.shell.currentWidget.content.model;
+                   const cells = [...model.cells].filter(c => c.type === 'code');
+                   return cells.length && cells.every((c, i) => c.executionCount === i + 1); }""",
+        timeout=90_000,
+    )
+    outputs = page.evaluate(
+        """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')
+                 .flatMap(c => c.outputs.toJSON().map(o => o.output_type))"""
+    )
+    assert "error" not in outputs
+    assert "execute_result" in outputs
+    page.close()
+
+
+def test_the_html_pages_need_no_network(browser, tmp_path):
+    """A page of the journal opens without a single request beyond itself, and its drawings are SVG."""
+    executed = journal.execute(NOTEBOOKS[1], tmp_path, quiet=True)
+    context = browser.new_context(offline=True)
+    page, requests = context.new_page(), []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(executed.page.as_uri())
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img").count() >= 1
+    assert page.evaluate("() => document.title") == NOTEBOOKS[1].stem
+    context.close()

@@ -1,0 +1,143 @@
+"""The command line as its users meet it: a process, its exit status, its two streams."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from dmmlab import Machine
+from dmmlab.cli import main
+from dmmlab.detectors import handcrafted
+
+
+def dmmlab(*arguments, cwd=None, env=None):
+    return subprocess.run(
+        [sys.executable, "-m", "dmmlab", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=env,
+        timeout=120,
+    )
+
+
+def test_the_published_loss(reference):
+    done = dmmlab(
+        "test", reference / "published-19-link-machine.json", "--string", "test string.", "--cycles", 140, "--json"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    assert result["loss"] == pytest.approx(0.0016100588, rel=1e-5)
+    assert result["max_squared_error"] == pytest.approx(0.0005265353, rel=1e-5)
+    assert result["links"] == 19
+
+
+def test_run_as_json(capsys):
+    assert main(["run", "handcrafted", "--string", "aa", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["cycles"] == 40
+    assert result["outputs"][14] == {"cycle": 14, "output": {"dict-1": 1.0}}
+    assert [row["cycle"] for row in result["outputs"]] == list(range(40))
+
+
+def test_run_as_text(capsys):
+    assert main(["run", "handcrafted", "--string", "to be to", "--words", "--period", "3", "--cycles", "11"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["cycle", "in", "output.dict-1", "output.dict-2"]
+    assert lines[1].split() == ["0", "to", "0", "0"]
+    assert lines[11].split() == ["10", "1", "0"]
+
+
+def test_test_as_text(capsys):
+    assert main(["test", "handcrafted", "--string", "test string."]) == 0
+    assert "loss               0   (sum of squared errors over 140 cycles)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png", "eps", "gv"])
+def test_draw(tmp_path, ending, capsys):
+    out = tmp_path / f"machine.{ending}"
+    assert main(["draw", "published", str(out), "--live", "--hide", "timer", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"drawing": str(out), "links": 19}
+    assert out.stat().st_size > 1000
+
+
+def test_drawing_says_nothing_on_standard_error(tmp_path):
+    done = dmmlab("draw", "handcrafted", tmp_path / "x.png", env={"PATH": ""})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "dmmlab: the following arguments are required: COMMAND"),
+        (["rnu"], "dmmlab: argument COMMAND: invalid choice: 'rnu'"),
+        (["run", "handcrafted"], "dmmlab run: the following arguments are required: --string"),
+        (["run", "handcrafted", "--string", ""], "dmmlab run: --string '': give at least one character"),
+        (["run", "handcrafted", "--string", "  ", "--words"], "dmmlab run: --string '  ': give at least one word"),
+        (["run", "handcrafted", "--string", ":number", "--words"], "dmmlab run: item ':number': expected a string other than"),
+        (["run", "handcrafted", "--string", "a", "--cycles", "0"], "dmmlab run: argument --cycles: '0': expected a whole number from 1"),
+        (["run", "handcrafted", "--string", "a", "--cycles", "x"], "dmmlab run: argument --cycles: 'x': expected a whole number"),
+        (["run", "handcraftde", "--string", "a"], "dmmlab run: unknown machine 'handcraftde'; did you mean 'handcrafted'?"),
+        (["run", "no.json", "--string", "a"], "dmmlab run: no.json: cannot be read: No such file or directory"),
+        (["run", "no\0.json", "--string", "a"], "dmmlab run: "),
+        (["run", ".", "--string", "a"], "dmmlab run: .: cannot be read: Is a directory"),
+        (["run", "/dev/zero", "--string", "a"], "dmmlab run: /dev/zero: larger than 16 MiB"),
+        (["test", "bad.json", "--string", "a"], "dmmlab test: bad.json: not JSON: line 1, column 1"),
+        (["run", "explodes.json", "--string", "a", "--json"], "dmmlab run: cycle 3, inputs: accum/dict-1/a: expected a finite number, got inf"),
+        (["draw", "handcrafted", "x.bmp"], "dmmlab draw: x.bmp: the name must end in one of .svg, .pdf, .png, .eps, .gv"),
+        (["draw", "handcrafted", "no/x.svg"], "dmmlab draw: no/x.svg: cannot be written: No such file or directory"),
+        (["draw", "handcrafted", "x.svg", "--hide", "tmier"], "dmmlab draw: unknown neuron 'tmier'; did you mean 'timer'?"),
+        (["journal", "99"], "dmmlab journal: notebook '99': no such notebook; there are 01_"),
+        (["journal", "01", "-p", "wrod", "x"], "dmmlab journal: unknown parameter 'wrod'; did you mean 'word'?"),
+        (["journal", "01", "-p", "word"], "dmmlab journal: argument -p: expected 2 arguments"),
+        (["journal", "01", "-p", "word", "x", "--update"], "dmmlab journal: --update stores outputs of the journal as it is"),
+    ],
+)  # fmt: skip
+def test_bad_usage_and_input_is_one_line_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.json").write_text("no JSON")
+    exploding = handcrafted().unlink("accum.dict-1", "accum.dict").link("accum.dict-1", "accum.dict", 1e200)
+    exploding.to_json(tmp_path / "explodes.json")
+    try:
+        status = main(arguments)
+    except SystemExit as exit:
+        status = exit.code
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.out == ""
+    assert captured.err.startswith(message)
+    assert captured.err.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"bad.json", "explodes.json"}
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["test"], ["draw"], ["journal"]])
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    assert "usage: dmmlab" in capsys.readouterr().out
+
+
+def test_help_starts_without_jax():
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, dmmlab, dmmlab.cli; sys.exit('jax' in sys.modules)"], timeout=60
+    )
+    assert done.returncode == 0
+
+
+def test_a_closed_pipe_is_no_error():
+    done = subprocess.run(
+        f"{json.dumps(sys.executable)} -m dmmlab run handcrafted --string '{'ab' * 400}' | head -1",
+        shell=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == ""
+
+
+def test_machine_files_in_a_folder_with_a_space(tmp_path, capsys):
+    folder = tmp_path / "my machines"
+    folder.mkdir()
+    handcrafted().to_json(folder / "hand made.json")
+    assert main(["run", str(folder / "hand made.json"), "--string", "aa", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["machine"].endswith("hand made.json")
+    assert Machine.from_json(folder / "hand made.json") == handcrafted()
