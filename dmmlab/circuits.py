@@ -98,7 +98,7 @@ def circuit(
     drawing = Drawing(
         graph_attr={
             "rankdir": "BT",
-            "bgcolor": "transparent",
+            "bgcolor": "white",
             "fontname": FONT,
             "fontsize": "12",
             "nodesep": "0.35",

@@ -42,7 +42,7 @@ def as_table(v: VValue) -> "pd.DataFrame":
 def as_tree(v: VValue) -> Drawing:
     """A V-value as a prefix tree, drawn: keys on the branches, numbers in the leaves."""
     drawing = Drawing(
-        graph_attr={"bgcolor": "transparent", "nodesep": "0.3", "ranksep": "0.35"},
+        graph_attr={"bgcolor": "white", "nodesep": "0.3", "ranksep": "0.35"},
         node_attr={"fontname": FONT, "fontsize": "11"},
         edge_attr={"fontname": FONT, "fontsize": "10", "arrowsize": "0.5", "color": "#555555"},
     )

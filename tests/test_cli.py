@@ -127,11 +127,12 @@ def test_help_starts_without_jax():
 
 
 def test_a_closed_pipe_is_no_error():
-    done = subprocess.run(
-        f"{json.dumps(sys.executable)} -m dmmlab run handcrafted --string '{'ab' * 400}' | head -1",
-        shell=True, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.stderr == ""
+    command = [sys.executable, "-m", "dmmlab", "run", "handcrafted", "--string", "ab" * 400]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("cycle")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 0
 
 
 def test_machine_files_in_a_folder_with_a_space(tmp_path, capsys):
