@@ -95,7 +95,8 @@ def apply_matrix(matrix: VValue, v: VValue, level: int) -> VValue:
 def dot(u: VValue, v: VValue) -> Number:
     """The inner product: the sum over all common paths of the products of the two leaves. A number, 0.0 if none."""
     if not isinstance(u, dict) and not isinstance(v, dict):
-        return u * v
+        product = u * v
+        return product if is_plain(product) or not hasattr(product, "total") else product.total()
     u, v = _parts(u), _parts(v)
     return sum((dot(u[key], v[key]) for key in u if key in v), 0.0)
 
@@ -105,12 +106,12 @@ def max_norm(v: VValue) -> Number:
 
     Where several leaves share it, its gradient is divided evenly among them (the convention of ``jnp.max``).
     """
-    sizes = [abs(leaf) for _, leaf in paths(v)]
-    if all(is_plain(size) for size in sizes):
-        return max(sizes, default=0.0)
-    import jax.numpy as jnp  # here, so that what needs no JAX starts in a tenth of the time
+    leaves = [leaf for _, leaf in paths(v)]
+    if all(is_plain(leaf) for leaf in leaves):
+        return max(map(abs, leaves), default=0.0)
+    from .blocks import largest  # here, so that what needs no JAX starts in a tenth of the time
 
-    return jnp.max(jnp.stack(sizes), axis=0)
+    return largest(leaves)
 
 
 def number(v: VValue) -> Number:
@@ -129,7 +130,9 @@ def is_traced(x: object) -> bool:
         return False
     from jax.core import Tracer
 
-    return isinstance(x, Tracer)
+    from .blocks import Block
+
+    return isinstance(x, Tracer | Block)
 
 
 def trim(v: VValue) -> VValue:
