@@ -20,7 +20,7 @@ PROJECT = Path(__file__).resolve().parent
 COMMANDS = {
     "journal": ["dmmlab", "journal"],
     "test": ["pytest"],
-    "open": ["jupyterlab", "notebooks"],
+    "open": ["jupyterlab", str(PROJECT / "notebooks")],
 }
 
 
@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> int:
         return 2
     python = sys.executable if _is_conda_environment() else _python_of_venv()
     module, *rest = COMMANDS[arguments[0]]
-    os.chdir(PROJECT)
-    return subprocess.call([str(python), "-m", module, *rest, *arguments[1:]])
+    folder = PROJECT if module == "pytest" else None
+    return subprocess.call([str(python), "-m", module, *rest, *arguments[1:]], cwd=folder)
 
 
 def _is_conda_environment() -> bool:

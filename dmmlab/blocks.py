@@ -1,12 +1,15 @@
 """Blocks: leaves that stand for many coordinates at once.
 
 The compiled machine does not want a tree of a thousand scalars to be traced one by one. It hands a neuron's function a
-V-value in which one leaf is a :class:`Block`, an array with one entry for each of many keys. Since the algebra treats
-all keys alike, :func:`~dmmlab.vvalues.add`, ``scale``, ``dot`` and ``max_norm`` work on blocks as they are; only
-``dot`` and ``max_norm`` need to know that a leaf is several numbers.
+V-value in which one leaf is a :class:`Block`, an array with an axis for many keys. Since the algebra treats all keys
+alike, :func:`~dmmlab.vvalues.add`, ``scale``, ``dot`` and ``max_norm`` work on blocks as they are; only ``dot`` and
+``max_norm`` need to know that a leaf is several numbers.
+
+A number may have axes too (neurons, cycles); a block has one axis more than a number, for its keys, the last but one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import jax
@@ -15,7 +18,7 @@ import jax.numpy as jnp
 
 @jax.tree_util.register_pytree_node_class
 class Block:
-    """An array of coordinates that behaves as one number in elementwise arithmetic."""
+    """An array (..., keys, cycles) that behaves as one number in elementwise arithmetic."""
 
     __slots__ = ("array",)
 
@@ -24,13 +27,24 @@ class Block:
 
     def total(self) -> Any:
         """The sum of its coordinates."""
-        return jnp.sum(self.array, axis=0)
+        return jnp.sum(self.array, axis=-2)
 
-    def __abs__(self) -> "Block":
-        return Block(jnp.abs(self.array))
+    def __add__(self, other: Any) -> "Block":
+        return Block(self.array + _like_a_block(other))
+
+    def __mul__(self, other: Any) -> "Block":
+        return Block(self.array * _like_a_block(other))
 
     def __neg__(self) -> "Block":
         return Block(-self.array)
+
+    def __sub__(self, other: Any) -> "Block":
+        return Block(self.array - _like_a_block(other))
+
+    def __rsub__(self, other: Any) -> "Block":
+        return Block(_like_a_block(other) - self.array)
+
+    __radd__, __rmul__ = __add__, __mul__
 
     def tree_flatten(self):
         return (self.array,), None
@@ -40,17 +54,10 @@ class Block:
         return cls(*children)
 
 
-def _elementwise(operation: Callable[[Any, Any], Any], reflected: bool) -> Callable[[Block, Any], Block]:
-    def method(self: Block, other: Any) -> Block:
-        right = other.array if isinstance(other, Block) else other
-        return Block(operation(right, self.array) if reflected else operation(self.array, right))
-
-    return method
-
-
-for _name, _operation in {"add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply}.items():
-    setattr(Block, f"__{_name}__", _elementwise(_operation, reflected=False))
-    setattr(Block, f"__r{_name}__", _elementwise(_operation, reflected=True))
+def _like_a_block(x: Any) -> Any:
+    if isinstance(x, Block):
+        return x.array
+    return x[..., None, :] if jnp.ndim(x) else x
 
 
 def largest(leaves: Sequence[Any]) -> Any:
@@ -58,20 +65,25 @@ def largest(leaves: Sequence[Any]) -> Any:
 
     Where several coordinates share it, the gradient is divided evenly among all of them.
     """
-    return _largest([leaf.array if isinstance(leaf, Block) else 1.0 * leaf for leaf in leaves])
+    return _largest([leaf if isinstance(leaf, Block) else 1.0 * leaf for leaf in leaves])
 
 
 @jax.custom_jvp
-def _largest(arrays: list[Any]) -> Any:
-    sizes = [jnp.max(jnp.abs(array)) for array in arrays]
-    return sizes[0] if len(sizes) == 1 else jnp.max(jnp.stack(sizes))
+def _largest(leaves: list[Any]) -> Any:
+    sizes = [jnp.max(jnp.abs(x.array), axis=-2) if isinstance(x, Block) else jnp.abs(x) for x in leaves]
+    return reduce(jnp.maximum, sizes)
 
 
 @_largest.defjvp
 def _largest_jvp(primals, tangents):
-    (arrays,), (directions,) = primals, tangents
-    result = _largest(arrays)
-    shares = [jnp.where(jnp.abs(array) == result, 1.0, 0.0) for array in arrays]
-    count = sum(jnp.sum(share) for share in shares)
-    moved = sum(jnp.sum(s * jnp.sign(a) * d) for s, a, d in zip(shares, arrays, directions, strict=True))
-    return result, moved / count
+    (leaves,), (directions,) = primals, tangents
+    result = _largest(leaves)
+    count: Any = 0.0
+    moved: Any = 0.0
+    for leaf, direction in zip(leaves, directions, strict=True):
+        array = leaf.array if isinstance(leaf, Block) else leaf
+        share = jnp.where(jnp.abs(array) == (result[..., None, :] if isinstance(leaf, Block) else result), jnp.sign(array), 0.0)
+        change = share * (direction.array if isinstance(leaf, Block) else direction)
+        count += jnp.sum(jnp.abs(share), axis=-2) if isinstance(leaf, Block) else jnp.abs(share)
+        moved += jnp.sum(change, axis=-2) if isinstance(leaf, Block) else change
+    return result, moved / jnp.maximum(count, 1.0)

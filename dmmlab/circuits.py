@@ -142,8 +142,7 @@ def _box(name: str, node: dict) -> str:
 
 def _row_of_ports(side: str, fields: Iterable[str]) -> str:
     cells = "".join(
-        f'<td port="{_port_id(side, field)}">'
-        f'<font point-size="8" color="#555555">&#160;{html.escape(field)}&#160;</font></td>'
+        f'<td port="{_port_id(side, field)}"><font point-size="8" color="#555555">&#160;{html.escape(field)}&#160;</font></td>'
         for field in fields
     )
     table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2"><tr>{cells}</tr></table>'
@@ -160,4 +159,6 @@ def _number(x: float, digits: int) -> str:
     text = f"{x:.{digits}f}" if abs(x) >= 0.5 * 10**-digits else f"{x:.0e}"
     if x == int(x):
         text = str(int(x))
+    if abs(x) >= 1e6:
+        text = f"{x:.2e}"
     return text.replace("-", "−")

@@ -2,38 +2,48 @@
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
 from .errors import LabError, one_of
 from .machine import Machine
 from .streams import Stream, symbols
+from .vvalues import VValue
 
 MACHINE_HELP = "a machine's JSON file, or 'handcrafted' or 'published' for the duplicate detectors of the journal"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0, 1 if a notebook failed, 2 for bad usage or input."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a character that this terminal has not
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
+        status = options.command(options)
+        sys.stdout.flush()
+        return status
     except LabError as error:
         print(f"dmmlab {options.name}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"dmmlab {options.name}: output cannot be written: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
     except KeyboardInterrupt:
         print(f"dmmlab {options.name}: interrupted", file=sys.stderr)
         return 130
 
 
 def _run(options: argparse.Namespace) -> int:
-    from .engine import run
     from .views import show
 
     machine, stream = _machine(options.machine), _stream(options)
@@ -41,10 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     sinks = [name for name, kind in machine.neurons.items() if not kind.outputs]
     if not sinks:
         raise LabError(f"{options.machine}: no output neuron, so there is nothing to print")
-    rows = (
-        (state.cycle, {name: state.inputs[name] for name in sinks if name in state.inputs})
-        for state in run(machine, stream, cycles)
-    )
+    rows = _answers(machine, stream, cycles, sinks, options.engine)
     if options.json:
         outputs = [{"cycle": cycle, **arrived} for cycle, arrived in rows]
         _print_json({"machine": options.machine, "string": options.string, "cycles": cycles, "outputs": outputs})
@@ -67,11 +74,11 @@ def _test(options: argparse.Namespace) -> int:
 
     from .detectors import imitation_error
 
-    machine, stream = _machine(options.machine).astype(np.float32), _stream(options)
+    machine, stream = _machine(options.machine), _stream(options)
     if "output" not in machine.neurons:
         raise LabError(f"{options.machine}: no neuron 'output' to compare with the handcrafted detector")
     cycles = options.cycles or _enough_cycles(options)
-    error = imitation_error(machine, stream, cycles)
+    error = imitation_error(machine.astype(np.float32), stream, cycles)
     if options.json:
         _print_json({**error._asdict(), "links": machine.count()})
     else:
@@ -81,12 +88,70 @@ def _test(options: argparse.Namespace) -> int:
     return 0
 
 
+def _answers(machine: Machine, stream: Stream, cycles: int, sinks: list[str], engine: str) -> Iterator[tuple[int, VValue]]:
+    """What arrives at the machine's output neurons, by cycle."""
+    if engine == "compiled":
+        from .compiled import compile_machine
+
+        compiled = compile_machine(machine, stream)
+        arrived = compiled.arrived(stream, cycles)
+        columns = {name: compiled.decode(arrived, name) for name in sinks}
+        yield from ((t, {name: column[t] for name, column in columns.items() if column[t]}) for t in range(cycles))
+        return
+    from .engine import run
+
+    for state in run(machine, stream, cycles):
+        yield state.cycle, {name: state.inputs[name] for name in sinks if name in state.inputs}
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from .replay import RUNS, prepare
+    from .training import NotFinite, train
+
+    compiled, given = prepare(options.run, options.gradients)
+    try:
+        result = train(compiled, given, options.steps, regularizers=RUNS[options.run].regularizers, progress=not options.json)
+    except NotFinite as error:
+        raise LabError(str(error)) from None
+    weights = compiled.machine.count()
+    if options.json:
+        _print_json({"loss": result.history["loss"], "weights": weights})
+    else:
+        print(f"{options.run}: {weights} weights, gradients {options.gradients}\n\n step  loss before regularization")
+        for step, loss in enumerate(result.history["loss"], start=1):
+            print(f"{step:>5}  {loss:.8g}")
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from .bench import bench
+
+    rows = []
+    if not options.json:
+        print("| work | ours, ms | peer | peer, ms | ratio | compiled in, s | |\n| --- | --- | --- | --- | --- | --- | --- |")
+    for row in bench(options.names):
+        rows.append(row._asdict())
+        if not options.json:
+            shown = [row.name, row.ours_ms, row.peer, row.peer_ms, row.ratio, row.compile_s, row.note]
+            cells = [_cell(x) for x in shown]
+            print(f"| {' | '.join(cells)} |", flush=True)
+    if options.json:
+        _print_json(rows)
+    return 0
+
+
+def _cell(x: object) -> str:
+    if isinstance(x, float):
+        return f"{x:.3g}" if x < 1000 else f"{x:,.0f}"
+    return "" if x is None else str(x)
+
+
 def _draw(options: argparse.Namespace) -> int:
     from .circuits import circuit
     from .graphics import FORMATS
 
     machine, out = _machine(options.machine), Path(options.out)
-    if out.suffix.removeprefix(".") not in FORMATS:
+    if out.suffix.removeprefix(".").lower() not in FORMATS:
         raise LabError(f"{out}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
     circuit(machine, only_live=options.live, hide=options.hide, digits=options.digits).save_as(out, dpi=options.dpi)
     if options.json:
@@ -104,6 +169,7 @@ def _journal(options: argparse.Namespace) -> int:
             raise LabError("--update stores outputs of the journal as it is: leave out -p")
         parameters = {"figures": "../figures"}
     out, executed, failed = Path(options.out), [], None
+    journal.prepare(out)
     for path in paths:
         print(path.stem, file=sys.stderr)
         try:
@@ -151,7 +217,7 @@ def _enough_cycles(options: argparse.Namespace) -> int:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(value, allow_nan=False))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -166,6 +232,13 @@ def _whole(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 to 10,000,000")
 
 
+def _dpi(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 10 <= int(text) <= 2400:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 10 to 2400")
+
+
 def _digits(text: str) -> int:
     with contextlib.suppress(ValueError):
         if 0 <= int(text) <= 9:
@@ -178,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="dmmlab",
         description="The DMM synthesis lab journal: run, test and draw machines; execute the journal.",
     )
+    parser.add_argument("--version", action="version", version=f"dmmlab {version('dmmlab')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, function: Any, summary: str, description: str = "") -> argparse.ArgumentParser:
@@ -188,9 +262,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def reads_string(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
-        sub.add_argument(
-            "--string", required=True, metavar="S", help="what the machine reads; the last character repeats"
-        )
+        sub.add_argument("--string", required=True, metavar="S", help="what the machine reads; the last character repeats")
         sub.add_argument(
             "--cycles",
             type=_whole,
@@ -212,7 +284,9 @@ def _parser() -> argparse.ArgumentParser:
         "run a machine on a string and print what arrives at its output in each cycle",
     )
     reads_string(sub)
-    sub.add_argument("--engine", choices=["tree"], default="tree", help="what computes (default: tree, the reference)")
+    sub.add_argument(
+        "--engine", choices=["tree", "compiled"], default="tree", help="what computes (default: tree, the reference)"
+    )
 
     sub = command(
         "test",
@@ -222,6 +296,39 @@ def _parser() -> argparse.ArgumentParser:
         "of squared errors over both outputs and all cycles, the largest squared error, and the number of soft links.",
     )
     reads_string(sub)
+
+    sub = command(
+        "replay",
+        _replay,
+        "repeat a training run of 2022 from its seed",
+        "Repeats the first steps of a training run of 2022 from its seed, and prints the losses before regularization.",
+    )
+    sub.add_argument(
+        "run",
+        metavar="RUN",
+        help="first-feedforward-run, feedforward-run-1.1, feedforward-run-2, feedforward-run-3, "
+        "compare-free, recurrent or recurrent-with-id",
+    )
+    sub.add_argument("--steps", type=_whole, default=100, metavar="N", help="how many steps (default: 100)")
+    sub.add_argument(
+        "--gradients",
+        choices=["journal-2022", "exact"],
+        default="journal-2022",
+        help="as truncated as they were in 2022, which follows the published logs (default), or exact",
+    )
+
+    sub = command(
+        "bench",
+        _bench,
+        "measure the compiled machines, with peers beside them",
+        "Runs the benchmarks and prints a table: medians, in milliseconds, and ratios to peers on the same work.",
+    )
+    sub.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="step, gradient, streams, batches, recurrent, specialised, trees, memory (default: all)",
+    )
 
     sub = command("draw", _draw, "draw a machine as a circuit diagram")
     sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
@@ -239,7 +346,7 @@ def _parser() -> argparse.ArgumentParser:
         help="leave out a neuron, such as timer; may be repeated",
     )
     sub.add_argument("--digits", type=_digits, default=2, metavar="N", help="decimals of the weights (default: 2)")
-    sub.add_argument("--dpi", type=_whole, default=300, metavar="N", help="dots per inch of a PNG (default: 300)")
+    sub.add_argument("--dpi", type=_dpi, default=300, metavar="N", help="dots per inch of a PNG (default: 300)")
 
     sub = command(
         "journal",

@@ -15,7 +15,7 @@ Weights are a list of matrices, one for a stage, with a mask of the same shape, 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from typing import Any
 
 import jax
@@ -25,7 +25,7 @@ import numpy as np
 
 from .blocks import Block
 from .engine import Streams
-from .errors import LabError, one_of
+from .errors import one_of
 from .layout import Layout, LayoutError, boundary_values, lay_out
 from .machine import Machine
 from .neurons import NeuronType, Port, add_cut
@@ -80,7 +80,10 @@ class Compiled:
         return self.layout.machine
 
     def weights(self, soft: VValue | None = None) -> Weights:
-        """Soft links as matrices; the machine's own if none are given. Raises :class:`LayoutError` for a link without a place."""
+        """Soft links as matrices; the machine's own if none are given.
+
+        Raises :class:`LayoutError` for a link that the machine did not have when it was compiled.
+        """
         tree = self.machine.soft if soft is None else soft
         matrices = [np.zeros(stage.exists.shape) for stage in self.stages]
         for path, weight in paths(tree):
@@ -106,10 +109,7 @@ class Compiled:
         Raises :class:`LayoutError` for a key that was not in the stream that the machine was compiled for.
         """
         layout = self.layout
-        arrays = {
-            b: np.zeros((len(_ports_of(self._boundary, b)), len(block), cycles))
-            for b, block in enumerate(layout.blocks)
-        }
+        arrays = {b: np.zeros((len(_ports_of(self._boundary, b)), len(block), cycles)) for b, block in enumerate(layout.blocks)}
         places = {(port, b): i for b in arrays for i, port in enumerate(_ports_of(self._boundary, b))}
         for t, values in enumerate(boundary_values(self.machine, layout.boundary, streams, cycles - 1)):
             for port, v in values.items():
@@ -138,22 +138,43 @@ class Compiled:
             return self._scan(weights, data, carry)
         return self._time_parallel(weights, data, carry)
 
+    def run_in_chunks(self, weights: Weights, data: Arrays, chunk: int = 200) -> Arrays:
+        """As :meth:`run`, a chunk of cycles after the other: what it works on stays in the cache, however long the stream."""
+        cycles = data[0].shape[-1]
+        padded, chunks = -cycles % chunk, -(-cycles // chunk)
+
+        def in_chunks(array: jax.Array) -> jax.Array:
+            array = jnp.pad(array, ((0, 0), (0, 0), (0, padded)))
+            return jnp.moveaxis(array.reshape(*array.shape[:2], chunks, chunk), 2, 0)
+
+        def one(carry: Arrays, part: Arrays) -> tuple[Arrays, Arrays]:
+            arrived, carry = self.run_on(weights, part, carry)
+            return carry, arrived
+
+        _, arrived = jax.lax.scan(one, self._nothing(), {b: in_chunks(array) for b, array in data.items()})
+        return {b: jnp.moveaxis(x, 0, 2).reshape(*x.shape[1:3], chunks * chunk)[..., :cycles] for b, x in arrived.items()}
+
     def numbers(self, weights: Weights, data: Arrays) -> jax.Array:
         """The scalar parts of the answers: (answers, cycles)."""
         return self.run(weights, data)[0][:, 0, :]
 
-    def answers_of(
-        self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output"
-    ) -> list[VValue]:
+    def answers_of(self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output") -> list[VValue]:
         """As :func:`dmmlab.engine.answers`: what arrives at a neuron without outputs, in each cycle, as V-values."""
+        return self.decode(self.arrived(streams, cycles, soft), neuron)
+
+    def arrived(self, streams: Streams, cycles: int, soft: VValue | None = None) -> Arrays:
+        """As :meth:`run`, for a stream and soft links as they are; compiled once for each number of cycles."""
+        return self._jitted(self.weights(soft), self.encode(streams, cycles))
+
+    def decode(self, arrived: Arrays, neuron: str = "output") -> list[VValue]:
+        """What :meth:`run` returned, as V-values: ``[{input: V-value}]``, one for each cycle, of one answering neuron."""
         rows = {i: field for i, (name, field) in enumerate(self.answers) if name == neuron}
         if not rows:
             raise LayoutError(one_of("answering neuron", neuron, {name for name, _ in self.answers}))
-        arrived = self._jitted(self.weights(soft), self.encode(streams, cycles))
         arrays = {b: np.asarray(array) for b, array in arrived.items() if len(array)}
         return [
             trim({field: self.layout.unpack({b: a[i, :, t] for b, a in arrays.items()}) for i, field in rows.items()})
-            for t in range(cycles)
+            for t in range(arrays[0].shape[-1])
         ]
 
     @cached_property
@@ -179,6 +200,10 @@ class Compiled:
         """The units of the neurons that are computed, in the order of a carry."""
         return tuple(unit for stage in self.stages for group in stage.groups for unit in group.outputs)
 
+    def _nothing(self) -> Arrays:
+        """The carry before the first cycle."""
+        return {b: jnp.zeros((len(_positions(self._inner, b)), len(block))) for b, block in enumerate(self.layout.blocks)}
+
     def _part(self, matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
         return _select(matrix, _positions(stage.rows, block), _positions(stage.columns, block))
 
@@ -197,11 +222,15 @@ class Compiled:
             for group in stage.groups:
                 if group.accumulates:
                     cut, (unit,) = group.kind.function is add_cut, group.outputs
-                    for b in unit.blocks:
-                        x = sum(received[field, b] for field in group.inputs if b in field.blocks)
-                        arriving[unit, b], last[unit, b] = _accumulate(x, before.get((unit, b)), cut)
+                    present = sorted(unit.blocks)
+                    fields = group.inputs
+                    summands = [[received[field, b] for field in fields if b in field.blocks] for b in present]
+                    added = [reduce(jnp.add, xs) for xs in summands]
+                    start = None if carry is None else [before[unit, b] for b in present]
+                    for b, sums, end in zip(present, *_accumulate(added, start, cut), strict=True):
+                        arriving[unit, b], last[unit, b] = sums, end
                 elif group.outputs:
-                    for key, x in self._activate(group, received, in_time=True).items():
+                    for key, x in self._activate(group, received, cycles).items():
                         arriving[key], last[key] = _delayed(x, before.get(key)), x[..., -1]
         return arrived, {b: _join(self._inner, b, last, (len(block),)) for b, block in enumerate(self.layout.blocks)}
 
@@ -210,7 +239,7 @@ class Compiled:
         parts = {b: self._part(matrix, stage, b) for b in range(len(blocks))}
         sinks = tuple(unit for group in stage.groups if not group.outputs for unit in group.inputs)
         if carry is None:
-            carry = {b: jnp.zeros((len(_positions(self._inner, b)), len(block))) for b, block in enumerate(blocks)}
+            carry = self._nothing()
         cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in data.items()}
 
         def cycle(parts: Arrays, state: Arrays, now: tuple[Arrays, Arrays]) -> tuple[Arrays, tuple[Arrays, Arrays]]:
@@ -221,7 +250,7 @@ class Compiled:
             outputs: dict[tuple[Unit, int], jax.Array] = {}
             for group in stage.groups:
                 if group.outputs:
-                    outputs |= self._activate(group, received, in_time=False)
+                    outputs |= self._activate(group, received)
             state = {b: _join(self._inner, b, outputs, (len(block),)) for b, block in enumerate(blocks)}
             answers = {b: _join(sinks, b, received, (len(block),)) for b, block in enumerate(blocks)}
             return state, (answers, sources)
@@ -231,46 +260,51 @@ class Compiled:
         return {b: jnp.moveaxis(array, 0, -1) for b, array in answers.items()}, last
 
     def _activate(
-        self, group: Group, received: Mapping[tuple[Unit, int], jax.Array], in_time: bool
+        self, group: Group, received: Mapping[tuple[Unit, int], jax.Array], cycles: int | None = None
     ) -> dict[tuple[Unit, int], jax.Array]:
-        """The up movement of a group: its scalar function, mapped over its neurons and, if asked, over the cycles."""
+        """The up movement of a group: its scalar function, mapped over its neurons and, if given, over so many cycles."""
         given = [{b: received[unit, b] for b in sorted(unit.blocks)} for unit in group.inputs]
 
-        def one_neuron(given: list[Arrays]) -> list[Arrays]:
-            values = [self._vvalue(arrays, group.kind.uniform) for arrays in given]
+        def activate(given: list[Arrays], whole: bool) -> list[Arrays]:
+            values = [self._vvalue(arrays, whole) for arrays in given]
             results = group.kind.activate(dict(zip(group.kind.inputs, values, strict=True)))
             return [self._arrays(results[f], unit) for f, unit in zip(group.kind.outputs, group.outputs, strict=True)]
 
-        mapped = jax.vmap(one_neuron, in_axes=-1, out_axes=-1) if in_time and any(given) else one_neuron
-        results = jax.vmap(mapped, axis_size=len(group.inputs[0].ports))(given)
+        neurons = len(group.outputs[0].ports)
+        if group.kind.uniform:
+            results = activate(given if cycles else jax.tree.map(lambda x: x[..., None], given), whole=True)
+            shape = (neurons, cycles or 1)
+            results = [{b: _filled(x, len(self.layout.blocks[b]), shape) for b, x in arrays.items()} for arrays in results]
+            results = results if cycles else jax.tree.map(lambda x: x[..., 0], results)
+        else:
+            function = partial(activate, whole=False)
+            if cycles:
+                function = jax.vmap(function, in_axes=-1, out_axes=-1, axis_size=cycles)
+            results = jax.vmap(function, axis_size=neurons)(given)
         return {(unit, b): x for unit, arrays in zip(group.outputs, results, strict=True) for b, x in arrays.items()}
 
-    def _vvalue(self, arrays: Arrays, uniform: bool) -> VValue:
-        """What a neuron's function sees of one input: for uniform types whole blocks, for others the keys one by one."""
-        if uniform:
-            whole = {f":block {b}": Block(x) for b, x in arrays.items() if b > 0}
-            return add(whole, arrays[0][0]) if 0 in arrays else whole
-        blocks = self.layout.blocks
-        return from_paths((path, x[row]) for b, x in arrays.items() for row, path in enumerate(blocks[b]))
+    def _vvalue(self, arrays: Arrays, whole: bool) -> VValue:
+        """What a neuron's function sees of one input: whole blocks, (neurons, keys, cycles), or scalars, key by key."""
+        if whole:
+            blocks = {f":block {b}": Block(x) for b, x in arrays.items() if b > 0}
+            return add(blocks, arrays[0][:, 0]) if 0 in arrays else blocks
+        return from_paths((path, x[row]) for b, x in arrays.items() for row, path in enumerate(self.layout.blocks[b]))
 
     def _arrays(self, v: VValue, unit: Unit) -> Arrays:
         """What a neuron's function returned for one output, as arrays of the unit's blocks."""
         leaves = dict(paths(trim(v)))
         arrays = {}
         for b in sorted(unit.blocks):
-            whole = leaves.get((f":block {b}",))
-            if whole is not None:
-                arrays[b] = whole.array
+            block = leaves.get((f":block {b}",))
+            if block is not None:
+                arrays[b] = block.array
             else:
-                arrays[b] = jnp.stack(
-                    [jnp.asarray(leaves.get(path, 0.0), jnp.result_type(float)) for path in self.layout.blocks[b]]
-                )
+                rows = [jnp.asarray(leaves.get(path, 0.0), jnp.result_type(float)) for path in self.layout.blocks[b]]
+                arrays[b] = jnp.stack(jnp.broadcast_arrays(*rows), axis=-2 if rows[0].ndim else 0)
         return arrays
 
 
-def compile_machine(
-    machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None
-) -> Compiled:
+def compile_machine(machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None) -> Compiled:
     """Compiles a machine for streams with the keys that this one has.
 
     Args:
@@ -331,19 +365,13 @@ def _stages_of(layout: Layout, accumulators: set[str]) -> list[list[str]] | None
     graph = nx.DiGraph()
     graph.add_nodes_from(layout.inner)
     for link in layout.machine.links():
-        if (
-            link.from_neuron in graph
-            and link.to_neuron in graph
-            and not link.from_neuron == link.to_neuron in accumulators
-        ):
+        if link.from_neuron in graph and link.to_neuron in graph and not link.from_neuron == link.to_neuron in accumulators:
             graph.add_edge(link.from_neuron, link.to_neuron)
     if not nx.is_directed_acyclic_graph(graph):
         return None
     sinks = [name for name in layout.inner if not layout.machine.neurons[name].outputs]
     graph.remove_nodes_from(sinks)
-    return [[name for name in layout.inner if name in set(names)] for names in nx.topological_generations(graph)] + [
-        sinks
-    ]
+    return [[name for name in layout.inner if name in set(names)] for names in nx.topological_generations(graph)] + [sinks]
 
 
 def _boundary_units(layout: Layout) -> tuple[Unit, ...]:
@@ -366,9 +394,7 @@ def _groups(layout: Layout, names: Sequence[str], accumulators: set[str]) -> lis
         if not kind.outputs:  # answers have a row in every block that any of them has something in
             inputs = [Unit(unit.ports, answered) for unit in inputs]
         groups.append(
-            Group(
-                kind, tuple(inputs), tuple(_unit(group, field, layout.carried) for field in kind.outputs), accumulates
-            )
+            Group(kind, tuple(inputs), tuple(_unit(group, field, layout.carried) for field in kind.outputs), accumulates)
         )
     return groups
 
@@ -434,7 +460,8 @@ def _select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array
         else:
             picks = np.zeros((size, len(chosen)))
             picks[chosen, range(len(chosen))] = 1.0
-            matrix = matrix @ picks.astype(matrix.dtype) if axis else picks.T.astype(matrix.dtype) @ matrix
+            chooser = jnp.asarray(picks, matrix.dtype)
+            matrix = matrix @ chooser if axis else chooser.T @ matrix
     return matrix
 
 
@@ -456,12 +483,16 @@ def _split(units: Sequence[Unit], arrays: Arrays) -> dict[tuple[Unit, int], jax.
     return parts
 
 
-def _join(
-    units: Sequence[Unit], block: int, parts: Mapping[tuple[Unit, int], jax.Array], shape: tuple[int, ...]
-) -> jax.Array:
+def _join(units: Sequence[Unit], block: int, parts: Mapping[tuple[Unit, int], jax.Array], shape: tuple[int, ...]) -> jax.Array:
     """The inverse of :func:`_split`, for one block; ``shape`` is that of one port."""
     chosen = [parts[unit, block] for unit in units if block in unit.blocks]
     return jnp.concatenate(chosen) if chosen else jnp.zeros((0, *shape))
+
+
+def _filled(x: jax.Array, keys: int, shape: tuple[int, int]) -> jax.Array:
+    """A result of a uniform function with all its axes, (neurons, keys, cycles); a constant has none."""
+    neurons, cycles = shape
+    return jnp.broadcast_to(x.reshape(1, keys, 1) if x.ndim < 3 else x, (neurons, keys, cycles))
 
 
 def _delayed(x: jax.Array, before: jax.Array | None) -> jax.Array:
@@ -470,12 +501,16 @@ def _delayed(x: jax.Array, before: jax.Array | None) -> jax.Array:
     return jnp.concatenate([first, x[..., :-1]], axis=-1)
 
 
-def _accumulate(x: jax.Array, before: jax.Array | None, cut: bool) -> tuple[jax.Array, jax.Array]:
-    """An accumulator's output, one cycle late, and its output in the last cycle."""
+def _accumulate(xs: list[jax.Array], before: list[jax.Array] | None, cut: bool) -> tuple[list[jax.Array], list[jax.Array]]:
+    """An accumulator's outputs, one cycle late, and its outputs in the last cycle: one running sum for all its blocks."""
+    x = jnp.concatenate(xs, axis=1)
     sums = _exclusive_sum(x, cut)
     if before is not None:
-        sums = sums + (jax.lax.stop_gradient(before) if cut else before)[..., None]
-    return sums, (jax.lax.stop_gradient(sums[..., -1]) if cut else sums[..., -1]) + x[..., -1]
+        start = jnp.concatenate(before, axis=1)[..., None]
+        sums = sums + (jax.lax.stop_gradient(start) if cut else start)
+    end = (jax.lax.stop_gradient(sums[..., -1]) if cut else sums[..., -1]) + x[..., -1]
+    ends = np.cumsum([part.shape[1] for part in xs])[:-1].tolist()
+    return jnp.split(sums, ends, axis=1), jnp.split(end, ends, axis=1)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))

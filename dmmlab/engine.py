@@ -45,12 +45,12 @@ class State(NamedTuple):
 
     def arrived(self, port: str) -> VValue:
         """What the input ``neuron.field`` received in this cycle; ``{}`` if nothing."""
-        neuron, _, name = port.rpartition(".")
+        neuron, name = _port(port)
         return self.inputs.get(neuron, {}).get(name, {})
 
     def emitted(self, port: str) -> VValue:
         """What the output ``neuron.field`` sent in this cycle; ``{}`` if nothing."""
-        neuron, _, name = port.rpartition(".")
+        neuron, name = _port(port)
         return self.outputs.get(neuron, {}).get(name, {})
 
 
@@ -91,12 +91,14 @@ def run(
         streams: the input: one stream for every neuron that reads one, or ``{neuron: stream}``.
         cycles: how many.
         matrix: where the network matrix of a cycle comes from, given the state before it; the machine's own,
-            fixed matrix if left out. ``lambda state: state.outputs["self"]["matrix"]`` makes a machine that
-            rewrites itself.
+            fixed matrix if left out. ``lambda state: state.emitted("self.matrix") or first`` makes a machine that
+            rewrites itself, and starts from the matrix ``first``.
 
     Raises:
         RunError: a neuron has no stream, or a value is no longer finite (with the cycle and the path).
     """
+    if cycles is not None and cycles < 0:
+        raise RunError(f"{cycles} cycles: expected a whole number from 0 on")
     by_neuron = _streams_by_neuron(machine, streams)
     fixed = machine.matrix
 
@@ -116,6 +118,13 @@ def answers(machine: Machine, streams: Streams | None, cycles: int, neuron: str 
     if neuron not in machine.neurons:
         raise RunError(one_of("neuron", neuron, machine.neurons))
     return [state.inputs.get(neuron, {}) for state in run(machine, streams, cycles)]
+
+
+def _port(text: str) -> tuple[str, str]:
+    neuron, dot, name = text.rpartition(".")
+    if not dot:
+        raise RunError(f"{text!r}: a port is written neuron.field, as in 'output.dict-1'")
+    return neuron, name
 
 
 def _streams_by_neuron(machine: Machine, streams: Streams | None) -> Mapping[str, Stream]:

@@ -13,7 +13,7 @@ class LabError(ValueError):
 
 def one_of(what: str, given: str, known: Iterable[str]) -> str:
     """``unknown neuron 'inptu'; did you mean 'input'?``, or the list of what is known where nothing is near."""
-    known = sorted(known)
+    given, known = given[:60], sorted(known)
     near = get_close_matches(given, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
     return f"unknown {what} {given!r}; {hint}"

@@ -6,11 +6,16 @@ which is renamed when it is complete.
 """
 
 import contextlib
+import io
 import json
 import os
 import secrets
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .errors import LabError
 
@@ -74,6 +79,24 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """As :func:`write_bytes`, for JSON, indented."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """As :func:`write_bytes`, for named arrays of numbers, in NumPy's format without pickle."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue())
+
+
+def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """What :func:`save_arrays` wrote. Raises :class:`FileError`; a file that asks for pickle is refused."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or 'not a file of arrays'}") from None
+    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise FileError(f"{path}: not a file of arrays: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
 
 
 class _Strict(ValueError):

@@ -42,7 +42,7 @@ class Drawing(graphviz.Digraph):
     def save_as(self, path: str | os.PathLike, dpi: int = 300) -> Path:
         """Writes the drawing in the format that the file's ending names, whole or not at all."""
         path = Path(path)
-        write_bytes(path, self.pipe(path.suffix.removeprefix("."), dpi=dpi))
+        write_bytes(path, self.pipe(path.suffix.removeprefix(".").lower(), dpi=dpi))
         return path
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_):

@@ -19,6 +19,7 @@ from typing import Any
 
 from .errors import LabError, one_of
 from .files import write_text
+from .vvalues import describe
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -91,8 +92,6 @@ def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, 
     """
     pm = _papermill()
     target, page = out / "notebooks" / path.name, out / "html" / f"{path.stem}.html"
-    for each in (target.parent, page.parent, out / "figures"):
-        _make_folder(each)
     known = _parameters_of(path)
     given = {"figures": os.path.relpath(out / "figures", path.parent), **(parameters or {})}
     scratch = target.with_name(f".{target.name}")
@@ -109,6 +108,8 @@ def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, 
         )
     except pm.PapermillExecutionError as error:
         failure = error
+    except OSError as error:
+        raise JournalError(f"{target}: cannot be written: {error.strerror or error}") from None
     finally:
         if scratch.exists():
             _finish(scratch, target, page)
@@ -132,12 +133,25 @@ def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) ->
     for name, text in texts:
         if name not in defaults:
             raise JournalError(one_of("parameter", name, defaults))
-        default = ast.literal_eval(defaults[name])
+        if not text.isprintable():
+            raise JournalError(f"parameter {name!r}: {describe(text)} is not printable text")
         try:
-            values[name] = text if isinstance(default, str) else type(default)(json.loads(text))
-        except (ValueError, TypeError):
-            raise JournalError(f"parameter {name!r}: expected a value like {default!r}, got {text!r}") from None
+            default = ast.literal_eval(defaults[name])
+        except ValueError:
+            raise JournalError(f"parameter {name!r}: computed as {defaults[name]!r}, so it cannot be given") from None
+        values[name] = text if isinstance(default, str) else _value_like(default, name, text)
     return values
+
+
+def prepare(out: Path) -> None:
+    """Makes the folders that results go to. Raises :class:`JournalError` if they cannot be written."""
+    for path in (out / "notebooks", out / "html", out / "figures"):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(f"{path}: cannot be made: {error.strerror}") from None
+        if not os.access(path, os.W_OK):
+            raise JournalError(f"{path}: cannot be written to: Permission denied")
 
 
 def update(executed: Executed, source: Path) -> None:
@@ -200,6 +214,18 @@ def _parameters_of(path: Path) -> dict[str, Any]:
         raise JournalError(f"{path}: not a notebook that can be executed: {str(error).splitlines()[0]}") from None
 
 
+def _value_like(default: Any, name: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if type(value) is int and isinstance(default, float):
+        value = float(value)
+    if type(value) is not type(default):
+        raise JournalError(f"parameter {name!r}: expected a value like {default!r}, got {text!r}")
+    return value
+
+
 def _tags(cell: Any) -> list[str]:
     return cell.metadata.get("tags", [])
 
@@ -212,10 +238,3 @@ def _papermill() -> Any:
     except ImportError:
         raise JournalError("the journal needs more packages: pip install 'dmmlab[journal]'") from None
     return papermill
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JournalError(f"{path}: cannot be made: {error.strerror}") from None

@@ -75,9 +75,7 @@ class Layout:
     def unpack(self, arrays: Mapping[int, Any]) -> VValue:
         """The V-value of such arrays."""
         return from_paths(
-            (path, x)
-            for b, array in arrays.items()
-            for path, x in zip(self.blocks[b], np.asarray(array).tolist(), strict=True)
+            (path, x) for b, array in arrays.items() for path, x in zip(self.blocks[b], np.asarray(array).tolist(), strict=True)
         )
 
     def table(self) -> str:
@@ -103,13 +101,14 @@ def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
         for port, v in values.items():
             keys[port] |= {path for path, _ in paths(v)}
     inner = tuple(name for name in machine.neurons if name not in outside)
+    for name in inner:
+        if machine.neurons[name].reads_stream:
+            raise LayoutError(f"neuron {name!r}: reads a stream by a clock that soft links drive; that is for the tree engine")
     reached, outputs = _fixed_point(machine, inner, keys)
     blocks = _sort_into_blocks({**keys, **outputs}, reached)
     everywhere = {path: b for b, block in enumerate(blocks) for path in block}
     carried = {port: frozenset(everywhere[path] for path in ks) for port, ks in {**keys, **outputs}.items()}
-    used = {
-        port: frozenset(everywhere[path] for path in ks) for port, ks in _looked_at(machine, inner, reached).items()
-    }
+    used = {port: frozenset(everywhere[path] for path in ks) for port, ks in _looked_at(machine, inner, reached).items()}
     return Layout(machine, tuple(boundary), inner, blocks, carried, used)
 
 
@@ -134,7 +133,7 @@ def boundary_values(
     still = {port: trim(machine.neurons[port[0]].activate({})[port[1]]) for port in ports if port[0] in constants}
     clocked = {name for name in outside if _is_clocked(machine, name)}
     moving = [port for port in ports if port[0] not in constants | clocked]
-    by_neuron = dict(streams) if isinstance(streams, Mapping) else dict.fromkeys(clocked, streams)
+    by_neuron: dict[str, Any] = dict(streams) if isinstance(streams, Mapping) else dict.fromkeys(clocked, streams)
     shown = [port for port in ports if port[0] in clocked]
     if any(by_neuron.get(name) is None for name, _ in shown) or moving:
         part = machine
@@ -167,9 +166,7 @@ def _fixed_point(
     for link in machine.links():
         if (link.to_neuron, link.to_field) in into:
             into[link.to_neuron, link.to_field].append((link.from_neuron, link.from_field))
-    outputs: dict[Port, Keys] = {
-        (name, field): frozenset() for name in inner for field in machine.neurons[name].outputs
-    }
+    outputs: dict[Port, Keys] = {(name, field): frozenset() for name in inner for field in machine.neurons[name].outputs}
     known: dict[Any, tuple[Keys, ...]] = {}
     while True:
         available = {**boundary, **outputs}
@@ -177,7 +174,7 @@ def _fixed_point(
             port: frozenset().union(*(available.get(source, frozenset()) for source in sources))
             for port, sources in into.items()
         }
-        following = {}
+        following: dict[Port, Keys] = {}
         for name in inner:
             kind = machine.neurons[name]
             given = tuple(reached[name, field] for field in kind.inputs)
@@ -194,9 +191,7 @@ def _fixed_point(
 
 def _output_keys(name: str, kind: NeuronType, given: tuple[Keys, ...]) -> tuple[Keys, ...]:
     try:
-        results = jax.eval_shape(
-            lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True)))), _trees(given)
-        )
+        results = jax.eval_shape(lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True)))), _trees(given))
     except LabError:
         raise
     except Exception as error:
@@ -213,7 +208,7 @@ def _output_keys(name: str, kind: NeuronType, given: tuple[Keys, ...]) -> tuple[
 def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, Keys]) -> dict[Port, Keys]:
     """Of the keys that reach each input, those that its neuron's outputs depend on; at an output neuron, all."""
     known: dict[Any, tuple[Keys, ...]] = {}
-    result = {}
+    result: dict[Port, Keys] = {}
     for name in inner:
         kind = machine.neurons[name]
         given = tuple(reached[name, field] for field in kind.inputs)
@@ -224,9 +219,7 @@ def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, 
 
 
 def _dependencies(kind: NeuronType, given: tuple[Keys, ...]) -> tuple[Keys, ...]:
-    jaxpr = jax.make_jaxpr(lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True)))))(
-        _trees(given)
-    ).jaxpr
+    jaxpr = jax.make_jaxpr(lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True)))))(_trees(given)).jaxpr
     live = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
     for equation in reversed(jaxpr.eqns):
         if live & set(equation.outvars):

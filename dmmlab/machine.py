@@ -24,7 +24,7 @@ import numpy as np
 from .errors import LabError, one_of
 from .files import read_json, write_json
 from .neurons import TYPES_2022, NeuronType, Port
-from .vvalues import Number, VValue, add, check, describe, paths
+from .vvalues import Number, VValue, add, check, describe, paths, show_path
 
 FORMAT = "dmmlab machine 1"
 
@@ -58,8 +58,9 @@ class Machine:
     hard: VValue = field(default_factory=dict)
 
     def __post_init__(self):
+        object.__setattr__(self, "neurons", dict(self.neurons))
         for name in self.neurons:
-            _check_name("neuron", name)
+            _check_name(name)
         for part in ("soft", "hard"):
             object.__setattr__(self, part, self._checked(getattr(self, part)))
         for link in self.links():
@@ -119,7 +120,7 @@ class Machine:
         known = {kind.name: kind for kind in types}
         for name, kind in names.items():
             if not isinstance(kind, str) or kind not in known:
-                raise MachineError(f"neurons/{name}: {one_of('neuron type', str(kind), known)}")
+                raise MachineError(f"{show_path(('neurons', name))}: {one_of('neuron type', str(kind), known)}")
         neurons = {name: known[kind] for name, kind in names.items()}
         return cls(neurons, tree.get("soft", {}), tree.get("hard", {}))
 
@@ -165,9 +166,7 @@ class Machine:
         path = (*_port(to), *_port(source))
         other = self.soft if hard else self.hard
         if _weight(other, path) is not None:
-            raise MachineError(
-                f"{to} <- {source}: there is a {'soft' if hard else 'hard'} link already; unlink it first"
-            )
+            raise MachineError(f"{to} <- {source}: there is a {'soft' if hard else 'hard'} link already; unlink it first")
         part = "hard" if hard else "soft"
         return replace(self, **{part: _with_weight(getattr(self, part), path, weight)})
 
@@ -199,7 +198,8 @@ class Machine:
 
     def astype(self, dtype: type[np.floating]) -> "Machine":
         """The same machine with weights of another precision: ``np.float32`` computes as the machines of 2022 did."""
-        return self.with_soft(_tree((*path, dtype(weight)) for path, weight in paths(self.soft)))
+        with np.errstate(over="ignore"):  # an infinite weight is told of as such
+            return self.with_soft(_tree((*path, dtype(weight)) for path, weight in paths(self.soft)))
 
     def live(self) -> "Machine":
         """The part that can matter: links on which something can flow, and from there on to the output.
@@ -228,7 +228,7 @@ class Machine:
         for path, _ in paths(matrix):
             if len(path) != 4:
                 raise MachineError(
-                    f"{'/'.join(path) or describe(matrix)}: a link is four keys deep, "
+                    f"{show_path(path) if path else describe(matrix)}: a link is four keys deep, "
                     "to_neuron / to_input / from_neuron / from_output, and then a weight"
                 )
             to_neuron, to_field, from_neuron, from_field = path
@@ -238,12 +238,14 @@ class Machine:
 
     def _check_port(self, path: tuple[str, ...], neuron: str, name: str, side: str) -> None:
         if neuron not in self.neurons:
-            raise MachineError(f"{'/'.join(path)}: {one_of('neuron', neuron, self.neurons)}")
+            raise MachineError(f"{show_path(path)}: {one_of('neuron', neuron, self.neurons)}")
         kind = self.neurons[neuron]
         fields = kind.inputs if side == "input" else kind.outputs
         if name not in fields:
             has = f"{side}s {', '.join(fields)}" if fields else f"no {side}s"
-            raise MachineError(f"{'/'.join(path)}: {neuron}.{name}: neuron type {kind.name!r} has {has}")
+            raise MachineError(
+                f"{show_path(path)}: {show_path((neuron,))}.{show_path((name,))}: neuron type {kind.name!r} has {has}"
+            )
 
 
 def type_by_name(name: str, types: Iterable[NeuronType] = TYPES_2022) -> NeuronType:
@@ -251,7 +253,7 @@ def type_by_name(name: str, types: Iterable[NeuronType] = TYPES_2022) -> NeuronT
     known = {kind.name: kind for kind in types}
     kind = known.get(name) or known.get(name.split("-")[0])
     if kind is None:
-        raise MachineError(f"neuron {name!r}: {one_of('neuron type', name.split('-')[0], known)}")
+        raise MachineError(f"neuron {describe(name)}: {one_of('neuron type', name.split('-')[0], known)}")
     return kind
 
 
@@ -294,9 +296,9 @@ def _port(text: str) -> Port:
     return neuron, name
 
 
-def _check_name(what: str, name: str) -> None:
-    if not isinstance(name, str) or not name or name.startswith(":") or set(name) & set("./\n"):
-        raise MachineError(f"{describe(name)}: a {what} needs a name without '.', '/' and a leading ':'")
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not name or not name.isprintable() or set(name) & set("./:\\"):
+        raise MachineError(f"{describe(name)}: a neuron needs a printable name without any of . / : \\")
 
 
 def _weight(matrix: VValue, path: tuple[str, ...]) -> Number | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import LabError
 from .machine import Machine, customary_links
-from .neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID, ID_FIELDS, INPUT, NORM, OUTPUT, TIMER, NeuronType, Port
+from .neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID_FIELDS, INPUT, NORM, OUTPUT, TIMER, NeuronType, Port
 from .vvalues import VValue
 from .xoshiro import normal_numbers
 
@@ -34,7 +34,7 @@ class Network:
     links: Sequence[tuple[Port, Port]]  # (to_neuron, to_field), (from_neuron, from_field)
     hard: VValue
 
-    def machine(self, weights: Iterable[float]) -> Machine:
+    def machine(self, weights: Iterable[Any]) -> Machine:
         """The machine with these weights, one for each link, in order."""
         soft: dict = {}
         for (to, source), weight in zip(self.links, weights, strict=True):
@@ -68,10 +68,7 @@ def feedforward(
     """
     if layers < 1 or copies < 1:
         raise NetworkError(f"{layers} layers of {copies} copies: at least one of each is needed")
-    names = {
-        n: [(f"{kind.name}-{n}-{c}", kind) for c in range(1, copies + 1) for kind in types]
-        for n in range(1, layers + 1)
-    }
+    names = {n: [(f"{kind.name}-{n}-{c}", kind) for c in range(1, copies + 1) for kind in types] for n in range(1, layers + 1)}
     neurons = {kind.name: kind for kind in (TIMER, *SOURCES)}
     neurons |= {name: kind for layer in names.values() for name, kind in layer} | {"output": outputs}
     inputs = {n: _soft_inputs(layer) for n, layer in names.items()} | {layers + 1: _soft_inputs([("output", outputs)])}
@@ -84,9 +81,7 @@ def feedforward(
         elif n == 1:
             available = _outputs([("input", INPUT)])
         else:
-            available = (
-                offered[n - 1] if n > layers else _outputs([("eos", EOS), ("const_1", CONST_1)]) + offered[n - 1]
-            )
+            available = offered[n - 1] if n > layers else _outputs([("eos", EOS), ("const_1", CONST_1)]) + offered[n - 1]
         links += [(to, source) for to in inputs[n] for source in available]
     return Network(neurons, links, customary_links(neurons))
 
@@ -117,9 +112,7 @@ def all_fields(kind: NeuronType) -> NeuronType:
         results = kind.activate(dict(zip(ID_FIELDS, values, strict=True)))
         return tuple(results.get(field, {}) for field in ID_FIELDS)
 
-    return replace(
-        kind, name=f"{kind.name} of all fields", inputs=ID_FIELDS, outputs=ID_FIELDS, function=function, feedback=()
-    )
+    return replace(kind, name=f"{kind.name} of all fields", inputs=ID_FIELDS, outputs=ID_FIELDS, function=function, feedback=())
 
 
 def _soft_inputs(layer: Iterable[tuple[str, NeuronType]]) -> list[Port]:

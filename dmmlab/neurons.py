@@ -40,6 +40,15 @@ class NeuronType:
     reads_stream: bool = False
     uniform: bool = False
 
+    def __post_init__(self):
+        for side in ("inputs", "outputs"):
+            fields = getattr(self, side)
+            if isinstance(fields, str) or not all(isinstance(f, str) and f for f in fields):
+                raise LabError(f"neuron type {self.name!r}: {side} {fields!r}: expected a tuple of names")
+            if len(set(fields)) < len(fields) or any(set(f) & set("./:\\") or not f.isprintable() for f in fields):
+                raise LabError(f"neuron type {self.name!r}: {side} {fields!r}: each needs a name of its own without . / : \\")
+            object.__setattr__(self, side, tuple(fields))
+
     def activate(self, inputs: VValue, stream: Callable[[Number], VValue] | None = None) -> dict[str, VValue]:
         """One up movement of one neuron: ``{input: V-value} -> {output: V-value}``."""
         arguments = [inputs.get(field, {}) for field in self.inputs]

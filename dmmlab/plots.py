@@ -36,9 +36,7 @@ def journal_style() -> None:
     set_matplotlib_formats("svg", "png", metadata={"Date": None})
 
 
-def plot_answers(
-    runs: Mapping[str, Sequence[VValue]], stream: Any, fields: Sequence[str] = ("dict-1", "dict-2")
-) -> Figure:
+def plot_answers(runs: Mapping[str, Sequence[VValue]], stream: Any, fields: Sequence[str] = ("dict-1", "dict-2")) -> Figure:
     """What arrives at the output over time: a panel for each input of the output neuron, a line for each machine.
 
     Args:
@@ -46,12 +44,12 @@ def plot_answers(
         stream: what the machines read; its items are written along the axis.
         fields: the inputs of the output neuron.
     """
-    figure, axes = plt.subplots(len(fields), sharex=True, figsize=(9, 1.9 * len(fields)), squeeze=False)
+    figure, axes = plt.subplots(len(fields), sharex=True, figsize=(8, 1.8 * len(fields)), squeeze=False)
     cycles = max(map(len, runs.values()))
     for axis, field in zip(axes[:, 0], fields, strict=True):
         for i, (name, answers) in enumerate(runs.items()):
             curve = [number(answer.get(field, 0.0)) for answer in answers]
-            axis.step(range(len(curve)), curve, where="mid", label=name, linestyle=("-", "--", ":", "-.")[i % 4])
+            axis.step(range(len(curve)), curve, where="post", label=name, linestyle=("-", "--", ":", "-.")[i % 4])
         axis.set_ylabel(f"output.{field}")
     items = [(t, "".join(stream(t))) for t in range(cycles) if isinstance(stream(t), dict) and stream(t)]
     axes[-1, 0].set_xticks([t for t, _ in items], [item.replace(" ", "␣") for _, item in items])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from .errors import LabError
-from .vvalues import NUMBER, Number, VValue, check, describe
+from .vvalues import NUMBER, Number, VValue, check, describe, is_traced
 
 
 class StreamError(LabError):
@@ -37,7 +37,15 @@ class Stream:
             _check_period(self.repeat_every)
 
     def __call__(self, t: Number) -> VValue:
-        """The V-value of cycle ``t``; ``{}`` if there is none (in a fraction of a cycle, too)."""
+        """The V-value of cycle ``t``; ``{}`` if there is none (in a fraction of a cycle, too).
+
+        Raises :class:`StreamError` if JAX is tracing ``t``: what a machine reads cannot depend on what is differentiated.
+        """
+        if is_traced(t):
+            raise StreamError(
+                "the cycle that a stream is asked for is being traced by JAX; keep soft links away from the timer"
+            )
+        t = float(t)
         if t in self.events:
             return self.events[t]
         last = max(self.events, default=0)
@@ -87,8 +95,8 @@ def _one_hot(items: list[str], times: list[int], repeat_every: int | None) -> St
     if not items:
         raise StreamError("an empty stream: give at least one character or item")
     for item in items:
-        if not isinstance(item, str) or item == NUMBER:
-            raise StreamError(f"item {describe(item)}: expected a string other than {NUMBER!r}, which is reserved")
+        if not isinstance(item, str) or item == NUMBER or any("\ud800" <= c <= "\udfff" for c in item):
+            raise StreamError(f"item {describe(item)}: expected text other than {NUMBER!r}, which is reserved")
     return Stream({t: {item: 1.0} for t, item in zip(times, items, strict=True)}, repeat_every)
 
 

@@ -14,6 +14,9 @@ They are plain dictionaries, on purpose: JAX takes them as pytrees, and ``jax.gr
 works as it is. Every result here is *canonical*: no zeros, no empty subtrees, a pure scalar is a number,
 and the zero vector is ``{}``. One thing is never trimmed: a number that JAX is tracing. Its value may be
 zero just now, but its derivative need not be.
+
+The other side of it: a sum of two trees may have fewer leaves than either. What has to keep the structure of a
+tree of weights, such as an optimizer's update, is ``jax.tree.map``, not :func:`add`.
 """
 
 import math
@@ -154,10 +157,13 @@ def paths(v: VValue) -> Iterator[tuple[Path, Number]]:
 
 def from_paths(coordinates: Iterable[tuple[Path, Number]]) -> VValue:
     """The V-value with these coordinates; the inverse of :func:`paths`. Repeated paths are added up."""
-    total: VValue = {}
+    tree: dict[str, VValue] = {}
     for path, leaf in coordinates:
-        total = add(total, _at(path, leaf))
-    return total
+        branch = tree
+        for key in path:
+            branch = branch.setdefault(key, {})
+        branch[NUMBER] = branch[NUMBER] + leaf if NUMBER in branch else leaf
+    return trim(tree)
 
 
 def check(v: VValue, path: Path = ()) -> VValue:
@@ -169,7 +175,7 @@ def check(v: VValue, path: Path = ()) -> VValue:
     if not isinstance(v, dict):
         if not _is_finite_number(v):
             raise VValueError(path, f"expected a finite number, got {describe(v)}")
-        return _canonical_number(v)
+        return _canonical_number(float(v) if isinstance(v, int) else v)  # an integer has no derivative
     if len(path) >= MAX_DEPTH:
         raise VValueError(path[:4], f"nested deeper than {MAX_DEPTH} levels")
     if NUMBER in path:
@@ -181,13 +187,17 @@ def check(v: VValue, path: Path = ()) -> VValue:
 
 
 def show_path(path: Path) -> str:
-    """A path as text, ``output/dict-1/:number``; a key with a slash in it stands in quotes."""
-    return "/".join(repr(key) if "/" in key or not key else key for key in path) or "(root)"
+    """A path as text, ``output/dict-1/:number``; long keys are cut, and odd ones stand in quotes."""
+    return "/".join(map(_show_key, path)) or "(root)"
 
 
 def describe(value: object) -> str:
     """A short ``repr`` on one line, for error messages."""
     return " ".join(reprlib.repr(value).split())
+
+
+def _show_key(key: str) -> str:
+    return key if key.isprintable() and "/" not in key and 0 < len(key) <= 40 else describe(key)
 
 
 def _products(mask: VValue, v: VValue, path: Path) -> Iterator[tuple[Path, VValue]]:
@@ -220,11 +230,13 @@ def _canonical(parts: dict[str, VValue]) -> VValue:
 
 def _canonical_number(x: Number) -> VValue:
     # A traced zero stays: whoever differentiates here wants to know what moving it away from zero does.
-    return {} if not is_traced(x) and x == 0 else x
+    return {} if not is_traced(x) and not getattr(x, "ndim", 0) and x == 0 else x
 
 
 def _is_finite_number(x: object) -> bool:
     if isinstance(x, bool | str | bytes | complex) or getattr(x, "ndim", 0) != 0:
+        return False
+    if hasattr(x, "dtype") and np.dtype(x.dtype).kind not in "iuf":
         return False
     if is_traced(x):
         return True

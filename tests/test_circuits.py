@@ -33,9 +33,7 @@ def test_golden_dot(name, drawing):
 
 def test_the_order_of_links_does_not_matter():
     machine = handcrafted()
-    backwards = Machine(
-        dict(reversed(machine.neurons.items())), soft=dict(reversed(machine.soft.items())), hard=machine.hard
-    )
+    backwards = Machine(dict(reversed(machine.neurons.items())), soft=dict(reversed(machine.soft.items())), hard=machine.hard)
     assert circuit(backwards).source == circuit(machine).source
 
 
@@ -67,9 +65,7 @@ def test_dead_parts_are_left_out_on_request():
 
 
 def test_hard_links_are_red_and_self_links_there():
-    lines = [
-        line for line in circuit(handcrafted()).source.splitlines() if "accum:o_dict:n -> accum:i_dict_2d1:s" in line
-    ]
+    lines = [line for line in circuit(handcrafted()).source.splitlines() if "accum:o_dict:n -> accum:i_dict_2d1:s" in line]
     assert len(lines) == 1
     assert "#d01515" in lines[0]
 

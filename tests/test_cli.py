@@ -23,9 +23,7 @@ def dmmlab(*arguments, cwd=None, env=None):
 
 
 def test_the_published_loss(reference):
-    done = dmmlab(
-        "test", reference / "published-19-link-machine.json", "--string", "test string.", "--cycles", 140, "--json"
-    )
+    done = dmmlab("test", reference / "published-19-link-machine.json", "--string", "test string.", "--cycles", 140, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout)
     assert result["loss"] == pytest.approx(0.0016100588, rel=1e-5)
@@ -75,7 +73,7 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
         (["run", "handcrafted"], "dmmlab run: the following arguments are required: --string"),
         (["run", "handcrafted", "--string", ""], "dmmlab run: --string '': give at least one character"),
         (["run", "handcrafted", "--string", "  ", "--words"], "dmmlab run: --string '  ': give at least one word"),
-        (["run", "handcrafted", "--string", ":number", "--words"], "dmmlab run: item ':number': expected a string other than"),
+        (["run", "handcrafted", "--string", ":number", "--words"], "dmmlab run: item ':number': expected text other than"),
         (["run", "handcrafted", "--string", "a", "--cycles", "0"], "dmmlab run: argument --cycles: '0': expected a whole number from 1"),
         (["run", "handcrafted", "--string", "a", "--cycles", "x"], "dmmlab run: argument --cycles: 'x': expected a whole number"),
         (["run", "handcraftde", "--string", "a"], "dmmlab run: unknown machine 'handcraftde'; did you mean 'handcrafted'?"),
@@ -120,9 +118,7 @@ def test_help(command, capsys):
 
 
 def test_help_starts_without_jax():
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys, dmmlab, dmmlab.cli; sys.exit('jax' in sys.modules)"], timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", "import sys, dmmlab, dmmlab.cli; sys.exit('jax' in sys.modules)"], timeout=60)
     assert done.returncode == 0
 
 

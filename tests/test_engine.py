@@ -125,17 +125,13 @@ def test_a_machine_may_rewrite_itself():
 
 def test_masks_may_reach_inside_a_v_value():
     """Nothing in the engine needs the matrix to be four levels deep: a deeper link picks a branch."""
-    states = down(
-        {"norm": {"dict": {"input": {"char": {"word": 2.0}}}}}, {"input": {"char": {"word": {"a": 1.0}, "x": 9.0}}}
-    )
+    states = down({"norm": {"dict": {"input": {"char": {"word": 2.0}}}}}, {"input": {"char": {"word": {"a": 1.0}, "x": 9.0}}})
     assert states == {"norm": {"dict": {"a": 2.0}}}
     assert linear_combination({"word": 2.0}, {"word": {"a": 1.0}, "x": 9.0}) == {"a": 2.0}
 
 
 def test_two_inputs_with_streams_of_their_own():
-    machine = Machine.build(
-        {"accum.dict-2": {"input.char": 1.0, "input-2.char": -1.0}, "output.dict-1": {"accum.dict": 1.0}}
-    )
+    machine = Machine.build({"accum.dict-2": {"input.char": 1.0, "input-2.char": -1.0}, "output.dict-1": {"accum.dict": 1.0}})
     last = answers(machine, {"input": values([5.0]), "input-2": values([2.0, 1.0])}, 6)[-1]
     assert last == {"dict-1": 2.0}
     with pytest.raises(RunError, match="neuron 'input-2' reads a stream, and none is given for it"):

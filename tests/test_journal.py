@@ -60,10 +60,7 @@ def small_notebook(folder, *sources):
 @pytest.mark.slow
 def test_parameters_reach_the_notebook_with_their_types(tmp_path, capsys):
     path = small_notebook(tmp_path, 'cycles = 3\nname = "x"', "print(cycles + 1, name * 2)")
-    assert (
-        main(["journal", str(path), "-p", "cycles", "41", "-p", "name", "7", "--out", str(tmp_path / "out"), "--json"])
-        == 0
-    )
+    assert main(["journal", str(path), "-p", "cycles", "41", "-p", "name", "7", "--out", str(tmp_path / "out"), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["failed"] is None
     executed = nbformat.read(result["executed"][0]["notebook"], as_version=4)

@@ -34,7 +34,7 @@ def test_free_streams():
         (lambda: characters(""), "an empty stream"),
         (lambda: characters(7), "expected a string, got 7"),
         (lambda: characters("a", period=0), "period 0: expected a whole number"),
-        (lambda: symbols(["a", ":number"]), "item ':number': expected a string other than ':number'"),
+        (lambda: symbols(["a", ":number"]), "item ':number': expected text other than ':number'"),
         (lambda: spaced("ab", [1]), "2 items and 1 gaps"),
         (lambda: spaced("a", [-1]), "gap -1: expected"),
         (lambda: Stream({-1: 1.0}), "cycle -1: a cycle is a whole number"),

@@ -78,9 +78,7 @@ def test_a_number_is_its_number_part(x, u, v):
 def test_linear_combination_is_bilinear(m, n, v, a):
     assert linear_combination(add(m, n), v) == add(linear_combination(m, v), linear_combination(n, v))
     assert linear_combination(m, add(n, v)) == add(linear_combination(m, n), linear_combination(m, v))
-    assert (
-        linear_combination(scale(a, m), v) == scale(a, linear_combination(m, v)) == linear_combination(m, scale(a, v))
-    )
+    assert linear_combination(scale(a, m), v) == scale(a, linear_combination(m, v)) == linear_combination(m, scale(a, v))
 
 
 @given(vvalues, vvalues)

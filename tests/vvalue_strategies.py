@@ -11,9 +11,7 @@ keys = st.sampled_from(["a", "b", "c", "word", "/", "."])
 
 def _nested(inner):
     branches = st.dictionaries(keys, inner, max_size=3)
-    return st.builds(
-        lambda tree, scalar: tree | ({} if scalar is None else {NUMBER: scalar}), branches, st.none() | numbers
-    )
+    return st.builds(lambda tree, scalar: tree | ({} if scalar is None else {NUMBER: scalar}), branches, st.none() | numbers)
 
 
 vvalues = st.recursive(numbers, _nested, max_leaves=12)

@@ -1,0 +1,307 @@
+"""Benchmarks: ours beside peers, on the same work, in one run.
+
+Each figure is the median of several repetitions on one core; compilation is measured apart. What is timed is the work of
+feedforward run 3 of 2022: 1486 weights, "test string.", 140 cycles, the loss, its gradient, Adam. ``dmmlab bench`` prints
+the table.
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from .compiled import Compiled, compile_machine
+from .detectors import handcrafted, published
+from .engine import answers
+from .errors import LabError, one_of
+from .replay import RUNS, STRING, prepare
+from .streams import characters, symbols
+from .training import Examples, Trainer, examples, squared_error
+from .vvalues import add, number, scale
+
+MEMORY_LIMIT = 8 * 2**30  # for peers that are known to exhaust a machine
+
+
+class Row(NamedTuple):
+    """One comparison. ``ours_ms`` and ``peer_ms`` are for the same work; None where a peer could not do it."""
+
+    name: str
+    ours_ms: float
+    peer: str
+    peer_ms: float | None
+    ratio: float | None
+    compile_s: float | None = None
+    note: str = ""
+
+
+def bench(names: list[str] | None = None) -> Iterator[Row]:
+    """Runs the benchmarks named, or all, and yields their rows as they come. Raises LabError for an unknown name."""
+    if hasattr(os, "sched_setaffinity"):  # one core: two gain nothing on work this small, and disturb the clock
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    for name in names or BENCHMARKS:
+        if name not in BENCHMARKS:
+            raise LabError(one_of("benchmark", name, BENCHMARKS))
+        yield from BENCHMARKS[name]()
+
+
+def _row(name: str, ours: float, peer: str, theirs: float | None, **more: Any) -> Row:
+    return Row(
+        name,
+        ours * 1e3,
+        peer,
+        None if theirs is None else theirs * 1e3,
+        None if theirs is None else theirs / ours,
+        **more,
+    )
+
+
+def _median(function: Callable[[], Any], inner: int = 1, repeats: int = 7) -> tuple[float, float]:
+    """Seconds of one call divided by ``inner``: the median of ``repeats``; and what the first call took more."""
+    started = time.perf_counter()
+    jax.block_until_ready(function())
+    first = time.perf_counter() - started
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        jax.block_until_ready(function())
+        times.append(time.perf_counter() - started)
+    return statistics.median(times) / inner, max(0.0, first - statistics.median(times))
+
+
+def _steps(trainer: Trainer, given: Examples, steps: int) -> Callable[[], Any]:
+    """So many training steps in one compiled loop."""
+    compiled, mask = trainer.compiled, trainer.compiled.mask
+    state = trainer.start(compiled.weights())
+
+    @jax.jit
+    def run(state, given):
+        return jax.lax.scan(lambda s, _: trainer.step(s, given, mask), state, None, length=steps)
+
+    return lambda: run(state, given)
+
+
+def _run_3() -> tuple[Compiled, Examples]:
+    return prepare("feedforward-run-3", "exact")
+
+
+def training_step() -> Iterator[Row]:
+    compiled, given = _run_3()
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
+    step, first = _median(_steps(trainer, given, 1000), 1000)
+    yield _row(
+        "training step, 1486 weights, 140 cycles",
+        step,
+        "the 2022 log (Julia, 12 to 44 s a step)",
+        12.0,
+        compile_s=first,
+    )
+    scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
+    slower = Trainer(scan, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
+    theirs, _ = _median(_steps(slower, given, 50), 50)
+    yield _row("the same", step, "our scan schedule", theirs)
+
+
+def gradient() -> Iterator[Row]:
+    compiled, given = _run_3()
+    one = jax.tree.map(lambda x: x[0], given)
+    loss = partial(squared_error, compiled)
+
+    def many(function: Callable[..., Any]) -> Callable[[], Any]:
+        def run(weights, one):
+            def body(nudge, _):
+                result = function([w + nudge for w in weights], one)
+                return 1e-30 * sum(jnp.sum(x) for x in jax.tree.leaves(result)), None
+
+            return jax.lax.scan(body, jnp.asarray(0.0), None, length=500)
+
+        jitted = jax.jit(run)
+        return lambda: jitted(compiled.weights(), one)
+
+    forward, _ = _median(many(loss), 500)
+    both, first = _median(many(jax.value_and_grad(loss)), 500)
+    yield Row("forward run", forward * 1e3, "loss and gradient", both * 1e3, both / forward, first)
+
+
+def streams() -> Iterator[Row]:
+    compiled, _ = _run_3()
+    run, scan = jax.jit(compiled.run_in_chunks), compile_machine(compiled.machine, characters(STRING), schedule="scan")
+    plain, cycle_by_cycle = jax.jit(compiled.run), jax.jit(scan.run)
+    weights, others = compiled.weights(), scan.weights()
+    text = STRING * 1000
+    for cycles in (1_000, 10_000, 100_000):
+        stream = symbols(text[: cycles // 10])
+        data = compiled.encode(stream, cycles)
+        ours, first = _median(partial(run, weights, data), repeats=5)
+        note = f"{ours / cycles * 1e6:.2f} us a cycle"
+        theirs, _ = _median(partial(plain, weights, data), repeats=5)
+        yield _row(
+            f"forward, a stream of {cycles} cycles, in chunks",
+            ours,
+            "all cycles at once",
+            theirs,
+            compile_s=first,
+            note=note,
+        )
+        theirs, _ = _median(partial(cycle_by_cycle, others, scan.encode(stream, cycles)), repeats=3)
+        yield _row("the same", ours, "our scan schedule", theirs)
+
+
+def batches() -> Iterator[Row]:
+    compiled, given = _run_3()
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
+    single, _ = _median(_steps(trainer, given, 200), 200)
+    for strings in (8, 32):
+        rng = np.random.default_rng(0)
+        texts = ["".join(rng.permutation(list(STRING))) for _ in range(strings)]
+        many = examples(compiled, [characters(text) for text in texts], 140, handcrafted())
+        ours, first = _median(_steps(trainer, many, 20), 20 * strings)
+        yield _row(f"step, per string, {strings} strings", ours, "one string alone", single, compile_s=first)
+    for seeds in (8, 32):
+        weights = [jnp.stack([w * (1 + 0.01 * s) for s in range(seeds)]) for w in compiled.weights()]
+        for how, run in (("loop", _seeds_in_a_loop(trainer)), ("vmap", _seeds_by_vmap(trainer))):
+            ours, first = _median(partial(run, weights, given), 20 * seeds, repeats=3)
+            yield _row(f"step, per seed, {seeds} seeds, {how}", ours, "one seed alone", single, compile_s=first)
+
+
+def _of_one_seed(trainer: Trainer, given: Examples, weights: Any) -> Any:
+    mask = trainer.compiled.mask
+    return jax.lax.scan(lambda s, _: trainer.step(s, given, mask), trainer.start(weights), None, length=20)
+
+
+def _seeds_in_a_loop(trainer: Trainer) -> Callable[..., Any]:
+    return jax.jit(lambda weights, given: jax.lax.map(partial(_of_one_seed, trainer, given), weights))
+
+
+def _seeds_by_vmap(trainer: Trainer) -> Callable[..., Any]:
+    return jax.jit(lambda weights, given: jax.vmap(partial(_of_one_seed, trainer, given))(weights))
+
+
+def recurrent() -> Iterator[Row]:
+    compiled, _ = prepare("recurrent", "exact")
+    given = examples(compiled, [characters(STRING)], 140, handcrafted())
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["recurrent"].regularizers)
+    step, first = _median(_steps(trainer, given, 50), 50)
+    yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "given up in 2022", None, None, first)
+
+
+def specialised() -> Iterator[Row]:
+    compiled = compile_machine(published(), characters(STRING))
+    given = examples(compiled, [characters(STRING)], 140, handcrafted())
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
+    step, first = _median(_steps(trainer, given, 1000), 1000)
+    large, big = _run_3()
+    other, _ = _median(_steps(Trainer(large, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers), big, 500), 500)
+    yield _row(
+        "training step, the 19-link machine compiled by itself",
+        step,
+        "the network of 1486 weights, masked",
+        other,
+        compile_s=first,
+    )
+
+
+def trees() -> Iterator[Row]:
+    """The peer that is our own oracle: the tree engine, V-values of scalars, not compiled; and compiled by unrolling."""
+    compiled, _ = _run_3()
+    for cycles in (5, 140):
+        given = examples(compiled, [characters(STRING)], cycles, handcrafted())
+        one = jax.tree.map(lambda x: x[0], given)
+        ours, first = _median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
+        if cycles == 5:
+            started = time.perf_counter()
+            jax.value_and_grad(tree_loss(compiled, cycles))(compiled.machine.soft)
+            theirs = time.perf_counter() - started
+            yield _row(f"loss and gradient, {cycles} cycles", ours, "tree engine, JAX not compiled", theirs, compile_s=first)
+        else:
+            started = time.perf_counter()
+            tree_loss(compiled, cycles)(compiled.machine.soft)
+            theirs = time.perf_counter() - started
+            forward, _ = _median(partial(jax.jit(partial(squared_error, compiled)), compiled.weights(), one))
+            yield _row(f"loss alone, {cycles} cycles", forward, "tree engine, plain Python", theirs)
+    seconds, problem = _in_a_process_of_its_own("unrolled")
+    given = examples(compiled, [characters(STRING)], 2, handcrafted())
+    one = jax.tree.map(lambda x: x[0], given)
+    ours, _ = _median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
+    note = problem if seconds is None else f"the peer compiles for {seconds[0]:.1f} s"
+    theirs_at_2 = None if seconds is None else seconds[1]
+    yield _row("loss and gradient, 2 cycles", ours, "trees of scalars unrolled under jit", theirs_at_2, note=note)
+
+
+def memory() -> Iterator[Row]:
+    for run, cycles in (("feedforward-run-3", 140), ("feedforward-run-3", 10_000), ("recurrent", 140)):
+        seconds, problem = _in_a_process_of_its_own("memory", run, str(cycles))
+        if seconds is None:
+            raise LabError(f"benchmark 'memory': {run}: {problem}")
+        note = f"peak memory {seconds[0]:.0f} MB, {seconds[1]:.0f} MB of it before compiling"
+        yield Row(f"training step, {run}, {cycles} cycles", seconds[2], "", None, None, note=note)
+
+
+def tree_loss(compiled: Compiled, cycles: int) -> Callable[[Any], Any]:
+    """The squared error by the tree engine, as a function of the tree of weights."""
+    stream = characters(STRING)
+    wanted = answers(handcrafted(), stream, cycles)
+
+    def loss(soft: Any) -> Any:
+        total = 0.0
+        for answer, right in zip(answers(compiled.machine.with_soft(soft), stream, cycles), wanted, strict=True):
+            difference = add(answer, scale(-1.0, right))
+            total = total + sum(number(difference.get(field, 0.0)) ** 2 for _, field in compiled.answers)
+        return total
+
+    return loss
+
+
+def _in_a_process_of_its_own(*what: str) -> tuple[list[float] | None, str]:
+    """Runs a part of the benchmarks where its memory can be limited and measured; the numbers that it prints, or why not."""
+    done = subprocess.run([sys.executable, "-m", "dmmlab.bench", *what], capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        return (
+            None,
+            f"did not end within {MEMORY_LIMIT / 2**30:.0f} GiB of memory" if done.returncode < 0 else done.stderr[-200:],
+        )
+    return [float(text) for text in done.stdout.split()], ""
+
+
+def _unrolled() -> list[float]:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    compiled, _ = _run_3()
+    soft = compiled.machine.soft
+    run = jax.jit(jax.value_and_grad(tree_loss(compiled, 2)))
+    once, first = _median(lambda: run(soft), repeats=5)
+    return [first, once]
+
+
+def _memory(run: str, cycles: int) -> list[float]:
+    compiled, _ = prepare(run, "exact")
+    given = examples(compiled, [characters(STRING)], cycles, handcrafted())
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS[run].regularizers)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    step, _ = _median(_steps(trainer, given, 10), 10, repeats=3)
+    return [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, before, step * 1e3]
+
+
+BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
+    "step": training_step,
+    "gradient": gradient,
+    "streams": streams,
+    "batches": batches,
+    "recurrent": recurrent,
+    "specialised": specialised,
+    "trees": trees,
+    "memory": memory,
+}
+
+
+if __name__ == "__main__":
+    numbers = _unrolled() if sys.argv[1] == "unrolled" else _memory(sys.argv[2], int(sys.argv[3]))
+    print(*numbers)

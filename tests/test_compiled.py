@@ -1,0 +1,223 @@
+"""The compiled machine against the tree engine, its oracle."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from machine_strategies import machines
+
+from dmmlab import Machine, NeuronType
+from dmmlab.compiled import compile_machine
+from dmmlab.detectors import handcrafted, published
+from dmmlab.engine import answers
+from dmmlab.layout import LayoutError, lay_out
+from dmmlab.networks import feedforward, recurrent
+from dmmlab.neurons import TYPES_2022
+from dmmlab.streams import characters, symbols, values
+from dmmlab.vvalues import add, dot, max_norm, number, paths, scale
+
+CYCLES = 6
+examples_seen = 0
+
+
+def gap(u, v):
+    """The largest difference of two V-values, relative to the larger of 1 and their size."""
+    return float(max_norm(add(u, scale(-1.0, v)))) / max(1.0, float(max_norm(u)), float(max_norm(v)))
+
+
+def tree_loss(machine, stream):
+    """Half the sum of squares of all answers, with the tree engine, as a function of the soft links."""
+
+    def loss(soft):
+        return 0.5 * sum(dot(a, a) for a in answers(machine.with_soft(soft), stream, CYCLES))
+
+    return loss
+
+
+def compiled_results(machine, stream, schedule=None):
+    """The answers, and the gradient of half the sum of their squares, both as V-values, from one compilation."""
+    compiled = compile_machine(machine, stream, CYCLES, schedule=schedule)
+    data = compiled.encode(stream, CYCLES)
+
+    def loss(weights):
+        answers = compiled.run(weights, data)
+        return 0.5 * sum(jnp.sum(array**2) for array in answers.values()), answers
+
+    gradient, answers = jax.jit(jax.grad(loss, has_aux=True))(compiled.weights())
+    return compiled.decode(answers), compiled.soft(gradient)
+
+
+def check_engines_agree(machine, stream, tolerance):
+    ours, gradient = compiled_results(machine, stream)
+    assert max(gap(a, b) for a, b in zip(ours, answers(machine, stream, CYCLES), strict=True)) <= tolerance
+    if machine.soft:
+        assert gap(gradient, jax.grad(tree_loss(machine, stream))(machine.soft)) <= tolerance
+
+
+@pytest.mark.slow
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@given(machines())
+def test_engines_agree_on_random_machines(case):
+    """Values and gradients, in both precisions, on 200 machines: to 1e-5 in single, to 1e-12 in double precision."""
+    machine, stream = case
+    check_engines_agree(machine, stream, 1e-5)
+    with jax.enable_x64(True):
+        check_engines_agree(machine, stream, 1e-12)
+    global examples_seen
+    examples_seen += 1
+    if examples_seen % 25 == 0:
+        jax.clear_caches()  # hundreds of compiled programs at once are more memory maps than a process may have
+
+
+@pytest.mark.slow
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(machines(recurrent=False))
+def test_both_schedules_agree(case):
+    machine, stream = case
+    with jax.enable_x64(True):
+        (a, da), (b, db) = (compiled_results(machine, stream, schedule) for schedule in ("time-parallel", "scan"))
+        assert max(gap(x, y) for x, y in zip(a, b, strict=True)) <= 1e-12
+        assert gap(da, db) <= 1e-12
+
+
+@pytest.mark.parametrize("machine", [handcrafted(), published()], ids=["handcrafted", "published"])
+@pytest.mark.parametrize("schedule", ["time-parallel", "scan"])
+def test_detectors(machine, schedule):
+    compiled = compile_machine(machine, characters("test ring."), schedule=schedule)
+    for string in ("test string.", "sssss", "."):
+        ours = compiled.answers_of(characters(string), 60)
+        assert max(gap(a, b) for a, b in zip(ours, answers(machine, characters(string), 60), strict=True)) < 1e-6
+
+
+def test_the_schedule_is_chosen_by_the_graph():
+    stream = characters("ab")
+    assert compile_machine(handcrafted(), stream).schedule == "time-parallel"
+    looped = handcrafted().link("accum.dict-2", "compare.false", 0.5)
+    assert compile_machine(looped, stream).schedule == "scan"
+    assert compile_machine(recurrent(1).machine([0.1] * len(recurrent(1).links)), stream).schedule == "scan"
+    with pytest.raises(LayoutError, match="something other than accumulators recurs"):
+        compile_machine(looped, stream, schedule="time-parallel")
+    with pytest.raises(LayoutError, match="unknown schedule 'sacn'; did you mean 'scan'"):
+        compile_machine(looped, stream, schedule="sacn")
+
+
+def test_blocks_of_the_training_network():
+    """Scalars are not padded to the alphabet; the full stop that eos shares with the input does not make a block of its own."""
+    compiled = compile_machine(feedforward(5, 2).random_2022(0.01), characters("test string."))
+    assert [len(block) for block in compiled.layout.blocks] == [1, 9]
+    assert "block 1: 9 paths x 12 ports" in compiled.layout.table()
+    looked_at = {port for port, blocks in compiled.layout.used.items() if 1 in blocks and port[0].startswith("compare")}
+    assert looked_at == set()  # a compare neuron sees numbers only
+
+
+def test_weights_there_and_back():
+    machine = feedforward(3, 2).random_2022(0.2)
+    compiled = compile_machine(machine, characters("ab."))
+    weights = compiled.weights()
+    assert compiled.soft(weights) == machine.soft
+    assert sum(int(m.sum()) for m in compiled.mask) == machine.count()
+    some = handcrafted().with_soft({"norm": {"dict": {"accum": {"dict": 2.0}}}}).soft
+    other = compile_machine(handcrafted(), characters("ab."))
+    assert other.soft(other.weights(some)) == some
+    with pytest.raises(LayoutError, match="norm/dict/input/char: the compiled machine has no such link"):
+        other.weights({"norm": {"dict": {"input": {"char": 2.0}}}})
+
+
+def test_v_values_there_and_back():
+    nested = {"word": {"length": 2.0, ":number": 1.0}, "x": -3.0, ":number": 0.5}
+    layout = lay_out(handcrafted(), values([nested]), 1)
+    assert layout.unpack(layout.pack(nested)) == nested
+    with pytest.raises(LayoutError, match="word/colour: no port of this compiled machine can carry it"):
+        layout.pack({"word": {"colour": 1.0}})
+
+
+def test_an_unknown_character_is_named():
+    compiled = compile_machine(handcrafted(), characters("ab."))
+    with pytest.raises(LayoutError, match=r"^z: no port of this compiled machine can carry it; compile it with such a stream"):
+        compiled.encode(characters("az"), 30)
+
+
+def test_pruning_and_growing_do_not_recompile():
+    compiled = compile_machine(feedforward(2, 1).random_2022(0.2), characters("ab."))
+    data, traces = compiled.encode(characters("ab."), 40), 0
+
+    @jax.jit
+    def loss(weights, mask):
+        nonlocal traces
+        traces += 1
+        return jnp.sum(compiled.numbers([w * m for w, m in zip(weights, mask, strict=True)], data) ** 2)
+
+    full = loss(compiled.weights(), compiled.mask)
+    masks = [[m.at[0].set(0.0) for m in compiled.mask], [m * 0 for m in compiled.mask], compiled.mask]
+    pruned, empty, again = (loss(compiled.weights(), mask) for mask in masks)
+    assert traces == 1
+    assert empty == 0 != pruned
+    assert again == full
+
+
+def test_a_mask_means_what_unlinking_means():
+    machine = published()
+    compiled = compile_machine(machine, characters("test."))
+    fewer = machine.unlink("norm-2-1.dict", "input.char").unlink("output.dict-1", "compare-4-2.false")
+    ours = compiled.answers_of(characters("test."), 60, soft=fewer.soft)
+    assert max(gap(a, b) for a, b in zip(ours, answers(fewer, characters("test."), 60), strict=True)) < 1e-6
+
+
+def test_chunks_continue_where_the_last_one_ended():
+    for machine in (published(), handcrafted().link("accum.dict-2", "compare.false", 0.01)):
+        stream = characters("test string.")
+        compiled = compile_machine(machine, stream)
+        data, weights = compiled.encode(stream, 90), compiled.weights()
+        whole = compiled.run(weights, data)
+        carry, parts = None, []
+        for start in (0, 30, 60):
+            part, carry = compiled.run_on(weights, {b: x[..., start : start + 30] for b, x in data.items()}, carry)
+            parts.append(part)
+        chunked = compiled.run_in_chunks(weights, data, chunk=40)
+        for b in whole:
+            np.testing.assert_allclose(chunked[b], whole[b], rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(jnp.concatenate([part[b] for part in parts], axis=-1), whole[b], rtol=1e-5, atol=1e-5)
+
+
+def test_words_and_nested_values():
+    words = ["to", "be", "or", "not", "to", "be", "."]
+    compiled = compile_machine(handcrafted(), symbols(words))
+    assert compiled.answers_of(symbols(words), 80)[-1] == answers(handcrafted(), symbols(words), 80)[-1]
+    nested = values([{"w": {"a": 2.0}, "x": -3.0}, {}, {"w": {"a": 2.0}}])
+    assert compile_machine(handcrafted(), nested).answers_of(nested, 9) == answers(handcrafted(), nested, 9)
+
+
+def test_two_streams():
+    machine = Machine.build({"accum.dict-2": {"input.char": 1.0, "input-2.char": -1.0}, "output.dict-1": {"accum.dict": 1.0}})
+    streams = {"input": values([5.0]), "input-2": values([2.0, 1.0])}
+    assert compile_machine(machine, streams).answers_of(streams, 6) == answers(machine, streams, 6)
+
+
+def test_a_timer_that_is_read_by_others_is_data():
+    machine = Machine.build({"output.dict-1": {"timer.timer": 2.0}, "output.dict-2": {"input.char": 1.0}})
+    stream = values([1.0, 2.0])
+    assert compile_machine(machine, stream).answers_of(stream, 6) == answers(machine, stream, 6)
+
+
+def test_what_cannot_be_compiled_says_why():
+    nest = NeuronType("nest", ("x",), ("y",), lambda v: {"deeper": v})
+    branch = NeuronType("branch", ("x",), ("y",), lambda v: 1.0 if number(v) > 0 else 0.0)
+    types = (*TYPES_2022, nest, branch)
+    growing = Machine.build({"nest.x": {"nest.y": 1.0, "const_1.const_1": 1.0}}, types=types)
+    with pytest.raises(LayoutError, match="neuron 'nest': its keys grow without end"):
+        compile_machine(growing, characters("a"))
+    branching = Machine.build({"branch.x": {"const_1.const_1": 1.0}}, types=types)
+    with pytest.raises(LayoutError, match="neuron 'branch': type 'branch' cannot be compiled, JAX cannot trace its function"):
+        compile_machine(branching, characters("a"))
+    learned_clock = Machine.build({"input.timer": {"const_1.const_1": 1.0}, "output.dict-1": {"input.char": 1.0}})
+    with pytest.raises(LayoutError, match="neuron 'input': reads a stream"):
+        compile_machine(learned_clock, characters("a"))
+
+
+def test_the_fields_a_recurrent_neuron_does_not_use_carry_nothing():
+    network = recurrent(2)
+    compiled = compile_machine(network.machine([0.1] * len(network.links)), characters("ab"))
+    carriers = {port for port, blocks in compiled.layout.carried.items() if blocks and "-" in port[0]}
+    assert {field for _, field in carriers} == {"dict", "norm", "dot", "true", "false"}
+    assert sum(1 for _ in paths(compiled.machine.soft)) == len(network.links)
