@@ -6,6 +6,7 @@ the table.
 """
 
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -90,6 +92,24 @@ def _steps(trainer: Trainer, given: Examples, steps: int) -> Callable[[], Any]:
     return lambda: run(state, given)
 
 
+def _repeated(function: Callable[..., Any], weights: Any, data: Any, times: int) -> Callable[[], Any]:
+    """So many calls in one compiled loop. Each depends on the whole result of the one before, so that none is left out."""
+
+    def run(weights: Any, data: Any) -> Any:
+        def body(nudge: Any, _: None) -> tuple[Any, None]:
+            result = function([w + nudge for w in weights], data)
+            return 1e-30 * sum(jnp.sum(x) for x in jax.tree.leaves(result)), None
+
+        return jax.lax.scan(body, jnp.asarray(0.0), None, length=times)
+
+    jitted = jax.jit(run)
+    return lambda: jitted(weights, data)
+
+
+def _one(given: Examples) -> Examples:
+    return jax.tree.map(lambda x: x[0], given)
+
+
 def _run_3() -> tuple[Compiled, Examples]:
     return prepare("feedforward-run-3", "exact")
 
@@ -113,46 +133,28 @@ def training_step() -> Iterator[Row]:
 
 def gradient() -> Iterator[Row]:
     compiled, given = _run_3()
-    one = jax.tree.map(lambda x: x[0], given)
+    one = _one(given)
     loss = partial(squared_error, compiled)
 
-    def many(function: Callable[..., Any]) -> Callable[[], Any]:
-        def run(weights, one):
-            def body(nudge, _):
-                result = function([w + nudge for w in weights], one)
-                return 1e-30 * sum(jnp.sum(x) for x in jax.tree.leaves(result)), None
-
-            return jax.lax.scan(body, jnp.asarray(0.0), None, length=500)
-
-        jitted = jax.jit(run)
-        return lambda: jitted(compiled.weights(), one)
-
-    forward, _ = _median(many(loss), 500)
-    both, first = _median(many(jax.value_and_grad(loss)), 500)
+    forward, _ = _median(_repeated(loss, compiled.weights(), one, 500), 500)
+    both, first = _median(_repeated(jax.value_and_grad(loss), compiled.weights(), one, 500), 500)
     yield Row("forward run", forward * 1e3, "loss and gradient", both * 1e3, both / forward, first)
 
 
 def streams() -> Iterator[Row]:
     compiled, _ = _run_3()
-    run, scan = jax.jit(compiled.run_in_chunks), compile_machine(compiled.machine, characters(STRING), schedule="scan")
-    plain, cycle_by_cycle = jax.jit(compiled.run), jax.jit(scan.run)
-    weights, others = compiled.weights(), scan.weights()
-    text = STRING * 1000
+    scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
+    in_chunks = partial(compiled.run_in_chunks, blocks=(0,))  # the scalar answers
     for cycles in (1_000, 10_000, 100_000):
-        stream = symbols(text[: cycles // 10])
-        data = compiled.encode(stream, cycles)
-        ours, first = _median(partial(run, weights, data), repeats=5)
+        stream, times = symbols(list((STRING * 1000)[: cycles // 10])), max(1, 20_000 // cycles)
+        data, other_data = compiled.encode(stream, cycles), scan.encode(stream, cycles)
+        ours, first = _median(_repeated(in_chunks, compiled.weights(), data, times), times, repeats=5)
         note = f"{ours / cycles * 1e6:.2f} us a cycle"
-        theirs, _ = _median(partial(plain, weights, data), repeats=5)
+        theirs, _ = _median(_repeated(compiled.numbers, compiled.weights(), data, times), times, repeats=5)
         yield _row(
-            f"forward, a stream of {cycles} cycles, in chunks",
-            ours,
-            "all cycles at once",
-            theirs,
-            compile_s=first,
-            note=note,
+            f"forward, a stream of {cycles} cycles, in chunks", ours, "all cycles at once", theirs, compile_s=first, note=note
         )
-        theirs, _ = _median(partial(cycle_by_cycle, others, scan.encode(stream, cycles)), repeats=3)
+        theirs, _ = _median(_repeated(scan.numbers, scan.weights(), other_data, times), times, repeats=3)
         yield _row("the same", ours, "our scan schedule", theirs)
 
 
@@ -215,7 +217,7 @@ def trees() -> Iterator[Row]:
     compiled, _ = _run_3()
     for cycles in (5, 140):
         given = examples(compiled, [characters(STRING)], cycles, handcrafted())
-        one = jax.tree.map(lambda x: x[0], given)
+        one = _one(given)
         ours, first = _median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
         if cycles == 5:
             started = time.perf_counter()
@@ -230,11 +232,31 @@ def trees() -> Iterator[Row]:
             yield _row(f"loss alone, {cycles} cycles", forward, "tree engine, plain Python", theirs)
     seconds, problem = _in_a_process_of_its_own("unrolled")
     given = examples(compiled, [characters(STRING)], 2, handcrafted())
-    one = jax.tree.map(lambda x: x[0], given)
+    one = _one(given)
     ours, _ = _median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
     note = problem if seconds is None else f"the peer compiles for {seconds[0]:.1f} s"
     theirs_at_2 = None if seconds is None else seconds[1]
     yield _row("loss and gradient, 2 cycles", ours, "trees of scalars unrolled under jit", theirs_at_2, note=note)
+
+
+def pytorch() -> Iterator[Row]:
+    from .bench_torch import loss_and_gradient
+
+    compiled, given = _run_3()
+    ours, first = _median(
+        _repeated(jax.value_and_grad(partial(squared_error, compiled)), compiled.weights(), _one(given), 500), 500
+    )
+    scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
+    try:
+        run = loss_and_gradient(scan, given)
+    except ImportError:
+        yield _row("loss and gradient, 140 cycles", ours, "PyTorch eager", None, note="not installed: pip install torch")
+        return
+    difference = abs(run() / float(squared_error(compiled, compiled.weights(), _one(given))) - 1)
+    if difference > 1e-5:
+        raise LabError(f"benchmark 'pytorch': its loss differs from ours by {difference:.1e}")
+    theirs, _ = _median(run, repeats=5)
+    yield _row("loss and gradient, 140 cycles", ours, "PyTorch eager, cycle by cycle", theirs, compile_s=first)
 
 
 def memory() -> Iterator[Row]:
@@ -285,9 +307,17 @@ def _memory(run: str, cycles: int) -> list[float]:
     compiled, _ = prepare(run, "exact")
     given = examples(compiled, [characters(STRING)], cycles, handcrafted())
     trainer = Trainer(compiled, optax.adam(1e-3), RUNS[run].regularizers)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    before = _peak_memory()
     step, _ = _median(_steps(trainer, given, 10), 10, repeats=3)
-    return [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, before, step * 1e3]
+    return [_peak_memory(), before, step * 1e3]
+
+
+def _peak_memory() -> float:
+    """The most memory that this process has held, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count what the process that started this one held
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1e3  # type: ignore[index]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
@@ -298,6 +328,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "recurrent": recurrent,
     "specialised": specialised,
     "trees": trees,
+    "pytorch": pytorch,
     "memory": memory,
 }
 

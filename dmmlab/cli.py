@@ -327,7 +327,7 @@ def _parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help="step, gradient, streams, batches, recurrent, specialised, trees, memory (default: all)",
+        help="step, gradient, streams, batches, recurrent, specialised, trees, pytorch, memory (default: all)",
     )
 
     sub = command("draw", _draw, "draw a machine as a circuit diagram")

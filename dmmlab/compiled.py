@@ -109,8 +109,8 @@ class Compiled:
         Raises :class:`LayoutError` for a key that was not in the stream that the machine was compiled for.
         """
         layout = self.layout
-        arrays = {b: np.zeros((len(_ports_of(self._boundary, b)), len(block), cycles)) for b, block in enumerate(layout.blocks)}
-        places = {(port, b): i for b in arrays for i, port in enumerate(_ports_of(self._boundary, b))}
+        arrays = {b: np.zeros((len(ports_of(self._boundary, b)), len(block), cycles)) for b, block in enumerate(layout.blocks)}
+        places = {(port, b): i for b in arrays for i, port in enumerate(ports_of(self._boundary, b))}
         for t, values in enumerate(boundary_values(self.machine, layout.boundary, streams, cycles - 1)):
             for port, v in values.items():
                 for path, leaf in paths(v):
@@ -138,8 +138,11 @@ class Compiled:
             return self._scan(weights, data, carry)
         return self._time_parallel(weights, data, carry)
 
-    def run_in_chunks(self, weights: Weights, data: Arrays, chunk: int = 200) -> Arrays:
-        """As :meth:`run`, a chunk of cycles after the other: what it works on stays in the cache, however long the stream."""
+    def run_in_chunks(self, weights: Weights, data: Arrays, chunk: int = 200, blocks: Sequence[int] | None = None) -> Arrays:
+        """As :meth:`run`, a chunk of cycles after the other: what it works on stays in the cache, however long the stream.
+
+        With ``blocks``, only those blocks of the answers; ``(0,)`` gives the scalar parts.
+        """
         cycles = data[0].shape[-1]
         padded, chunks = -cycles % chunk, -(-cycles // chunk)
 
@@ -149,7 +152,7 @@ class Compiled:
 
         def one(carry: Arrays, part: Arrays) -> tuple[Arrays, Arrays]:
             arrived, carry = self.run_on(weights, part, carry)
-            return carry, arrived
+            return carry, {b: x for b, x in arrived.items() if blocks is None or b in blocks}
 
         _, arrived = jax.lax.scan(one, self._nothing(), {b: in_chunks(array) for b, array in data.items()})
         return {b: jnp.moveaxis(x, 0, 2).reshape(*x.shape[1:3], chunks * chunk)[..., :cycles] for b, x in arrived.items()}
@@ -202,10 +205,10 @@ class Compiled:
 
     def _nothing(self) -> Arrays:
         """The carry before the first cycle."""
-        return {b: jnp.zeros((len(_positions(self._inner, b)), len(block))) for b, block in enumerate(self.layout.blocks)}
+        return {b: jnp.zeros((len(positions(self._inner, b)), len(block))) for b, block in enumerate(self.layout.blocks)}
 
     def _part(self, matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
-        return _select(matrix, _positions(stage.rows, block), _positions(stage.columns, block))
+        return _select(matrix, positions(stage.rows, block), positions(stage.columns, block))
 
     def _time_parallel(self, weights: Weights, data: Arrays, carry: Arrays | None) -> tuple[Arrays, Arrays]:
         cycles = data[0].shape[-1]
@@ -244,8 +247,7 @@ class Compiled:
 
         def cycle(parts: Arrays, state: Arrays, now: tuple[Arrays, Arrays]) -> tuple[Arrays, tuple[Arrays, Arrays]]:
             boundary, nudge = now
-            emitted = {**_split(self._boundary, boundary), **_split(self._inner, state)}
-            sources = {b: _join(stage.columns, b, emitted, (len(block),)) for b, block in enumerate(blocks)}
+            sources = {b: jnp.concatenate([boundary[b], state[b]]) for b in parts}  # the columns, in their order
             received = _split(stage.rows, {b: parts[b] @ sources[b] + nudge[b] for b in parts})
             outputs: dict[tuple[Unit, int], jax.Array] = {}
             for group in stage.groups:
@@ -335,7 +337,7 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
     for groups in grouped:
         if schedule == "scan":
             columns += [unit for group in groups for unit in group.outputs]
-        stages.append(_stage(layout, groups, columns))
+        stages.append(_stage(layout, groups, columns if schedule == "scan" else _side_by_side(columns)))
         if schedule != "scan":
             columns += [unit for group in groups for unit in group.outputs]
     answers = tuple(port for group in grouped[-1] if not group.outputs for unit in group.inputs for port in unit.ports)
@@ -410,7 +412,6 @@ def _unit(names: Sequence[str], field: str, blocks: Mapping[Port, frozenset[int]
 
 def _stage(layout: Layout, groups: Sequence[Group], columns: Sequence[Unit]) -> Stage:
     rows = _side_by_side([unit for group in groups for unit in group.inputs])
-    columns = _side_by_side(columns)
     row = {port: i for i, port in enumerate(_ports(rows))}
     column = {port: i for i, port in enumerate(_ports(columns))}
     matrices = {hard: np.zeros((len(row), len(column))) for hard in (False, True)}
@@ -418,7 +419,7 @@ def _stage(layout: Layout, groups: Sequence[Group], columns: Sequence[Unit]) -> 
         to, source = (link.to_neuron, link.to_field), (link.from_neuron, link.from_field)
         if to in row and source in column:
             matrices[link.hard][row[to], column[source]] = link.weight if link.hard else 1.0
-    return Stage(tuple(groups), rows, columns, exists=matrices[False], hard=matrices[True])
+    return Stage(tuple(groups), rows, tuple(columns), exists=matrices[False], hard=matrices[True])
 
 
 def _side_by_side(units: Sequence[Unit]) -> tuple[Unit, ...]:
@@ -440,11 +441,12 @@ def _ports(units: Sequence[Unit]) -> list[Port]:
     return [port for unit in units for port in unit.ports]
 
 
-def _ports_of(units: Sequence[Unit], block: int) -> list[Port]:
+def ports_of(units: Sequence[Unit], block: int) -> list[Port]:
+    """The ports that a block concerns, in the order in which they lie in its arrays."""
     return [port for unit in units if block in unit.blocks for port in unit.ports]
 
 
-def _positions(units: Sequence[Unit], block: int) -> list[int]:
+def positions(units: Sequence[Unit], block: int) -> list[int]:
     """The positions, among the ports of all units, of those that a block concerns."""
     flags = [block in unit.blocks for unit in units for _ in unit.ports]
     return [i for i, flag in enumerate(flags) if flag]
