@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,14 +46,14 @@ class Row(NamedTuple):
     note: str = ""
 
 
-def bench(names: list[str] | None = None) -> Iterator[Row]:
+def bench(names: Sequence[str] = ()) -> Iterator[Row]:
     """Runs the benchmarks named, or all, and yields their rows as they come. Raises LabError for an unknown name."""
-    if hasattr(os, "sched_setaffinity"):  # one core: two gain nothing on work this small, and disturb the clock
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    for name in names or BENCHMARKS:
+    for name in names:
         if name not in BENCHMARKS:
             raise LabError(one_of("benchmark", name, BENCHMARKS))
-        yield from BENCHMARKS[name]()
+    if hasattr(os, "sched_setaffinity"):  # one core: two gain nothing on work this small, and disturb the clock
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return (row for name in names or BENCHMARKS for row in BENCHMARKS[name]())
 
 
 def _row(name: str, ours: float, peer: str, theirs: float | None, **more: Any) -> Row:

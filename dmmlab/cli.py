@@ -21,26 +21,31 @@ MACHINE_HELP = "a machine's JSON file, or 'handcrafted' or 'published' for the d
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0, 1 if a notebook failed, 2 for bad usage or input."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a character that this terminal has not
     options = _parser().parse_args(arguments)
     try:
-        status = options.command(options)
-        sys.stdout.flush()
-        return status
+        return options.command(options)
     except LabError as error:
         print(f"dmmlab {options.name}: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        print(f"dmmlab {options.name}: output cannot be written: {error.strerror}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except KeyboardInterrupt:
         print(f"dmmlab {options.name}: interrupted", file=sys.stderr)
         return 130
+
+
+def process() -> int:
+    """:func:`main` as a process of its own, whose standard output may be closed, full, or poor in characters."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        status = main()
+        sys.stdout.flush()
+        return status
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it ends
+        if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has seen enough
+            return 0
+        print(f"dmmlab: output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -126,10 +131,10 @@ def _replay(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from .bench import bench
 
-    rows = []
+    rows, measured = [], bench(options.names)
     if not options.json:
         print("| work | ours, ms | peer | peer, ms | ratio | compiled in, s | |\n| --- | --- | --- | --- | --- | --- | --- |")
-    for row in bench(options.names):
+    for row in measured:
         rows.append(row._asdict())
         if not options.json:
             shown = [row.name, row.ours_ms, row.peer, row.peer_ms, row.ratio, row.compile_s, row.note]

@@ -505,6 +505,8 @@ def _delayed(x: jax.Array, before: jax.Array | None) -> jax.Array:
 
 def _accumulate(xs: list[jax.Array], before: list[jax.Array] | None, cut: bool) -> tuple[list[jax.Array], list[jax.Array]]:
     """An accumulator's outputs, one cycle late, and its outputs in the last cycle: one running sum for all its blocks."""
+    if not xs:  # nothing ever arrives
+        return [], []
     x = jnp.concatenate(xs, axis=1)
     sums = _exclusive_sum(x, cut)
     if before is not None:

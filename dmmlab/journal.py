@@ -92,6 +92,7 @@ def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, 
     """
     pm = _papermill()
     target, page = out / "notebooks" / path.name, out / "html" / f"{path.stem}.html"
+    prepare(out)
     known = _parameters_of(path)
     given = {"figures": os.path.relpath(out / "figures", path.parent), **(parameters or {})}
     scratch = target.with_name(f".{target.name}")

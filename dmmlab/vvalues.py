@@ -193,7 +193,7 @@ def show_path(path: Path) -> str:
 
 def describe(value: object) -> str:
     """A short ``repr`` on one line, for error messages."""
-    return " ".join(reprlib.repr(value).split())
+    return " ".join(reprlib.repr(value.item() if isinstance(value, np.generic) else value).split())
 
 
 def _show_key(key: str) -> str:

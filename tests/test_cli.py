@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,10 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
         (["run", "/dev/zero", "--string", "a"], "dmmlab run: /dev/zero: larger than 16 MiB"),
         (["test", "bad.json", "--string", "a"], "dmmlab test: bad.json: not JSON: line 1, column 1"),
         (["run", "explodes.json", "--string", "a", "--json"], "dmmlab run: cycle 3, inputs: accum/dict-1/a: expected a finite number, got inf"),
+        (["replay", "run-3"], "dmmlab replay: unknown run 'run-3'; "),
+        (["bench", "stpe"], "dmmlab bench: unknown benchmark 'stpe'; did you mean 'step'?"),
+        (["draw", "handcrafted", "x.png", "--dpi", "10000000"], "dmmlab draw: argument --dpi: '10000000': expected a whole number from 10 to 2400"),
+        (["test", "explodes.json", "--string", "a"], "dmmlab test: accum/dict-1/accum/dict: expected a finite number, got inf"),
         (["draw", "handcrafted", "x.bmp"], "dmmlab draw: x.bmp: the name must end in one of .svg, .pdf, .png, .eps, .gv"),
         (["draw", "handcrafted", "no/x.svg"], "dmmlab draw: no/x.svg: cannot be written: No such file or directory"),
         (["draw", "handcrafted", "x.svg", "--hide", "tmier"], "dmmlab draw: unknown neuron 'tmier'; did you mean 'timer'?"),
@@ -109,7 +114,7 @@ def test_bad_usage_and_input_is_one_line_and_status_2(tmp_path, monkeypatch, cap
     assert {path.name for path in tmp_path.iterdir()} == {"bad.json", "explodes.json"}
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["test"], ["draw"], ["journal"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["test"], ["replay"], ["bench"], ["draw"], ["journal"]])
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])
@@ -129,6 +134,31 @@ def test_a_closed_pipe_is_no_error():
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=60) == 0
+
+
+def test_a_full_disk_is_told_in_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dmmlab", "run", "handcrafted", "--string", "ab"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr) == (2, "dmmlab: output cannot be written: No space left on device\n")
+
+
+def test_replay(capsys):
+    assert main(["replay", "feedforward-run-2", "--steps", "3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["weights"] == 950
+    assert len(result["loss"]) == 3
+
+
+def test_both_engines_print_the_same(capsys):
+    for engine in ("tree", "compiled"):
+        assert main(["run", "handcrafted", "--string", "abba.", "--engine", engine, "--json"]) == 0
+    tree, compiled = map(json.loads, capsys.readouterr().out.splitlines())
+    assert tree == compiled
 
 
 def test_machine_files_in_a_folder_with_a_space(tmp_path, capsys):

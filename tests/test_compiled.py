@@ -215,6 +215,14 @@ def test_what_cannot_be_compiled_says_why():
         compile_machine(learned_clock, characters("a"))
 
 
+def test_neurons_that_nothing_reaches():
+    machine = Machine.build({"norm-1.dict": {"accum-1.dict": 1.0}, "output.dict-1": {"norm-1.norm": 1.0, "dot-1.dot": 1.0}})
+    for schedule in ("time-parallel", "scan"):
+        compiled = compile_machine(machine, characters("a"), schedule=schedule)
+        assert compiled.answers_of(characters("a"), 5) == answers(machine, characters("a"), 5) == [{}] * 5
+        assert compiled.soft(compiled.weights()) == machine.soft
+
+
 def test_the_fields_a_recurrent_neuron_does_not_use_carry_nothing():
     network = recurrent(2)
     compiled = compile_machine(network.machine([0.1] * len(network.links)), characters("ab"))

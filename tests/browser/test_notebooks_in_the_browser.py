@@ -1,10 +1,10 @@
 """The notebooks as a reader meets them: opened in JupyterLab, untrusted as from a fresh clone, and run there."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-
-from dmmlab import journal
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -67,11 +67,12 @@ def test_a_notebook_runs_in_the_lab(browser, lab):
 
 def test_the_html_pages_need_no_network(browser, tmp_path):
     """A page of the journal opens without a single request beyond itself, and its drawings are SVG."""
-    executed = journal.execute(NOTEBOOKS[1], tmp_path, quiet=True)
+    subprocess.run([sys.executable, "-m", "dmmlab", "journal", "02", "--out", tmp_path], cwd=PROJECT, check=True)
+    html = tmp_path / "html" / f"{NOTEBOOKS[1].stem}.html"
     context = browser.new_context(offline=True)
     page, requests = context.new_page(), []
     page.on("request", lambda request: requests.append(request.url))
-    page.goto(executed.page.as_uri())
+    page.goto(html.as_uri())
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img").count() >= 1
     assert page.evaluate("() => document.title") == NOTEBOOKS[1].stem
