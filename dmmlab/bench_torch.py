@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .compiled import Compiled, Unit, ports_of, positions
+from .compiled import Compiled
+from .stages import Unit, ports_of, positions
 from .training import Examples
 
 

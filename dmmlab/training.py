@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .compiled import Arrays, Compiled, Weights
+from .compiled import Compiled, Weights
 from .engine import Streams, answers
 from .errors import LabError, one_of
 from .files import load_arrays, save_arrays
+from .kernels import Arrays
 from .machine import Machine
 from .vvalues import number
 
