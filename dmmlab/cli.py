@@ -98,7 +98,7 @@ def _answers(machine: Machine, stream: Stream, cycles: int, sinks: list[str], en
     if engine == "compiled":
         from .compiled import compile_machine
 
-        compiled = compile_machine(machine, stream)
+        compiled = compile_machine(machine, stream, cycles)
         arrived = compiled.arrived(stream, cycles)
         columns = {name: compiled.decode(arrived, name) for name in sinks}
         yield from ((t, {name: column[t] for name, column in columns.items() if column[t]}) for t in range(cycles))

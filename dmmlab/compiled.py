@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .blocks import Block
-from .engine import Streams
+from .engine import RunError, Streams
 from .errors import one_of
 from .kernels import Arrays, accumulate, delayed, filled, scan_with_late_products, select
 from .layout import Layout, LayoutError, boundary_values, lay_out
@@ -42,7 +42,8 @@ from .stages import (
     side_by_side,
     stages_of,
 )
-from .vvalues import VValue, add, from_paths, paths, trim
+from .streams import Stream
+from .vvalues import VValue, add, describe, from_paths, paths, trim
 
 Weights = list[jax.Array]  # one matrix for each stage: input ports x output ports
 SCHEDULES = ("time-parallel", "scan")
@@ -73,7 +74,7 @@ class Compiled:
                 raise LayoutError(f"{'/'.join(path)}: the compiled machine has no such link; compile one that has it")
             s, r, c = self._places[path]
             matrices[s][r, c] = weight
-        return [jnp.asarray(matrix, jnp.result_type(float)) for matrix in matrices]
+        return [_in_working_precision(matrix) for matrix in matrices]
 
     def soft(self, weights: Weights) -> VValue:
         """Matrices as soft links; weights that are zero are no links."""
@@ -90,6 +91,8 @@ class Compiled:
 
         Raises :class:`LayoutError` for a key that was not in the stream that the machine was compiled for.
         """
+        if not isinstance(cycles, int | np.integer) or cycles < 1:
+            raise LayoutError(f"{cycles!r} cycles: expected a whole number from 1 on")
         layout = self.layout
         arrays = {b: np.zeros((len(ports_of(self._boundary, b)), len(block), cycles)) for b, block in enumerate(layout.blocks)}
         places = {(port, b): i for b in arrays for i, port in enumerate(ports_of(self._boundary, b))}
@@ -104,7 +107,7 @@ class Compiled:
                             f"{port[0]}.{port[1]} carries a key here that it did not when the machine was compiled"
                         )
                     arrays[block][places[port, block], row, t + 1] = leaf
-        return {b: jnp.asarray(array, jnp.result_type(float)) for b, array in arrays.items()}
+        return {b: _in_working_precision(array) for b, array in arrays.items()}
 
     def run(self, weights: Weights, data: Arrays, carry: Arrays | None = None) -> Arrays:
         """What arrives at the machine's answers in each cycle: for each block, (answers, keys, cycles).
@@ -125,6 +128,8 @@ class Compiled:
 
         With ``blocks``, only those blocks of the answers; ``(0,)`` gives the scalar parts.
         """
+        if chunk < 1:
+            raise LayoutError(f"chunks of {chunk} cycles: expected a whole number from 1 on")
         cycles = data[0].shape[-1]
         padded, chunks = -cycles % chunk, -(-cycles // chunk)
 
@@ -157,6 +162,9 @@ class Compiled:
         if not rows:
             raise LayoutError(one_of("answering neuron", neuron, {name for name, _ in self.answers}))
         arrays = {b: np.asarray(array) for b, array in arrived.items() if len(array)}
+        finite = np.all([np.isfinite(array).all(axis=(0, 1)) for array in arrays.values()], axis=0)
+        if not finite.all():
+            raise RunError(f"cycle {int(np.argmin(finite))}: what arrives at {neuron!r} is not finite in this precision")
         return [
             trim({field: self.layout.unpack({b: a[i, :, t] for b, a in arrays.items()}) for i, field in rows.items()})
             for t in range(arrays[0].shape[-1])
@@ -295,7 +303,7 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
         machine: what to compile. Its links, hard and soft, are all that there can be: a soft link's weight may become
             zero and come back, but a link that is not there has no place.
         streams: an example of what it is to read, as for :func:`dmmlab.engine.run`; only its keys matter.
-        cycles: how many cycles of the example to look at (as many as it has events, if left out).
+        cycles: how many cycles of the example to look at (up to its last event, if left out).
         schedule: ``"time-parallel"`` or ``"scan"``; chosen by the graph if left out.
 
     Raises:
@@ -327,7 +335,9 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
 
 
 def _length(streams: Streams) -> int:
-    each = streams.values() if isinstance(streams, Mapping) else [streams]
+    each = list(streams.values()) if isinstance(streams, Mapping) else [streams]
+    if not all(isinstance(stream, Stream) for stream in each):
+        raise LayoutError(f"{describe(streams)}: expected a Stream, or one for each neuron that reads one")
     return max((max(stream.events, default=0) for stream in each), default=0) + 1
 
 
@@ -347,6 +357,11 @@ def join(units: Sequence[Unit], block: int, parts: Mapping[tuple[Unit, int], jax
     """The inverse of :func:`_split`, for one block; ``shape`` is that of one port."""
     chosen = [parts[unit, block] for unit in units if block in unit.blocks]
     return jnp.concatenate(chosen) if chosen else jnp.zeros((0, *shape))
+
+
+def _in_working_precision(array: np.ndarray) -> jax.Array:
+    with np.errstate(over="ignore"):  # an infinite answer is told of as such
+        return jnp.asarray(array, jnp.result_type(float))
 
 
 def _with_hard_links(matrix: jax.Array, stage: Stage) -> jax.Array:

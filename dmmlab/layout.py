@@ -27,7 +27,7 @@ from jax.extend.core import Literal
 from .engine import Streams, run
 from .errors import LabError
 from .machine import Machine
-from .neurons import INPUT, NeuronType, Port
+from .neurons import INPUT, TIMER, NeuronType, Port
 from .vvalues import MAX_DEPTH, Path, VValue, from_paths, paths, show_path, trim
 
 MAX_COORDINATES = 100_000
@@ -151,7 +151,7 @@ def _is_clocked(machine: Machine, name: str) -> bool:
     if machine.neurons[name].function is not INPUT.function:
         return False
     into = [link for link in machine.links() if link.to_neuron == name]
-    if len(into) != 1 or into[0].weight != 1 or machine.neurons[into[0].from_neuron].name != "timer":
+    if len(into) != 1 or into[0].weight != 1 or machine.neurons[into[0].from_neuron] != TIMER:
         return False
     timer = into[0].from_neuron
     itself = [link for link in machine.links() if link.to_neuron == timer]

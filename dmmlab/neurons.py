@@ -27,9 +27,12 @@ class NeuronType:
     ``function`` takes one V-value per input (``{}`` where nothing arrives) and returns one per output.
     ``feedback`` lists pairs (input, output): the hard self-links that a neuron of this type is born with.
     ``reads_stream`` marks the types whose function takes the machine's input stream as one argument more.
-    ``uniform`` promises that the function treats all keys alike and is written in the algebra of V-values alone, so
-    that the compiled machine may hand it many coordinates at once (:class:`dmmlab.blocks.Block`); it is a matter of
-    speed only.
+    ``uniform`` promises that the function treats all keys alike and is written in ``add``, ``scale``, ``dot``,
+    ``max_norm``, ``number`` and elementwise arithmetic alone, so that the compiled machine may hand it many
+    coordinates at once (:class:`dmmlab.blocks.Block`), which is faster.
+
+    The function must depend on the vectors it is given, not on how they happen to be written: a zero and an absent key
+    are the same. One that counts keys or compares with ``{}`` does not, and the two engines may then disagree.
     """
 
     name: str

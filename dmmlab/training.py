@@ -5,6 +5,7 @@ regularizers; what minimises it is any optimizer of optax. Steps run inside one 
 chunks Python looks after the rest: progress, a request to stop, a checkpoint, a loss that is no longer finite.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import numpy as np
 import optax
 
 from .compiled import Compiled, Weights
-from .engine import Streams, answers
+from .engine import Streams, run
 from .errors import LabError, one_of
 from .files import load_arrays, save_arrays
 from .kernels import Arrays
@@ -36,7 +37,10 @@ class TrainingError(LabError):
 
 
 class NotFinite(TrainingError):
-    """The loss left the finite numbers. ``result`` holds the last good weights and the history up to them."""
+    """The loss or the weights left the finite numbers.
+
+    ``result`` holds the last good weights, those of the last loss in its history.
+    """
 
     def __init__(self, step: int, result: "Result"):
         self.step, self.result = step, result
@@ -57,17 +61,20 @@ class Examples(NamedTuple):
 
 def examples(compiled: Compiled, streams: Sequence[Streams], cycles: int | Sequence[int], teacher: Machine) -> Examples:
     """What the teacher answers to each stream, run by the tree engine, for so many cycles each."""
-    each = [cycles] * len(streams) if isinstance(cycles, int) else list(cycles)
+    each = [int(t) for t in cycles] if isinstance(cycles, Sequence) else [int(cycles)] * len(streams)
     if not streams or len(each) != len(streams) or min(each) < 1:
         raise TrainingError(f"{len(streams)} streams and cycles {each}: expected one positive number for each stream")
+    for neuron, name in compiled.answers:
+        if neuron not in teacher.neurons or name not in teacher.neurons[neuron].inputs:
+            raise TrainingError(f"{neuron}.{name}: the teacher has no such input, so there is nothing to imitate there")
     longest = max(each)
     data, target, counts = [], np.zeros((len(each), len(compiled.answers), longest)), np.zeros((len(each), longest))
     for i, (stream, length) in enumerate(zip(streams, each, strict=True)):
         data.append(compiled.encode(stream, longest))
         counts[i, :length] = 1.0
-        for t, answer in enumerate(answers(teacher, stream, length)):
-            for j, (_, name) in enumerate(compiled.answers):
-                target[i, j, t] = number(answer.get(name, 0.0))
+        for t, state in enumerate(run(teacher, stream, length)):
+            for j, (neuron, name) in enumerate(compiled.answers):
+                target[i, j, t] = number(state.arrived(f"{neuron}.{name}"))
     dtype = jnp.result_type(float)
     stacked = {b: jnp.stack([arrays[b] for arrays in data]) for b in data[0]}
     return Examples(stacked, jnp.asarray(target, dtype), jnp.asarray(counts, dtype))
@@ -203,13 +210,13 @@ class Trainer:
         better = total < state.best_loss
         best = jax.tree.map(partial(jnp.where, better), state.weights, state.best)
         best_loss = jnp.where(better, total, state.best_loss)
-        return State(state.step + 1, optax.apply_updates(state.weights, updates), optimizer, best_loss, best), jnp.stack(
-            [loss, *terms]
-        )
+        following = State(state.step + 1, optax.apply_updates(state.weights, updates), optimizer, best_loss, best)
+        finite = jnp.isfinite(total) & jnp.stack([jnp.isfinite(w).all() for w in following.weights]).all()
+        return following, jnp.stack([loss, *terms, jnp.where(finite, 0.0, jnp.nan)])  # the last says whether all is well
 
     def _run(self, state: State, given: Examples, mask: Weights, steps: jax.Array) -> tuple[State, jax.Array]:
         self.traces += 1
-        empty = jnp.zeros((CHUNK, len(self.columns)), state.best_loss.dtype)
+        empty = jnp.zeros((CHUNK, len(self.columns) + 1), state.best_loss.dtype)
 
         def body(i: jax.Array, carried: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
             state, terms = self.step(carried[0], given, mask)
@@ -249,19 +256,26 @@ def train(
             (Ctrl-C, the notebook's stop button). The result is that of the steps done.
         progress: a progress bar.
         checkpoint: a file that the state is saved to after every chunk and resumed from if it is there. A resumed
-            training goes on bit for bit as if it had not been interrupted, on the same machine.
+            training goes on bit for bit as if it had not been interrupted, on the same machine. A checkpoint from
+            other weights, examples, masks or regularizers is refused; another optimizer of the same kind is not noticed.
 
     Raises:
         NotFinite: with the step, and the last good weights.
-        TrainingError: a checkpoint of another training.
+        TrainingError: a checkpoint of another training, or weights or a mask of another shape.
     """
     trainer = trainer or Trainer(compiled, optimizer or optax.adam(1e-3), regularizers or {}, loss)
     mask = compiled.mask if mask is None else mask
+    shapes = [stage.exists.shape for stage in compiled.stages]
+    for name, matrices in (("mask", mask), ("weights", compiled.weights() if weights is None else weights)):
+        if not isinstance(matrices, list) or [np.shape(m) for m in matrices] != shapes:
+            raise TrainingError(f"{name}: expected a list of matrices like compiled.weights(), of shapes {shapes}")
     start = _masked(compiled.weights() if weights is None else weights, mask)
+    fingerprint = _fingerprint(trainer, start, given, mask)
     result = Result(compiled, trainer.start(start), {name: [] for name in trainer.columns})
     if checkpoint is not None and Path(checkpoint).exists():
-        _resume(result, checkpoint)
+        _resume(result, checkpoint, fingerprint)
     bar = _bar(steps, progress)
+    earlier: tuple[State, int] | None = None  # the chunk before: its first state and its number of steps
     done = int(result.state.step)
     bar.update(min(done, steps))
     try:
@@ -273,16 +287,17 @@ def train(
             bad = np.nonzero(~np.isfinite(table).all(axis=1))[0]
             if len(bad):
                 now = int(bad[0])
-                state, _ = trainer.run(before, given, mask, jnp.asarray(max(now - 1, 0)))
-            result.state, done = state, done + now
-            for name, column in zip(trainer.columns, table[:now].T, strict=True):
+                again, count = (before, now) if now or earlier is None else earlier
+                state, _ = trainer.run(again, given, mask, jnp.asarray(max(count - 1, 0)))
+            earlier, result.state, done = (before, now), state, done + now
+            for name, column in zip(trainer.columns, table[:now].T[:-1], strict=True):
                 result.history[name] += column.tolist()
             if len(bad):
                 raise NotFinite(done + 1, result)
             bar.update(now)
             bar.set_postfix(loss=f"{result.history['loss'][-1]:.4g}")
             if checkpoint is not None:
-                _save(result, checkpoint)
+                _save(result, checkpoint, fingerprint)
             result.stopped = done < steps and stop is not None and bool(stop(result))
     except KeyboardInterrupt:
         result.stopped = True
@@ -295,12 +310,21 @@ def _masked(weights: Weights, mask: Weights) -> Weights:
     return [w * m for w, m in zip(weights, mask, strict=True)]
 
 
-def _save(result: Result, path: str | os.PathLike) -> None:
+def _save(result: Result, path: str | os.PathLike, fingerprint: np.ndarray) -> None:
     leaves = {f"state-{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(result.state))}
-    save_arrays(path, leaves | {f"history-{name}": np.asarray(column) for name, column in result.history.items()})
+    history = {f"history-{name}": np.asarray(column) for name, column in result.history.items()}
+    save_arrays(path, leaves | history | {"fingerprint": fingerprint})
 
 
-def _resume(result: Result, path: str | os.PathLike) -> None:
+def _fingerprint(trainer: "Trainer", weights: Weights, given: Examples, mask: Weights) -> np.ndarray:
+    """What tells one training from another, as far as it can be told: an optimizer is a function."""
+    digest = hashlib.sha256(repr(trainer.regularizers).encode())
+    for leaf in jax.tree.leaves((weights, given, mask)):
+        digest.update(np.asarray(leaf).tobytes())
+    return np.frombuffer(digest.digest(), np.uint8)
+
+
+def _resume(result: Result, path: str | os.PathLike, fingerprint: np.ndarray) -> None:
     arrays = load_arrays(path)
     leaves, structure = jax.tree.flatten(result.state)
     saved = [arrays.get(f"state-{i}") for i in range(len(leaves))]
@@ -308,8 +332,10 @@ def _resume(result: Result, path: str | os.PathLike) -> None:
     matches = all(
         s is not None and s.shape == leaf.shape and s.dtype == leaf.dtype for s, leaf in zip(saved, leaves, strict=True)
     )
-    if not matches or arrays.keys() != {f"state-{i}" for i in range(len(leaves))} | columns:
+    if not matches or arrays.keys() != {f"state-{i}" for i in range(len(leaves))} | columns | {"fingerprint"}:
         raise TrainingError(f"{path}: a checkpoint of another training; delete it, or name another file")
+    if not np.array_equal(arrays["fingerprint"], fingerprint):
+        raise TrainingError(f"{path}: a checkpoint of a training from other weights or examples, or with other regularizers")
     result.state = jax.tree.unflatten(structure, [jnp.asarray(s) for s in saved])
     result.history = {name: arrays[f"history-{name}"].tolist() for name in result.history}
 

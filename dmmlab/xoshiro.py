@@ -14,6 +14,8 @@ from decimal import Decimal, localcontext
 from functools import cache
 from itertools import count
 
+from .errors import LabError
+
 _WORD = 2**64 - 1
 _R = "3.6541528853610087963519472518"  # where the tail begins
 _LEVELS = 256
@@ -22,6 +24,8 @@ _STEPS = 2**51
 
 def normal_numbers(seed: int) -> Iterator[float]:
     """The values of ``randn()``, one after the other, after ``Random.seed!(seed)`` (0 <= seed < 2**32)."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise LabError(f"seed {seed!r}: expected a whole number from 0 to 2**32 - 1")
     words = _words(seed)
     k, w, f = _tables()
     r = float(_R)

@@ -1,5 +1,7 @@
 """The compiled machine against the tree engine, its oracle."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,10 +12,10 @@ from machine_strategies import machines
 from dmmlab import Machine, NeuronType
 from dmmlab.compiled import compile_machine
 from dmmlab.detectors import handcrafted, published
-from dmmlab.engine import answers
+from dmmlab.engine import RunError, answers
 from dmmlab.layout import LayoutError, lay_out
 from dmmlab.networks import feedforward, recurrent
-from dmmlab.neurons import TYPES_2022
+from dmmlab.neurons import TIMER, TYPES_2022
 from dmmlab.streams import characters, symbols, values
 from dmmlab.vvalues import add, dot, max_norm, number, paths, scale
 
@@ -198,6 +200,26 @@ def test_a_timer_that_is_read_by_others_is_data():
     machine = Machine.build({"output.dict-1": {"timer.timer": 2.0}, "output.dict-2": {"input.char": 1.0}})
     stream = values([1.0, 2.0])
     assert compile_machine(machine, stream).answers_of(stream, 6) == answers(machine, stream, 6)
+
+
+def test_an_odd_clock_is_not_taken_for_the_timer():
+    fast = replace(TIMER, function=lambda t: number(t) + 2.0)
+    machine = Machine.build({"output.dict-1": {"input.char": 1.0}})
+    machine = replace(machine, neurons={**machine.neurons, "timer": fast})
+    stream = characters("abcd", period=1)
+    assert compile_machine(machine, stream).answers_of(stream, 8) == answers(machine, stream, 8)
+
+
+def test_bad_input_is_told_in_one_line():
+    compiled = compile_machine(handcrafted(), characters("ab."))
+    for cycles in (0, -2, 2.5):
+        with pytest.raises(LayoutError, match=f"^{cycles} cycles: expected a whole number"):
+            compiled.answers_of(characters("a"), cycles)
+    with pytest.raises(LayoutError, match=r"^None: expected a Stream"):
+        compile_machine(handcrafted(), None)
+    huge = handcrafted().link("norm.dict", "input.char", 1e39)
+    with pytest.raises(RunError, match=r"^cycle \d+: what arrives at 'output' is not finite in this precision"):
+        compile_machine(huge, characters("a")).answers_of(characters("a"), 9)
 
 
 def test_what_cannot_be_compiled_says_why():

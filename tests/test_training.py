@@ -123,6 +123,35 @@ def test_a_loss_that_explodes_is_told_with_the_last_good_weights(small):
     assert float(again) == pytest.approx(error.result.history["loss"][-1], rel=1e-3)
 
 
+def test_the_last_good_weights_across_chunks_and_hidden_infinities(small):
+    compiled, given = small
+
+    def explodes_after(steps):
+        """A loss that is infinite once the first weight has moved so far: by 0.001 in each step of Adam."""
+        limit = compiled.weights()[0][0, 0] - 0.001 * (steps - 0.5)
+
+        def loss(compiled, weights, one):
+            return jnp.where(weights[0][0, 0] > limit, weights[0][0, 0], jnp.inf)
+
+        return loss
+
+    for steps in (99, 100, 101):
+        loss = explodes_after(steps)
+        with pytest.raises(NotFinite) as caught:
+            train(compiled, given, 300, loss=loss)
+        result = caught.value.result
+        assert caught.value.step == len(result.history["loss"]) + 1
+        assert float(loss(compiled, result.weights, given)) == pytest.approx(result.history["loss"][-1])
+
+    def bad_slope(compiled, weights, one):
+        return sum(jnp.sum(jnp.sqrt(w * 0.0)) for w in weights)
+
+    with pytest.raises(NotFinite, match="step 1: "):
+        train(compiled, given, 1, loss=bad_slope)
+    with pytest.raises(NotFinite, match="step 1: "):
+        train(compiled, given, 1, regularizers={"l1": math.nan})
+
+
 def test_stop_on_request(small):
     result = train(*small, 1000, stop=lambda result: len(result.history["loss"]) >= 200)
     assert result.stopped
@@ -158,6 +187,9 @@ def test_checkpoints_of_other_trainings_are_refused(small, tmp_path):
     train(*small, 10, regularizers={"l1": 0.01}, checkpoint=path)
     with pytest.raises(TrainingError, match=r"checkpoint\.npz: a checkpoint of another training"):
         train(*small, 20, checkpoint=path)
+    other = [2.0 * w for w in small[0].weights()]
+    with pytest.raises(TrainingError, match="a checkpoint of a training from other weights"):
+        train(*small, 20, regularizers={"l1": 0.01}, weights=other, checkpoint=path)
     path.write_bytes(b"\x80\x04no pickle here")
     with pytest.raises(ValueError, match=r"checkpoint\.npz: (not a file of arrays|cannot be read)"):
         train(*small, 20, checkpoint=path)
@@ -178,6 +210,12 @@ def test_errors(small):
         train(compiled, given, 3, regularizers={"l3": 1.0})
     with pytest.raises(TrainingError, match="1 streams and cycles"):
         examples(compiled, [characters("a")], [3, 4], handcrafted())
+    with pytest.raises(TrainingError, match="mask: expected a list of matrices like"):
+        train(compiled, given, 3, mask=compiled.mask[:1])
+    with pytest.raises(TrainingError, match="weights: expected a list of matrices like"):
+        train(compiled, given, 3, weights=compiled.machine.soft)
+    with pytest.raises(TrainingError, match=r"output\.dict-1: the teacher has no such input"):
+        examples(compiled, [characters("a")], 3, handcrafted().without_neuron("output"))
     with pytest.raises(ValueError, match="unknown run 'feedforward-run-4'; did you mean"):
         replay("feedforward-run-4", 3)
     with pytest.raises(ValueError, match="unknown gradient mode 'exakt'; did you mean 'exact'"):
