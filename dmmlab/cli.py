@@ -1,7 +1,6 @@
 """The command line. Every command says ``--help``; bad input is one line on standard error and exit status 2."""
 
 import argparse
-import contextlib
 import io
 import json
 import os
@@ -9,13 +8,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from .arguments import Parser, whole_number
 from .errors import LabError, one_of
 from .machine import Machine
 from .streams import Stream, symbols
 from .vvalues import VValue
 
+WHOLE = whole_number(1, 10_000_000)
 MACHINE_HELP = "a machine's JSON file, or 'handcrafted' or 'published' for the duplicate detectors of the journal"
 
 
@@ -145,12 +146,6 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
-def _cell(x: object) -> str:
-    if isinstance(x, float):
-        return f"{x:.3g}" if x < 1000 else f"{x:,.0f}"
-    return "" if x is None else str(x)
-
-
 def _draw(options: argparse.Namespace) -> int:
     from .circuits import circuit
     from .graphics import FORMATS
@@ -221,38 +216,18 @@ def _enough_cycles(options: argparse.Namespace) -> int:
     return options.period * len(_items(options)) + 20  # as in 2022: 12 characters, 140 cycles
 
 
+def _cell(x: object) -> str:
+    if isinstance(x, float):
+        return f"{x:.3g}" if x < 1000 else f"{x:,.0f}"
+    return "" if x is None else str(x)
+
+
 def _print_json(value: Any) -> None:
     print(json.dumps(value, allow_nan=False))
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-
-def _whole(text: str) -> int:
-    with contextlib.suppress(ValueError):
-        if 1 <= int(text) <= 10_000_000:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 to 10,000,000")
-
-
-def _dpi(text: str) -> int:
-    with contextlib.suppress(ValueError):
-        if 10 <= int(text) <= 2400:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 10 to 2400")
-
-
-def _digits(text: str) -> int:
-    with contextlib.suppress(ValueError):
-        if 0 <= int(text) <= 9:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to 9")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="dmmlab",
         description="The DMM synthesis lab journal: run, test and draw machines; execute the journal.",
     )
@@ -270,13 +245,13 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--string", required=True, metavar="S", help="what the machine reads; the last character repeats")
         sub.add_argument(
             "--cycles",
-            type=_whole,
+            type=WHOLE,
             metavar="T",
             help="how many cycles (default: 20 after the last character's turn)",
         )
         sub.add_argument(
             "--period",
-            type=_whole,
+            type=WHOLE,
             default=10,
             metavar="P",
             help="one character every P cycles (default: 10)",
@@ -314,7 +289,7 @@ def _parser() -> argparse.ArgumentParser:
         help="first-feedforward-run, feedforward-run-1.1, feedforward-run-2, feedforward-run-3, "
         "compare-free, recurrent or recurrent-with-id",
     )
-    sub.add_argument("--steps", type=_whole, default=100, metavar="N", help="how many steps (default: 100)")
+    sub.add_argument("--steps", type=WHOLE, default=100, metavar="N", help="how many steps (default: 100)")
     sub.add_argument(
         "--gradients",
         choices=["journal-2022", "exact"],
@@ -350,8 +325,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NEURON",
         help="leave out a neuron, such as timer; may be repeated",
     )
-    sub.add_argument("--digits", type=_digits, default=2, metavar="N", help="decimals of the weights (default: 2)")
-    sub.add_argument("--dpi", type=_dpi, default=300, metavar="N", help="dots per inch of a PNG (default: 300)")
+    sub.add_argument("--digits", type=whole_number(0, 9), default=2, metavar="N", help="decimals of the weights (default: 2)")
+    sub.add_argument(
+        "--dpi", type=whole_number(10, 2400), default=300, metavar="N", help="dots per inch of a PNG (default: 300)"
+    )
 
     sub = command(
         "journal",

@@ -36,10 +36,12 @@ from .stages import (
     all_ports,
     boundary_units,
     groups_of,
+    join,
     make_stage,
     ports_of,
     positions,
     side_by_side,
+    split,
     stages_of,
 )
 from .streams import Stream
@@ -339,24 +341,6 @@ def _length(streams: Streams) -> int:
     if not all(isinstance(stream, Stream) for stream in each):
         raise LayoutError(f"{describe(streams)}: expected a Stream, or one for each neuron that reads one")
     return max((max(stream.events, default=0) for stream in each), default=0) + 1
-
-
-def split(units: Sequence[Unit], arrays: Arrays) -> dict[tuple[Unit, int], jax.Array]:
-    """Arrays of all units' ports, one for each block -> an array for each unit and block."""
-    parts = {}
-    for b, array in arrays.items():
-        start = 0
-        for unit in units:
-            if b in unit.blocks:
-                parts[unit, b] = jax.lax.slice_in_dim(array, start, start + len(unit.ports), axis=0)
-                start += len(unit.ports)
-    return parts
-
-
-def join(units: Sequence[Unit], block: int, parts: Mapping[tuple[Unit, int], jax.Array], shape: tuple[int, ...]) -> jax.Array:
-    """The inverse of :func:`_split`, for one block; ``shape`` is that of one port."""
-    chosen = [parts[unit, block] for unit in units if block in unit.blocks]
-    return jnp.concatenate(chosen) if chosen else jnp.zeros((0, *shape))
 
 
 def _in_working_precision(array: np.ndarray) -> jax.Array:

@@ -7,9 +7,12 @@ and a stage has one matrix: rows are the input ports of its groups, columns the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
+from .kernels import Arrays
 from .layout import Layout
 from .machine import Machine
 from .neurons import NeuronType, Port, add_cut
@@ -142,3 +145,21 @@ def positions(units: Sequence[Unit], block: int) -> list[int]:
     """The positions, among the ports of all units, of those that a block concerns."""
     flags = [block in unit.blocks for unit in units for _ in unit.ports]
     return [i for i, flag in enumerate(flags) if flag]
+
+
+def split(units: Sequence[Unit], arrays: Arrays) -> dict[tuple[Unit, int], jax.Array]:
+    """Arrays of all units' ports, one for each block -> an array for each unit and block."""
+    parts = {}
+    for b, array in arrays.items():
+        start = 0
+        for unit in units:
+            if b in unit.blocks:
+                parts[unit, b] = jax.lax.slice_in_dim(array, start, start + len(unit.ports), axis=0)
+                start += len(unit.ports)
+    return parts
+
+
+def join(units: Sequence[Unit], block: int, parts: Mapping[tuple[Unit, int], jax.Array], shape: tuple[int, ...]) -> jax.Array:
+    """The inverse of :func:`_split`, for one block; ``shape`` is that of one port."""
+    chosen = [parts[unit, block] for unit in units if block in unit.blocks]
+    return jnp.concatenate(chosen) if chosen else jnp.zeros((0, *shape))

@@ -16,8 +16,8 @@ MODULES = sorted((PROJECT / "dmmlab").glob("*.py"))
 # From the ground floor up. A module imports only what stands before it.
 FLOORS = [
     "errors", "files", "blocks", "vvalues", "neurons", "machine", "streams", "engine", "detectors",
-    "layout", "stages", "kernels", "compiled", "xoshiro", "networks", "training", "replay", "bench_torch", "bench",
-    "graphics", "circuits", "views", "plots", "journal", "__init__", "cli", "__main__",
+    "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "replay", "bench_torch", "bench",
+    "graphics", "circuits", "views", "plots", "journal", "__init__", "arguments", "cli", "__main__",
 ]  # fmt: skip
 
 
