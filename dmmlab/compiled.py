@@ -10,9 +10,11 @@ The same function as the tree engine's, for a machine whose matrix is fixed whil
   after the backward scan, not a sum of outer products inside it.
 
 In both, a link costs one cycle: the arrays hold what *arrives*, that is, outputs one cycle late. Time is the last axis.
+Many strings of one length may be run at once, as one axis more before time: for short strings that is the fastest way.
 Weights are a list of matrices, one for a stage, with a mask of the same shape, so that pruning a link never recompiles.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
@@ -114,6 +116,7 @@ class Compiled:
     def run(self, weights: Weights, data: Arrays, carry: Arrays | None = None) -> Arrays:
         """What arrives at the machine's answers in each cycle: for each block, (answers, keys, cycles).
 
+        Where the data are of shape (ports, keys, strings, cycles), so are the answers.
         Pure and differentiable; for use under ``jit``, ``grad`` and ``vmap``.
         """
         return self.run_on(weights, data, carry)[0]
@@ -136,19 +139,19 @@ class Compiled:
         padded, chunks = -cycles % chunk, -(-cycles // chunk)
 
         def in_chunks(array: jax.Array) -> jax.Array:
-            array = jnp.pad(array, ((0, 0), (0, 0), (0, padded)))
-            return jnp.moveaxis(array.reshape(*array.shape[:2], chunks, chunk), 2, 0)
+            array = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, padded)])
+            return jnp.moveaxis(array.reshape(*array.shape[:-1], chunks, chunk), -2, 0)
 
         def one(carry: Arrays, part: Arrays) -> tuple[Arrays, Arrays]:
             arrived, carry = self.run_on(weights, part, carry)
             return carry, {b: x for b, x in arrived.items() if blocks is None or b in blocks}
 
-        _, arrived = jax.lax.scan(one, self._nothing(), {b: in_chunks(array) for b, array in data.items()})
-        return {b: jnp.moveaxis(x, 0, 2).reshape(*x.shape[1:3], chunks * chunk)[..., :cycles] for b, x in arrived.items()}
+        _, arrived = jax.lax.scan(one, self.nothing(data), {b: in_chunks(array) for b, array in data.items()})
+        return {b: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], chunks * chunk)[..., :cycles] for b, x in arrived.items()}
 
     def numbers(self, weights: Weights, data: Arrays) -> jax.Array:
-        """The scalar parts of the answers: (answers, cycles)."""
-        return self.run(weights, data)[0][:, 0, :]
+        """The scalar parts of the answers: (answers, cycles), or (answers, strings, cycles)."""
+        return self.run(weights, data)[0][:, 0]
 
     def answers_of(self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output") -> list[VValue]:
         """As :func:`dmmlab.engine.answers`: what arrives at a neuron without outputs, in each cycle, as V-values."""
@@ -195,24 +198,26 @@ class Compiled:
         """The units of the neurons that are computed, in the order of a carry."""
         return tuple(unit for stage in self.stages for group in stage.groups for unit in group.outputs)
 
-    def _nothing(self) -> Arrays:
-        """The carry before the first cycle."""
-        return {b: jnp.zeros((len(positions(self._inner, b)), len(block))) for b, block in enumerate(self.layout.blocks)}
+    def nothing(self, data: Arrays) -> Arrays:
+        """The carry before the first cycle: (ports, keys), or (ports, keys, strings) as the data are."""
+        strings = data[0].shape[2:-1]
+        blocks = enumerate(self.layout.blocks)
+        return {b: jnp.zeros((len(positions(self._inner, b)), len(block), *strings)) for b, block in blocks}
 
     def _part(self, matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
         return select(matrix, positions(stage.rows, block), positions(stage.columns, block))
 
     def _time_parallel(self, weights: Weights, data: Arrays, carry: Arrays | None) -> tuple[Arrays, Arrays]:
-        cycles = data[0].shape[-1]
+        axes = data[0].shape[2:]  # (cycles,), or (strings, cycles)
         before = {} if carry is None else split(self._inner, carry)
         arriving = split(self._boundary, data)
         last: dict[tuple[Unit, int], jax.Array] = {}
         for stage, matrix in zip(self.stages, weights, strict=True):
             arrived: Arrays = {}
             for b, block in enumerate(self.layout.blocks):
-                source = join(stage.columns, b, arriving, (len(block), cycles))
-                product = self._part(matrix, stage, b) @ source.reshape(len(source), len(block) * cycles)
-                arrived[b] = product.reshape(len(product), len(block), cycles)
+                source = join(stage.columns, b, arriving, (len(block), *axes))
+                product = self._part(matrix, stage, b) @ source.reshape(len(source), len(block) * math.prod(axes))
+                arrived[b] = product.reshape(len(product), len(block), *axes)
             received = split(stage.rows, arrived)
             for group in stage.groups:
                 if group.accumulates:
@@ -225,39 +230,46 @@ class Compiled:
                     for b, sums, end in zip(present, *accumulate(added, start, cut), strict=True):
                         arriving[unit, b], last[unit, b] = sums, end
                 elif group.outputs:
-                    for key, x in self._activate(group, received, cycles).items():
+                    for key, x in self._activate(group, received, axes).items():
                         arriving[key], last[key] = delayed(x, before.get(key)), x[..., -1]
-        return arrived, {b: join(self._inner, b, last, (len(block),)) for b, block in enumerate(self.layout.blocks)}
+        blocks = enumerate(self.layout.blocks)
+        return arrived, {b: join(self._inner, b, last, (len(block), *axes[:-1])) for b, block in blocks}
 
     def _scan(self, weights: Weights, data: Arrays, carry: Arrays | None) -> tuple[Arrays, Arrays]:
         (stage,), (matrix,), blocks = self.stages, weights, self.layout.blocks
         parts = {b: self._part(matrix, stage, b) for b in range(len(blocks))}
         sinks = tuple(unit for group in stage.groups if not group.outputs for unit in group.inputs)
+        strings = data[0].shape[2:-1]
         if carry is None:
-            carry = self._nothing()
+            carry = self.nothing(data)
         cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in data.items()}
 
         def cycle(parts: Arrays, state: Arrays, now: tuple[Arrays, Arrays]) -> tuple[Arrays, tuple[Arrays, Arrays]]:
             boundary, nudge = now
             sources = {b: jnp.concatenate([boundary[b], state[b]]) for b in parts}  # the columns, in their order
-            received = split(stage.rows, {b: parts[b] @ sources[b] + nudge[b] for b in parts})
+            arrived = {b: jnp.tensordot(parts[b], x, axes=1) for b, x in sources.items()}
+            received = split(stage.rows, {b: x + nudge[b] for b, x in arrived.items()})
             outputs: dict[tuple[Unit, int], jax.Array] = {}
             for group in stage.groups:
                 if group.outputs:
-                    outputs |= self._activate(group, received)
-            state = {b: join(self._inner, b, outputs, (len(block),)) for b, block in enumerate(blocks)}
-            answers = {b: join(sinks, b, received, (len(block),)) for b, block in enumerate(blocks)}
+                    outputs |= self._activate(group, received, strings)
+            state = {b: join(self._inner, b, outputs, (len(block), *strings)) for b, block in enumerate(blocks)}
+            answers = {b: join(sinks, b, received, (len(block), *strings)) for b, block in enumerate(blocks)}
             return state, (answers, sources)
 
-        nudges = {b: jnp.zeros((len(cycles[0]), len(parts[b]), len(block))) for b, block in enumerate(blocks)}
+        nudges = {b: jnp.zeros((len(cycles[0]), len(parts[b]), len(block), *strings)) for b, block in enumerate(blocks)}
         last, answers = scan_with_late_products(cycle, parts, carry, cycles, nudges)
         return {b: jnp.moveaxis(array, 0, -1) for b, array in answers.items()}, last
 
     def _activate(
-        self, group: Group, received: Mapping[tuple[Unit, int], jax.Array], cycles: int | None = None
+        self, group: Group, received: Mapping[tuple[Unit, int], jax.Array], axes: tuple[int, ...]
     ) -> dict[tuple[Unit, int], jax.Array]:
-        """The up movement of a group: its scalar function, mapped over its neurons and, if given, over so many cycles."""
-        given = [{b: received[unit, b] for b in sorted(unit.blocks)} for unit in group.inputs]
+        """The up movement of a group: its scalar function, mapped over its neurons and over the axes after the keys'."""
+        points = math.prod(axes)  # strings and cycles are one axis here
+        given = [
+            {b: x.reshape(*x.shape[:2], points) for b in sorted(unit.blocks) for x in [received[unit, b]]}
+            for unit in group.inputs
+        ]
 
         def activate(given: list[Arrays], whole: bool) -> list[Arrays]:
             values = [self._vvalue(arrays, whole) for arrays in given]
@@ -266,16 +278,17 @@ class Compiled:
 
         neurons = len(group.outputs[0].ports)
         if group.kind.uniform:
-            results = activate(given if cycles else jax.tree.map(lambda x: x[..., None], given), whole=True)
-            shape = (neurons, cycles or 1)
+            results = activate(given, whole=True)
+            shape = (neurons, points)
             results = [{b: filled(x, len(self.layout.blocks[b]), shape) for b, x in arrays.items()} for arrays in results]
-            results = results if cycles else jax.tree.map(lambda x: x[..., 0], results)
         else:
-            function = partial(activate, whole=False)
-            if cycles:
-                function = jax.vmap(function, in_axes=-1, out_axes=-1, axis_size=cycles)
+            function = jax.vmap(partial(activate, whole=False), in_axes=-1, out_axes=-1, axis_size=points)
             results = jax.vmap(function, axis_size=neurons)(given)
-        return {(unit, b): x for unit, arrays in zip(group.outputs, results, strict=True) for b, x in arrays.items()}
+        return {
+            (unit, b): x.reshape(*x.shape[:2], *axes)
+            for unit, arrays in zip(group.outputs, results, strict=True)
+            for b, x in arrays.items()
+        }
 
     def _vvalue(self, arrays: Arrays, whole: bool) -> VValue:
         """What a neuron's function sees of one input: whole blocks, (neurons, keys, cycles), or scalars, key by key."""

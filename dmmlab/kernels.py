@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-Arrays = dict[int, jax.Array]  # by block: ports x keys x cycles
+Arrays = dict[int, jax.Array]  # by block: ports x keys (x strings) x cycles
+SHORT = 64  # cycles, up to which a running sum is fastest as a product with a triangular matrix
 
 
 def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
@@ -80,6 +81,9 @@ exclusive_sum.defvjp(_exclusive_sum_forward, _exclusive_sum_backward)
 
 def _running(x: jax.Array, reverse: bool) -> jax.Array:
     cycles = x.shape[-1]
+    if cycles <= SHORT:
+        later = np.triu(np.ones((cycles, cycles)), 1)  # [s, t] = 1 where s < t
+        return x @ jnp.asarray(later.T if reverse else later, x.dtype)
 
     def body(i: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         total, sums = state
@@ -115,7 +119,7 @@ def _late_forward(cycle: Callable, parts: Arrays, carry: Arrays, data: Arrays, n
 def _late_backward(cycle: Callable, residuals: Any, g: Any):
     pull_back, sources = residuals
     carry, data, nudges = pull_back(g)
-    parts = {b: jnp.einsum("trk,tck->rc", nudges[b], sources[b]) for b in nudges}
+    parts = {b: jnp.einsum("tr...,tc...->rc", nudges[b], sources[b]) for b in nudges}
     return parts, carry, data, nudges
 
 
