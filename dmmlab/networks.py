@@ -17,7 +17,7 @@ from .neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID_FIELDS, INPUT, NORM, 
 from .vvalues import VValue
 from .xoshiro import normal_numbers
 
-SOURCES = (INPUT, EOS, CONST_1)  # layer 0
+SOURCES = {kind.name: kind for kind in (INPUT, EOS, CONST_1)}  # layer 0
 LAYER = (ACCUM, NORM, DOT, COMPARE)  # the types of a layer, in the order of 2022
 RECURRENT = (ACCUM, NORM, COMPARE, DOT)  # and those of a recurrent network
 
@@ -54,7 +54,12 @@ class Network:
 
 
 def feedforward(
-    layers: int, copies: int, types: Sequence[NeuronType] = LAYER, skip_links: bool = True, outputs: NeuronType = OUTPUT
+    layers: int,
+    copies: int,
+    types: Sequence[NeuronType] = LAYER,
+    skip_links: bool = True,
+    outputs: NeuronType = OUTPUT,
+    sources: Mapping[str, NeuronType] = SOURCES,
 ) -> Network:
     """A feedforward network with local recurrence: accumulators feed themselves, all else goes from layer to layer.
 
@@ -65,19 +70,20 @@ def feedforward(
         skip_links: whether a layer is fed by all layers before it, or by the one before it alone (then, as in
             2022, layer 1 by the input alone, and the constants by every later layer but the output's).
         outputs: the type of the output neuron.
+        sources: the neurons of layer 0, by name.
     """
     if layers < 1 or copies < 1:
         raise NetworkError(f"{layers} layers of {copies} copies: at least one of each is needed")
     names = {n: [(f"{kind.name}-{n}-{c}", kind) for c in range(1, copies + 1) for kind in types] for n in range(1, layers + 1)}
-    neurons = {kind.name: kind for kind in (TIMER, *SOURCES)}
+    neurons = {"timer": TIMER, **sources}
     neurons |= {name: kind for layer in names.values() for name, kind in layer} | {"output": outputs}
     inputs = {n: _soft_inputs(layer) for n, layer in names.items()} | {layers + 1: _soft_inputs([("output", outputs)])}
     offered = {n: _outputs(layer) for n, layer in names.items()}
-    sources = _outputs([(kind.name, kind) for kind in SOURCES])
+    first = _outputs(sources.items())
     links = []
     for n in range(1, layers + 2):
         if skip_links:
-            available = [port for m in range(n) for port in (offered[m] if m else sources)]
+            available = [port for m in range(n) for port in (offered[m] if m else first)]
         elif n == 1:
             available = _outputs([("input", INPUT)])
         else:
@@ -86,21 +92,41 @@ def feedforward(
     return Network(neurons, links, customary_links(neurons))
 
 
-def recurrent(copies: int, types: Sequence[NeuronType] = RECURRENT) -> Network:
-    """Every field of every neuron to every field of every neuron: the prior-free start.
+def recurrent(
+    copies: int,
+    types: Sequence[NeuronType] = RECURRENT,
+    outputs: NeuronType = OUTPUT,
+    sources: Mapping[str, NeuronType] = SOURCES,
+) -> Network:
+    """Every output of every neuron to every input of every neuron: the prior-free start.
 
-    As in 2022 each neuron has all seven fields as inputs and as outputs; those that its function does not use carry
-    nothing. No accumulator has a hard self-link.
+    No accumulator has a hard self-link: that it remembers is to be learned, too.
     """
+    inner = _copies(copies, [replace(kind, feedback=()) for kind in types])
+    neurons = {"timer": TIMER, **sources, **inner, "output": outputs}
+    to_ports = _soft_inputs([("output", outputs), *inner.items()])
+    from_ports = _outputs([*sources.items(), *inner.items()])
+    return Network(neurons, [(to, source) for to in to_ports for source in from_ports], customary_links(neurons))
+
+
+def recurrent_2022(copies: int, types: Sequence[NeuronType] = RECURRENT) -> Network:
+    """The recurrent network of 2022: every neuron has all seven fields as inputs and as outputs.
+
+    Those that its function does not use carry nothing, and count only in the regularizers.
+    """
+    inner = _copies(copies, [all_fields(kind) for kind in types])
+    neurons = {"timer": TIMER, **SOURCES, **inner, "output": OUTPUT}
+    ports = [(name, field) for name in inner for field in ("dict", "dict-1", "dict-2", "norm", "dot", "true", "false")]
+    to_ports = [("output", field) for field in OUTPUT.inputs] + ports
+    from_ports = _outputs(SOURCES.items()) + ports
+    return Network(neurons, [(to, source) for to in to_ports for source in from_ports], customary_links(neurons))
+
+
+def _copies(copies: int, types: Iterable[NeuronType]) -> dict[str, NeuronType]:
     if copies < 1:
         raise NetworkError(f"{copies} copies: at least one is needed")
-    inner = {f"{kind.name}-{c}": all_fields(kind) for c in range(1, copies + 1) for kind in types}
-    neurons = {kind.name: kind for kind in (TIMER, *SOURCES)} | inner | {"output": OUTPUT}
-    fields = ("dict", "dict-1", "dict-2", "norm", "dot", "true", "false")
-    ports = [(name, field) for name in inner for field in fields]
-    to_ports = [("output", field) for field in OUTPUT.inputs] + ports
-    from_ports = _outputs([(kind.name, kind) for kind in SOURCES]) + ports
-    return Network(neurons, [(to, source) for to in to_ports for source in from_ports], customary_links(neurons))
+    kinds = list(types)
+    return {f"{kind.name.split()[0]}-{c}": kind for c in range(1, copies + 1) for kind in kinds}
 
 
 def all_fields(kind: NeuronType) -> NeuronType:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import LabError
-from .vvalues import Number, VValue, add, dot, is_plain, max_norm, number
+from .vvalues import Number, VValue, add, dot, from_paths, is_plain, max_norm, number, paths
 
 Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
 
@@ -102,6 +102,12 @@ def _cut(v: VValue) -> VValue:
     return jax.tree.map(lambda x: x if is_plain(x) else jax.lax.stop_gradient(x), v)
 
 
+def product(u: VValue, v: VValue) -> VValue:
+    """``{path: u[path] * v[path]}``, for the paths that both have."""
+    other = dict(paths(v))
+    return from_paths((path, x * other[path]) for path, x in paths(u) if path in other)
+
+
 def _compare(u: VValue, v: VValue) -> tuple[Number, Number]:
     difference = number(u) - number(v)
     return relu(difference), relu(-difference)
@@ -121,6 +127,9 @@ DOT = NeuronType("dot", ("dict-1", "dict-2"), ("dot",), lambda u, v: clip(dot(u,
 COMPARE = NeuronType("compare", ("dict-1", "dict-2"), ("true", "false"), _compare, uniform=True)
 ID_FIELDS = ("dict-1", "dict-2", "dict", "norm", "dot", "true", "false")
 ID = NeuronType("id", ID_FIELDS, ID_FIELDS, lambda *values: values, uniform=True)
+
+# A newer one: the product of what both vectors have, coordinate by coordinate.
+PRODUCT = NeuronType("product", ("dict-1", "dict-2"), ("dict",), product)
 
 TYPES_2022 = (TIMER, INPUT, CONST_1, EOS, OUTPUT, ACCUM, NORM, DOT, COMPARE, ID)
 

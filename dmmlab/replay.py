@@ -12,7 +12,7 @@ from typing import Any
 from .compiled import Compiled, compile_machine
 from .detectors import handcrafted
 from .errors import LabError, one_of
-from .networks import LAYER, RECURRENT, Network, feedforward, recurrent
+from .networks import LAYER, RECURRENT, Network, feedforward, recurrent_2022
 from .neurons import ACCUM, CUT_2022, DOT, ID, NORM, NeuronType
 from .streams import characters
 from .training import Examples, Result, examples, train
@@ -41,8 +41,8 @@ RUNS: Mapping[str, Run] = {
     "feedforward-run-2": Run(lambda types: feedforward(4, 2, types), LAYER, 0.2, 35, _SPARSE),
     "feedforward-run-3": Run(lambda types: feedforward(5, 2, types), LAYER, 0.01, 140, _SPARSE),
     "compare-free": Run(lambda types: feedforward(6, 2, types), (ACCUM, NORM, DOT), 0.01, 140, _SPARSE),
-    "recurrent": Run(lambda types: recurrent(5, types), RECURRENT, 0.2, 35, _SPARSE_ROWS),
-    "recurrent-with-id": Run(lambda types: recurrent(4, types), (*RECURRENT, ID), 0.2, 35, _SPARSE_ROWS),
+    "recurrent": Run(lambda types: recurrent_2022(5, types), RECURRENT, 0.2, 35, _SPARSE_ROWS),
+    "recurrent-with-id": Run(lambda types: recurrent_2022(4, types), (*RECURRENT, ID), 0.2, 35, _SPARSE_ROWS),
 }
 
 

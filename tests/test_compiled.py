@@ -14,7 +14,7 @@ from dmmlab.compiled import compile_machine
 from dmmlab.detectors import handcrafted, published
 from dmmlab.engine import RunError, answers
 from dmmlab.layout import LayoutError, lay_out
-from dmmlab.networks import feedforward, recurrent
+from dmmlab.networks import feedforward, recurrent_2022
 from dmmlab.neurons import TIMER, TYPES_2022
 from dmmlab.streams import characters, symbols, values
 from dmmlab.vvalues import add, dot, max_norm, number, paths, scale
@@ -97,7 +97,7 @@ def test_the_schedule_is_chosen_by_the_graph():
     assert compile_machine(handcrafted(), stream).schedule == "time-parallel"
     looped = handcrafted().link("accum.dict-2", "compare.false", 0.5)
     assert compile_machine(looped, stream).schedule == "scan"
-    assert compile_machine(recurrent(1).machine([0.1] * len(recurrent(1).links)), stream).schedule == "scan"
+    assert compile_machine(recurrent_2022(1).machine([0.1] * len(recurrent_2022(1).links)), stream).schedule == "scan"
     with pytest.raises(LayoutError, match="something other than accumulators recurs"):
         compile_machine(looped, stream, schedule="time-parallel")
     with pytest.raises(LayoutError, match="unknown schedule 'sacn'; did you mean 'scan'"):
@@ -246,7 +246,7 @@ def test_neurons_that_nothing_reaches():
 
 
 def test_the_fields_a_recurrent_neuron_does_not_use_carry_nothing():
-    network = recurrent(2)
+    network = recurrent_2022(2)
     compiled = compile_machine(network.machine([0.1] * len(network.links)), characters("ab"))
     carriers = {port for port, blocks in compiled.layout.carried.items() if blocks and "-" in port[0]}
     assert {field for _, field in carriers} == {"dict", "norm", "dot", "true", "false"}

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from dmmlab.networks import LAYER, NetworkError, all_fields, feedforward, recurrent
+from dmmlab.networks import LAYER, NetworkError, all_fields, feedforward, recurrent, recurrent_2022
 from dmmlab.neurons import ACCUM, COMPARE, DOT, ID, NORM
 from dmmlab.replay import RUNS
 from dmmlab.xoshiro import normal_numbers
@@ -61,7 +61,7 @@ def test_the_order_of_links():
         (("accum-1-1", "dict-2"), ("const_1", "const_1")),
         (("norm-1-1", "dict"), ("input", "char")),
     ]
-    assert recurrent(1).links[0] == (("output", "dict-1"), ("input", "char"))
+    assert recurrent_2022(1).links[0] == (("output", "dict-1"), ("input", "char"))
 
 
 def test_random_machines_from_a_jax_key():

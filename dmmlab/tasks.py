@@ -1,0 +1,349 @@
+"""Tasks: a network compiled for a problem, with strings to learn from and strings to be tested on.
+
+All that synthesis does with numbers is done here: the error and its gradient, many steps of gradient descent that also
+shrinks weights, what each link is worth, and the largest error on strings that were not learnt from.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from .compiled import Compiled, Weights, compile_machine
+from .errors import LabError, one_of
+from .kernels import Arrays
+from .machine import Machine
+from .networks import Network
+from .problems import Problem, Sample
+from .streams import Stream, values
+from .vvalues import from_paths, paths
+
+PENALTIES = ("proximal", "gradient", "gates", "none")
+CLIP = 1.0  # of the gradient's norm, where the schedule is scan: loops make gradients explode
+CHUNK = 250  # cycles that a held-out string is run at a time
+SMALL = 1e-9  # in the denominator of a proximal step
+STRETCH = (-0.1, 1.1)  # of a hard-concrete gate, and its temperature: Louizos, Welling, Kingma (2018), arXiv:1712.01312
+TEMPERATURE = 2 / 3
+
+Span = tuple[float, float]  # a coefficient at the first and at the last step; geometric in between
+
+
+class Task:
+    """A network compiled for a problem.
+
+    Args:
+        problem: what is asked.
+        network: what is trained; the problem's own if left out. Of a machine, the links, whatever their weights.
+        samples: the strings to learn from, of one length; ``problem.training(seed)`` if left out.
+        seed: for the strings.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        network: Network | Machine | None = None,
+        samples: Sequence[Sample] | None = None,
+        seed: int = 0,
+    ):
+        self.problem = problem
+        self.samples = list(samples if samples is not None else problem.training(seed))
+        if not self.samples:
+            raise LabError("no strings to learn from")
+        network = problem.network if network is None else network
+        self.network = network
+        whole = network.machine([1.0] * len(network.links)) if isinstance(network, Network) else network
+        self.compiled = compile_machine(whole, _all_keys(self.samples), 1)
+        _check_answers(self.compiled, problem)
+        self.mask = self.compiled.mask
+        cycles = max(sample.cycles for sample in self.samples)
+        arrays = [self.compiled.encode(sample.streams, cycles) for sample in self.samples]
+        self._data = {b: jnp.stack([each[b] for each in arrays], axis=2) for b in arrays[0]}
+        padded = [np.pad(s.target, ((0, 0), (0, cycles - s.cycles)), constant_values=np.nan) for s in self.samples]
+        target = np.stack(padded, axis=1)
+        self._counts = jnp.asarray(~np.isnan(target), jnp.result_type(float))
+        self._target = jnp.asarray(np.nan_to_num(target), jnp.result_type(float))
+        self._scale = float(jnp.sum(self._target**2)) or 1.0
+
+    def start(self, key: Any, scale: float = 0.01) -> Weights:
+        """Initial weights, ``scale * N(0, 1)``."""
+        if isinstance(self.network, Machine):
+            raise LabError("a machine has its weights; random ones are for networks")
+        return self.compiled.weights(self.network.random(key, scale).soft)
+
+    def machine(self, weights: Weights) -> Machine:
+        """The machine with these weights; those that are zero are no links."""
+        return self.compiled.machine.with_soft(self.compiled.soft(weights))
+
+    def weights(self, machine: Machine) -> Weights:
+        """The soft links of a machine as matrices; it may have no other links than the task's network."""
+        return self.compiled.weights(machine.soft)
+
+    def error(self, weights: Weights) -> float:
+        """The squared error on the strings to learn from, as a part of the sum of squares of the right answers."""
+        return float(self._error_jitted(weights))
+
+    def mean_squared_error(self, weights: Weights) -> float:
+        """The mean over strings and cycles of the squared error, summed over answers."""
+        return self.error(weights) * self._scale * len(self._target) / float(jnp.sum(self._counts))
+
+    def descend(
+        self,
+        weights: Weights,
+        steps: int,
+        rate: Span,
+        l1: Span = (0.0, 0.0),
+        mask: Weights | None = None,
+        penalty: str = "proximal",
+        key: Any = None,
+    ) -> Weights:
+        """So many steps of Adam, from a fresh state, on ``error + l1 * sum of |w|``.
+
+        Args:
+            weights: where to start.
+            steps: how many steps. Their number is no reason to compile anew.
+            rate: the learning rate, at first and at last; geometric in between, as ``l1`` is.
+            l1: the coefficient of the penalty.
+            mask: 0.0 for links that are to stay at zero; all may move if left out.
+            penalty: how links are driven to zero. ``proximal``: after each step of Adam, weights move towards zero by
+                ``rate * l1 / sqrt(v)``, where v is Adam's mean square of the gradient, and stop there. ``gradient``:
+                the penalty is part of the loss. ``gates``: each weight has a hard-concrete gate, and the expected
+                number of open gates is the penalty. ``none``.
+            key: random numbers for the gates.
+        """
+        if penalty not in PENALTIES:
+            raise LabError(one_of("penalty", penalty, PENALTIES))
+        mask = self.mask if mask is None else mask
+        numbers = jnp.asarray(steps), jnp.asarray(rate), jnp.maximum(jnp.asarray(l1), 1e-30)
+        if penalty == "gates":
+            return self._gates_jitted(weights, mask, *numbers, jax.random.key(0) if key is None else key)
+        return self._descend_jitted(weights, mask, *numbers, penalty=penalty)
+
+    def removal_errors(self, weights: Weights) -> Weights:
+        """The error with each link taken away, one at a time; infinite where there is none. Shaped as the weights."""
+        flat = _flat(weights)
+        live = np.nonzero(flat)[0]
+        places = np.concatenate([live, np.zeros(len(flat) - len(live), int)])
+        result = np.full(len(flat), np.inf)
+        result[live] = np.asarray(self._removals_jitted(weights, jnp.asarray(places), jnp.asarray(len(live))))[: len(live)]
+        return _like(result, weights)
+
+    def saliency(self, weights: Weights) -> Weights:
+        """``w^2 * mean over strings of g^2`` with g the gradient of one string's error: twice what taking the link away
+        costs, to second order and with the empirical Fisher information in place of the curvature."""
+        return self._saliency_jitted(weights)
+
+    @cached_property
+    def heldout(self) -> "HeldOut":
+        """The strings to be tested on."""
+        return HeldOut(self.problem, self.compiled.machine)
+
+    def _loss(self, weights: Weights, data: Arrays, target: jax.Array, counts: jax.Array) -> jax.Array:
+        return jnp.sum(counts * (self.compiled.numbers(weights, data) - target) ** 2) / self._scale
+
+    def _error(self, weights: Weights) -> jax.Array:
+        return self._loss(weights, self._data, self._target, self._counts)
+
+    def _gradient(self, function: Callable[..., jax.Array], *arguments: Any) -> Any:
+        """The gradient; clipped, and zero instead of infinite, where loops could make it explode."""
+        gradient = jax.grad(function)(*arguments)
+        if self.compiled.schedule == "time-parallel":
+            return gradient
+        factor = jnp.minimum(1.0, CLIP / (optax.global_norm(gradient) + 1e-12))
+        return jax.tree.map(lambda g: jnp.where(jnp.isfinite(g * factor), g * factor, 0.0), gradient)
+
+    def _descend(self, weights: Weights, mask: Weights, steps: Any, rate: Any, l1: Any, penalty: str) -> Weights:
+        adam = optax.scale_by_adam()
+
+        def loss(weights: Weights, l1_now: jax.Array) -> jax.Array:
+            extra = sum(jnp.sum(jnp.abs(w)) for w in weights) if penalty == "gradient" else 0.0
+            return self._error(weights) + l1_now * extra
+
+        def step(i: jax.Array, carried: tuple[Weights, Any]) -> tuple[Weights, Any]:
+            weights, state = carried
+            rate_now, l1_now = _between(rate, i, steps), _between(l1, i, steps)
+            update, state = adam.update(self._gradient(loss, weights, l1_now), state)
+            moved = [w - rate_now * u for w, u in zip(weights, update, strict=True)]
+            if penalty == "proximal":
+                mean = optax.tree.bias_correction(state.nu, 0.999, state.count)
+                widths = [rate_now * l1_now / (jnp.sqrt(v) + SMALL) for v in mean]
+                moved = [jnp.sign(w) * jnp.maximum(jnp.abs(w) - d, 0.0) for w, d in zip(moved, widths, strict=True)]
+            return _times(moved, mask), state
+
+        weights = _times(weights, mask)
+        return jax.lax.fori_loop(0, steps, step, (weights, adam.init(weights)))[0]
+
+    def _gates(self, weights: Weights, mask: Weights, steps: Any, rate: Any, l1: Any, key: Any) -> Weights:
+        adam, (low, high) = optax.scale_by_adam(), STRETCH
+
+        def stretched(x: jax.Array) -> jax.Array:
+            return jnp.clip(jax.nn.sigmoid(x) * (high - low) + low, 0.0, 1.0)
+
+        def loss(both: tuple[Weights, Weights], key: Any, l1_now: jax.Array) -> jax.Array:
+            weights, openness = both
+            noise = [
+                jax.random.logistic(k, x.shape) for k, x in zip(jax.random.split(key, len(openness)), openness, strict=True)
+            ]
+            gates = [stretched((x + n) / TEMPERATURE) for x, n in zip(openness, noise, strict=True)]
+            count = sum(
+                jnp.sum(m * jax.nn.sigmoid(x - TEMPERATURE * np.log(-low / high))) for x, m in zip(openness, mask, strict=True)
+            )
+            return self._error(_times(_times(weights, gates), mask)) + l1_now * count
+
+        def step(i: jax.Array, carried: tuple[Any, Any]) -> tuple[Any, Any]:
+            both, state = carried
+            gradient = self._gradient(loss, both, jax.random.fold_in(key, i), _between(l1, i, steps))
+            update, state = adam.update(gradient, state)
+            return jax.tree.map(lambda x, u: x - _between(rate, i, steps) * u, both, update), state
+
+        both = (_times(weights, mask), [jnp.full_like(w, 2.0) for w in weights])
+        weights, openness = jax.lax.fori_loop(0, steps, step, (both, adam.init(both)))[0]
+        return _times(_times(weights, [stretched(x) for x in openness]), mask)
+
+    def _removals(self, weights: Weights, places: jax.Array, count: jax.Array) -> jax.Array:
+        flat, unravel = jax.flatten_util.ravel_pytree(weights)
+
+        def one(i: jax.Array, errors: jax.Array) -> jax.Array:
+            return errors.at[i].set(self._error(unravel(flat.at[places[i]].set(0.0))))
+
+        return jax.lax.fori_loop(0, count, one, jnp.zeros(len(flat)))
+
+    def _fisher(self, weights: Weights) -> Weights:
+        def one(data: Arrays, target: jax.Array, counts: jax.Array) -> Weights:
+            alone = [x[:, None] if x.ndim == 2 else x for x in (target, counts)]
+            return jax.grad(self._loss)(weights, {b: x[:, :, None] for b, x in data.items()}, *alone)
+
+        gradients = jax.vmap(one, in_axes=(2, 1, 1))(self._data, self._target, self._counts)
+        return [w * w * jnp.mean(g * g, axis=0) for w, g in zip(weights, gradients, strict=True)]
+
+    @cached_property
+    def _error_jitted(self) -> Callable:
+        return jax.jit(self._error)
+
+    @cached_property
+    def _descend_jitted(self) -> Callable:
+        return jax.jit(self._descend, static_argnames="penalty")
+
+    @cached_property
+    def _gates_jitted(self) -> Callable:
+        return jax.jit(self._gates)
+
+    @cached_property
+    def _removals_jitted(self) -> Callable:
+        return jax.jit(self._removals)
+
+    @cached_property
+    def _saliency_jitted(self) -> Callable:
+        return jax.jit(self._fisher)
+
+
+class _Part(NamedTuple):
+    """Held-out strings over one alphabet, cut into chunks that lie one behind the other."""
+
+    compiled: Compiled
+    data: Arrays  # chunks x ports x keys x cycles
+    target: jax.Array  # chunks x answers x cycles, NaN where nothing is asked
+    first: jax.Array  # whether a chunk begins a string
+    about: tuple[str, ...]  # of each chunk
+    errors: Callable
+
+
+class HeldOut:
+    """The strings to be tested on, and a machine with all links that the tested ones may have.
+
+    In double precision, since a string of thousands of characters adds up thousands of roundings.
+    """
+
+    def __init__(self, problem: Problem, machine: Machine, samples: Sequence[Sample] | None = None):
+        samples = problem.heldout() if samples is None else list(samples)
+        with jax.enable_x64(True):
+            self._parts = [
+                _part(machine, [sample for sample in samples if sample.letters == letters])
+                for letters in dict.fromkeys(sample.letters for sample in samples)
+            ]
+
+    def errors(self, machine: Machine) -> dict[str, float]:
+        """The largest absolute error of any answer in any cycle, for each kind of string; infinite if one is."""
+        worst: dict[str, float] = {}
+        with jax.enable_x64(True):
+            for part in self._parts:
+                found = part.errors(part.compiled.weights(machine.soft), part.data, part.target, part.first)
+                for about, error in zip(part.about, np.asarray(found).tolist(), strict=True):
+                    worst[about] = max(worst.get(about, 0.0), error)
+        return worst
+
+    def worst(self, machine: Machine) -> float:
+        """The largest of :meth:`errors`."""
+        return max(self.errors(machine).values())
+
+
+def _part(machine: Machine, samples: Sequence[Sample]) -> _Part:
+    compiled = compile_machine(machine, _all_keys(samples), 1)
+    blocks: dict[int, list[np.ndarray]] = {b: [] for b in range(len(compiled.layout.blocks))}
+    targets, first, about = [], [], []
+    for sample in samples:
+        chunks = -(-sample.cycles // CHUNK)
+        for b, array in compiled.encode(sample.streams, chunks * CHUNK).items():
+            blocks[b].append(_in_chunks(np.asarray(array), chunks))
+        padding = ((0, 0), (0, chunks * CHUNK - sample.cycles))
+        targets.append(_in_chunks(np.pad(sample.target, padding, constant_values=np.nan), chunks))
+        first += [True] + [False] * (chunks - 1)
+        about += [sample.about] * chunks
+    data = {b: jnp.asarray(np.concatenate(arrays)) for b, arrays in blocks.items()}
+    errors = jax.jit(partial(_largest_errors, compiled))
+    return _Part(compiled, data, jnp.asarray(np.concatenate(targets)), jnp.asarray(first), tuple(about), errors)
+
+
+def _largest_errors(compiled: Compiled, weights: Weights, data: Arrays, target: jax.Array, first: jax.Array) -> jax.Array:
+    """The largest error in each chunk."""
+
+    def one(carry: Arrays, chunk: tuple[Arrays, jax.Array, jax.Array]) -> tuple[Arrays, jax.Array]:
+        data, target, begins = chunk
+        arrived, carry = compiled.run_on(weights, data, jax.tree.map(lambda x: jnp.where(begins, 0.0, x), carry))
+        error = jnp.where(jnp.isnan(target), 0.0, jnp.abs(arrived[0][:, 0] - target))
+        return carry, jnp.nan_to_num(jnp.max(error), nan=jnp.inf)
+
+    return jax.lax.scan(one, compiled.nothing({b: x[0] for b, x in data.items()}), (data, target, first))[1]
+
+
+def _in_chunks(array: np.ndarray, chunks: int) -> np.ndarray:
+    """(..., chunks * cycles) -> (chunks, ..., cycles)."""
+    return np.moveaxis(array.reshape(*array.shape[:-1], chunks, CHUNK), -2, 0)
+
+
+def _all_keys(samples: Sequence[Sample]) -> dict[str, Stream]:
+    """For each reading neuron, a stream of one V-value that has all keys of all samples."""
+    found: dict[str, dict] = {}
+    for sample in samples:
+        for name, stream in sample.streams.items():
+            for v in stream.events.values():
+                found.setdefault(name, {}).update((path, 1.0) for path, _ in paths(v))
+            found.setdefault(name, {})
+    return {name: values([from_paths(keys.items())]) for name, keys in found.items()}
+
+
+def _check_answers(compiled: Compiled, problem: Problem) -> None:
+    wanted = [("output", name) for name in problem.answers]
+    if list(compiled.answers) != wanted:
+        raise LabError(f"the network answers {compiled.answers}, the problem asks for {tuple(wanted)}")
+
+
+def _between(span: Any, i: jax.Array, steps: jax.Array) -> jax.Array:
+    return span[0] * (span[1] / span[0]) ** (i / jnp.maximum(steps - 1, 1))
+
+
+def _times(one: Weights, other: Weights) -> Weights:
+    return [x * y for x, y in zip(one, other, strict=True)]
+
+
+def _flat(weights: Weights) -> np.ndarray:
+    return np.concatenate([np.asarray(w).ravel() for w in weights])
+
+
+def _like(flat: np.ndarray, weights: Weights) -> Weights:
+    parts = np.split(flat, np.cumsum([w.size for w in weights])[:-1])
+    return [jnp.asarray(part.reshape(w.shape), w.dtype) for part, w in zip(parts, weights, strict=True)]
