@@ -146,6 +146,25 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
+def _synthesize(options: argparse.Namespace) -> int:
+    from .phases import Settings
+    from .runs import run
+
+    settings = Settings(
+        starts=options.starts,
+        penalty=options.penalty,
+        score=options.score,
+        neurons_first=options.neurons_first,
+        regrow=options.regrow,
+    )
+    result = run(options.problem, options.seed, options.out, options.resume, settings, progress=not options.json)
+    if options.json:
+        _print_json(result)
+    else:
+        print(f"{options.problem}: {result['verdict']}\n{result['machine']}, after {result['seconds']} s")
+    return 0
+
+
 def _draw(options: argparse.Namespace) -> int:
     from .circuits import circuit
     from .graphics import FORMATS
@@ -309,6 +328,41 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="step, gradient, streams, batches, recurrent, specialised, trees, pytorch, memory (default: all)",
     )
+
+    sub = command(
+        "synthesize",
+        _synthesize,
+        "find a small exact machine for a problem, unattended",
+        "Trains networks to answer a problem, prunes and simplifies them, and keeps the smallest machine that is exact on "
+        "strings it has not seen. Writes the machine, its circuit, and what was tried, into a folder. If none is exact it "
+        "says so, and writes the best there is.",
+    )
+    sub.add_argument(
+        "problem",
+        metavar="PROBLEM",
+        help="duplicates, characters, words, sentences, repetition, longest-run, margin, running-maximum, sum, difference, "
+        "bracket-depth or seen-before",
+    )
+    sub.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="K", help="(default: 0)")
+    sub.add_argument("--out", required=True, metavar="DIR", help="the folder to write into, one for each run")
+    sub.add_argument("--resume", action="store_true", help="go on with the run in that folder, where it was interrupted")
+    sub.add_argument(
+        "--starts", type=whole_number(1, 1000), default=8, metavar="N", help="starts from other random weights (default: 8)"
+    )
+    sub.add_argument(
+        "--penalty",
+        choices=["proximal", "gradient", "gates", "none"],
+        default="proximal",
+        help="how weights are driven to zero (default: proximal)",
+    )
+    sub.add_argument(
+        "--score",
+        choices=["magnitude", "saliency", "removal"],
+        default="magnitude",
+        help="which links are cut first (default: magnitude)",
+    )
+    sub.add_argument("--neurons-first", action="store_true", help="cut whole neurons before single links")
+    sub.add_argument("--regrow", type=whole_number(0, 100), default=0, metavar="N", help="regrow links N times (default: 0)")
 
     sub = command("draw", _draw, "draw a machine as a circuit diagram")
     sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)

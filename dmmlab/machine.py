@@ -11,7 +11,10 @@ On disk a machine is JSON, in one of two forms. The one published in 2022 is the
 the names ``type-layer-copy`` say the types, and the hard links are the customary ones. The complete form names
 everything::
 
-    {"format": "dmmlab machine 1", "neurons": {"accum": "accum"}, "hard": {...}, "soft": {...}}
+    {"format": "dmmlab machine 1", "neurons": {"accum": "accum"}, "hard": {...}, "soft": {...},
+     "types": {"space": {"emits": {"char": {" ": 1.0}}}, "output": {"answers": ["count"]}}}
+
+``types`` are those that need no function: constants, and neurons that only take answers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +26,7 @@ import numpy as np
 
 from .errors import LabError, one_of
 from .files import read_json, write_json
-from .neurons import TYPES_2022, NeuronType, Port
+from .neurons import TYPES, NeuronType, Port, constant
 from .vvalues import Number, VValue, add, check, describe, paths, show_path
 
 FORMAT = "dmmlab machine 1"
@@ -73,7 +76,7 @@ class Machine:
         soft: Links,
         neurons: Iterable[str] | Mapping[str, NeuronType] | None = None,
         hard: Links | None = None,
-        types: Iterable[NeuronType] = TYPES_2022,
+        types: Iterable[NeuronType] = TYPES,
     ) -> "Machine":
         """A machine from readable parts.
 
@@ -93,7 +96,7 @@ class Machine:
         return cls(neurons, soft_links, customary_links(neurons) if hard is None else _matrix(hard))
 
     @classmethod
-    def from_json(cls, path: str | PathLike, types: Iterable[NeuronType] = TYPES_2022) -> "Machine":
+    def from_json(cls, path: str | PathLike, types: Iterable[NeuronType] = TYPES) -> "Machine":
         """Reads either form of file. Types of your own are named in ``types``.
 
         Raises :class:`~dmmlab.files.FileError` if it is not strict JSON of reasonable size,
@@ -112,12 +115,13 @@ class Machine:
     def _from_complete(cls, tree: dict, types: tuple[NeuronType, ...]) -> "Machine":
         if tree["format"] != FORMAT:
             raise MachineError(f"format: expected {FORMAT!r}, got {describe(tree['format'])}")
-        for key in tree.keys() - {"format", "neurons", "hard", "soft"}:
-            raise MachineError(one_of("key", key, ("format", "neurons", "hard", "soft")))
+        known_keys = ("format", "neurons", "types", "hard", "soft")
+        for key in sorted(tree.keys() - set(known_keys)):
+            raise MachineError(one_of("key", key, known_keys))
         names = tree.get("neurons")
         if not isinstance(names, dict):
             raise MachineError(f"neurons: expected an object of names and types, got {describe(names)}")
-        known = {kind.name: kind for kind in types}
+        known = {kind.name: kind for kind in types} | _types_as_data(tree.get("types", {}))
         for name, kind in names.items():
             if not isinstance(kind, str) or kind not in known:
                 raise MachineError(f"{show_path(('neurons', name))}: {one_of('neuron type', str(kind), known)}")
@@ -142,7 +146,9 @@ class Machine:
             write_json(path, soft)
         elif form == "complete":
             names = {name: kind.name for name, kind in self.neurons.items()}
-            write_json(path, {"format": FORMAT, "neurons": names, "hard": hard, "soft": soft})
+            described = {kind.name: _described(kind) for kind in self.neurons.values() if kind not in TYPES}
+            types = {"types": {name: d for name, d in described.items() if d}} if any(described.values()) else {}
+            write_json(path, {"format": FORMAT, "neurons": names, **types, "hard": hard, "soft": soft})
         else:
             raise MachineError(one_of("form", form, ("complete", "published")))
 
@@ -248,13 +254,44 @@ class Machine:
             )
 
 
-def type_by_name(name: str, types: Iterable[NeuronType] = TYPES_2022) -> NeuronType:
+def type_by_name(name: str, types: Iterable[NeuronType] = TYPES) -> NeuronType:
     """The type of a neuron called ``type`` or ``type-layer-copy``. Raises :class:`MachineError`."""
     known = {kind.name: kind for kind in types}
     kind = known.get(name) or known.get(name.split("-")[0])
     if kind is None:
         raise MachineError(f"neuron {describe(name)}: {one_of('neuron type', name.split('-')[0], known)}")
     return kind
+
+
+def _described(kind: NeuronType) -> dict:
+    """A type as data, if it is one that needs no function; else nothing."""
+    if not kind.outputs:
+        return {"answers": list(kind.inputs)}
+    if not kind.inputs and not kind.reads_stream and len(kind.outputs) == 1:
+        return {"emits": kind.activate({})}
+    return {}
+
+
+def _types_as_data(tree: object) -> dict[str, NeuronType]:
+    if not isinstance(tree, dict):
+        raise MachineError(f"types: expected an object, got {describe(tree)}")
+    found = {}
+    for name, about in tree.items():
+        place = show_path(("types", name))
+        _check_name(name)
+        if (
+            isinstance(about, dict)
+            and about.keys() == {"emits"}
+            and isinstance(about["emits"], dict)
+            and len(about["emits"]) == 1
+        ):
+            ((output, value),) = about["emits"].items()
+            found[name] = constant(name, output, check(value, ("types", name, "emits", output)))
+        elif isinstance(about, dict) and about.keys() == {"answers"} and isinstance(about["answers"], list):
+            found[name] = NeuronType(name, tuple(about["answers"]), (), lambda *answers: ())
+        else:
+            raise MachineError(f'{place}: expected {{"emits": {{output: value}}}} or {{"answers": [names]}}')
+    return found
 
 
 def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:

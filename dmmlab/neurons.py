@@ -128,10 +128,11 @@ COMPARE = NeuronType("compare", ("dict-1", "dict-2"), ("true", "false"), _compar
 ID_FIELDS = ("dict-1", "dict-2", "dict", "norm", "dot", "true", "false")
 ID = NeuronType("id", ID_FIELDS, ID_FIELDS, lambda *values: values, uniform=True)
 
-# A newer one: the product of what both vectors have, coordinate by coordinate.
-PRODUCT = NeuronType("product", ("dict-1", "dict-2"), ("dict",), product)
-
 TYPES_2022 = (TIMER, INPUT, CONST_1, EOS, OUTPUT, ACCUM, NORM, DOT, COMPARE, ID)
+
+# A newer one.
+PRODUCT = NeuronType("product", ("dict-1", "dict-2"), ("dict",), product)
+TYPES = (*TYPES_2022, PRODUCT)
 
 # The same with the gradients of 2022. Zygote.jl lost the derivative where the code copied a dictionary: through the
 # accumulator's first input, which is its memory, and through id. Forward nothing differs. With these types the loss of

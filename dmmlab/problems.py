@@ -153,9 +153,11 @@ class Problem:
         array = np.array(rows, dtype=float).T
         if array.shape != (len(self.answers), len(shown)):
             raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(shown))}")
-        late = [np.concatenate([np.zeros(min(d, len(shown))), row[: len(shown) - d]]) for row, d in zip(array, self.delay, strict=True)]
+        late = [
+            np.concatenate([np.zeros(min(d, len(shown))), row[: len(shown) - d]])
+            for row, d in zip(array, self.delay, strict=True)
+        ]
         return np.stack(late)
-
 
     def _answers_of_teacher(self, items: Items) -> np.ndarray:
         """In double precision and in chunks, so that one compilation does for strings of all lengths."""

@@ -1,0 +1,116 @@
+"""Repair: break a machine, embed it in a larger network, and let training find the way back.
+
+Asked at the author's talk in 2023, and not tried then. What is found need not be what was broken: any exact machine is
+a repair.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import networkx as nx
+
+from .errors import LabError
+from .machine import Machine
+from .networks import Network
+from .phases import PHASES, Settings, Trace, Verdict, round_off
+from .tasks import Task
+
+
+def cut(*links: tuple[str, str]) -> Callable[[Machine], Machine]:
+    """Without these links, each an input and an output."""
+
+    def damage(machine: Machine) -> Machine:
+        for to, source in links:
+            machine = machine.unlink(to, source)
+        return machine
+
+    return damage
+
+
+def reweighted(to: str, source: str, weight: float) -> Callable[[Machine], Machine]:
+    """With another weight of one link, or with a link more."""
+    return lambda machine: machine.link(to, source, weight)
+
+
+def exchanged(one: str, other: str) -> Callable[[Machine], Machine]:
+    """With the links into two inputs exchanged."""
+
+    def damage(machine: Machine) -> Machine:
+        into = {port: {} for port in (one, other)}
+        for link in machine.links():
+            to = f"{link.to_neuron}.{link.to_field}"
+            if to in into and not link.hard:
+                into[to][f"{link.from_neuron}.{link.from_field}"] = link.weight
+                machine = machine.unlink(to, f"{link.from_neuron}.{link.from_field}")
+        for to, sources in ((one, into[other]), (other, into[one])):
+            for source, weight in sources.items():
+                machine = machine.link(to, source, weight)
+        return machine
+
+    return damage
+
+
+# Ten ways to break the handcrafted duplicate detector.
+DAMAGES: Mapping[str, Callable[[Machine], Machine]] = {
+    "a link cut in the middle": cut(("norm.dict", "accum.dict")),
+    "the input cut off": cut(("accum.dict-2", "input.char")),
+    "two links cut": cut(("compare.dict-1", "norm.norm"), ("output.dict-2", "dot.dot")),
+    "a wrong sign inside": reweighted("compare.dict-2", "const_1.const_1", -1.0),
+    "a wrong sign at the output": reweighted("output.dict-1", "compare.true", -1.0),
+    "the inputs of compare exchanged": exchanged("compare.dict-1", "compare.dict-2"),
+    "the answers exchanged": exchanged("output.dict-1", "output.dict-2"),
+    "the input at half its weight": reweighted("accum.dict-2", "input.char", 0.5),
+    "the threshold at half its weight": reweighted("compare.dict-2", "const_1.const_1", 0.5),
+    "a link too many": reweighted("output.dict-2", "norm.norm", 1.0),
+}
+
+
+def embed(machine: Machine, network: Network) -> Machine:
+    """The machine on neurons of a feedforward network, each in the first layer after those that feed it.
+
+    Raises :class:`~dmmlab.errors.LabError` if there is no room for it: too few layers or copies, a loop other than an
+    accumulator's, another neuron around the network.
+    """
+    graph = nx.DiGraph((a.from_neuron, a.to_neuron) for a in machine.links() if a.from_neuron != a.to_neuron)
+    graph.add_nodes_from(machine.neurons)
+    if not nx.is_directed_acyclic_graph(graph):
+        raise LabError("a machine with a loop has no layers, and cannot be embedded in a feedforward network")
+    layer: dict[str, int] = {}
+    places: dict[str, str] = {}
+    for name in nx.topological_sort(graph):
+        kind = machine.neurons[name]
+        if name in network.neurons and "-" not in name:
+            layer[name], places[name] = 0, name
+            continue
+        layer[name] = 1 + max((layer[before] for before in graph.predecessors(name)), default=0)
+        free = (f"{kind.name}-{layer[name]}-{copy}" for copy in range(1, len(network.neurons)))
+        places[name] = next((place for place in free if place not in places.values()), "")
+        if places[name] not in network.neurons:
+            raise LabError(f"neuron {name!r}: the network has no free {kind.name} in layer {layer[name]}")
+    soft: dict = {}
+    for link in machine.links():
+        if not link.hard:
+            to, source = places[link.to_neuron], places[link.from_neuron]
+            soft.setdefault(to, {}).setdefault(link.to_field, {}).setdefault(source, {})[link.from_field] = link.weight
+    return Machine(network.neurons, soft, network.hard)
+
+
+def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None = None) -> tuple[Verdict, Trace]:
+    """Trains a damaged machine back, amid the random weights of a network, and prunes what is not needed.
+
+    Args:
+        task: a feedforward network compiled for the problem that the machine no longer solves.
+        damaged: the machine; it is embedded in the network.
+        key: a seed or a JAX key, for the random weights.
+        settings: as for a synthesis.
+    """
+    if not isinstance(task.network, Network):
+        raise LabError("a repair needs a network to embed the machine in")
+    settings, trace = settings or Settings(), Trace()
+    key = jax.random.key(key) if isinstance(key, int) else key
+    around = task.start(key, settings.scale)
+    weights = [w + r for w, r in zip(task.weights(embed(damaged, task.network)), around, strict=True)]
+    for number, phase in enumerate(PHASES.values()):
+        weights = phase(task, weights, settings, trace, jax.random.fold_in(key, number))
+    return round_off(task, task.machine(weights)), trace

@@ -1,0 +1,63 @@
+"""A synthesis in a folder of its own: the machine, its trace, its circuit, and what is needed to take it up again."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from .circuits import circuit
+from .errors import LabError, one_of
+from .files import write_json, write_text
+from .phases import Settings
+from .problems import PROBLEMS
+from .synthesis import Synthesis, synthesize
+
+
+def run(
+    name: str,
+    seed: int,
+    folder: str | os.PathLike,
+    resume: bool = False,
+    settings: Settings | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Synthesizes a machine for one of :data:`~dmmlab.problems.PROBLEMS`, and returns what came of it, as JSON has it.
+
+    Writes ``machine.json``, ``circuit.svg``, ``circuit.pdf``, ``starts.csv``, ``trace.csv`` and ``result.json``; while it
+    works, a file for each start after each phase. With ``resume`` a run that was interrupted goes on from these.
+
+    Raises:
+        LabError: an unknown problem; a folder that holds a run, without ``resume``; one of another run, with it.
+    """
+    if name not in PROBLEMS:
+        raise LabError(one_of("problem", name, PROBLEMS))
+    folder = Path(folder)
+    if (folder / "run.json").exists() and not resume:
+        raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
+    found = synthesize(PROBLEMS[name], key=seed, settings=settings, folder=folder, progress=progress)
+    return _write(found, name, seed, folder)
+
+
+def _write(found: Synthesis, name: str, seed: int, folder: Path) -> dict[str, Any]:
+    best, file = found.best, folder / "machine.json"
+    best.machine.to_json(file)
+    drawing = circuit(best.machine, only_live=True, hide=["timer"])
+    for ending in ("svg", "pdf"):
+        drawing.save_as(folder / f"circuit.{ending}")
+    write_text(folder / "starts.csv", found.frame().to_csv())
+    write_text(folder / "trace.csv", found.trace().to_csv(index=False))
+    result = {
+        "problem": name,
+        "seed": seed,
+        "links": best.links,
+        "train_loss": best.train_loss,
+        "heldout_max_abs_error": best.heldout_max_abs_error,
+        "exact": best.exact,
+        "rounded": best.rounded,
+        "verdict": found.verdict,
+        "starts": len(found.starts),
+        "seconds": round(found.seconds, 1),
+        "machine": str(file),
+    }
+    write_json(folder / "result.json", json.loads(json.dumps(result)))
+    return result
