@@ -8,42 +8,31 @@ the table.
 import os
 import re
 import resource
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from .bench_synthesis import starts
 from .compiled import Compiled, compile_machine
 from .detectors import handcrafted, published
 from .engine import answers
 from .errors import LabError, one_of
 from .replay import RUNS, STRING, prepare
 from .streams import characters, symbols
+from .timing import Row, median, row
 from .training import Examples, Trainer, examples, squared_error
 from .vvalues import add, number, scale
 
 MEMORY_LIMIT = 8 * 2**30  # for peers that are known to exhaust a machine
-
-
-class Row(NamedTuple):
-    """One comparison. ``ours_ms`` and ``peer_ms`` are for the same work; None where a peer could not do it."""
-
-    name: str
-    ours_ms: float
-    peer: str
-    peer_ms: float | None
-    ratio: float | None
-    compile_s: float | None = None
-    note: str = ""
 
 
 def bench(names: Sequence[str] = ()) -> Iterator[Row]:
@@ -54,30 +43,6 @@ def bench(names: Sequence[str] = ()) -> Iterator[Row]:
     if hasattr(os, "sched_setaffinity"):  # one core: two gain nothing on work this small, and disturb the clock
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     return (row for name in names or BENCHMARKS for row in BENCHMARKS[name]())
-
-
-def _row(name: str, ours: float, peer: str, theirs: float | None, **more: Any) -> Row:
-    return Row(
-        name,
-        ours * 1e3,
-        peer,
-        None if theirs is None else theirs * 1e3,
-        None if theirs is None else theirs / ours,
-        **more,
-    )
-
-
-def _median(function: Callable[[], Any], inner: int = 1, repeats: int = 7) -> tuple[float, float]:
-    """Seconds of one call divided by ``inner``: the median of ``repeats``; and what the first call took more."""
-    started = time.perf_counter()
-    jax.block_until_ready(function())
-    first = time.perf_counter() - started
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        jax.block_until_ready(function())
-        times.append(time.perf_counter() - started)
-    return statistics.median(times) / inner, max(0.0, first - statistics.median(times))
 
 
 def _steps(trainer: Trainer, given: Examples, steps: int) -> Callable[[], Any]:
@@ -117,8 +82,8 @@ def _run_3() -> tuple[Compiled, Examples]:
 def training_step() -> Iterator[Row]:
     compiled, given = _run_3()
     trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
-    step, first = _median(_steps(trainer, given, 1000), 1000)
-    yield _row(
+    step, first = median(_steps(trainer, given, 1000), 1000)
+    yield row(
         "training step, 1486 weights, 140 cycles",
         step,
         "the 2022 log (Julia, 12 to 44 s a step)",
@@ -127,8 +92,8 @@ def training_step() -> Iterator[Row]:
     )
     scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
     slower = Trainer(scan, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
-    theirs, _ = _median(_steps(slower, given, 50), 50)
-    yield _row("the same", step, "our scan schedule", theirs)
+    theirs, _ = median(_steps(slower, given, 50), 50)
+    yield row("the same", step, "our scan schedule", theirs)
 
 
 def gradient() -> Iterator[Row]:
@@ -136,8 +101,8 @@ def gradient() -> Iterator[Row]:
     one = _one(given)
     loss = partial(squared_error, compiled)
 
-    forward, _ = _median(_repeated(loss, compiled.weights(), one, 500), 500)
-    both, first = _median(_repeated(jax.value_and_grad(loss), compiled.weights(), one, 500), 500)
+    forward, _ = median(_repeated(loss, compiled.weights(), one, 500), 500)
+    both, first = median(_repeated(jax.value_and_grad(loss), compiled.weights(), one, 500), 500)
     yield Row("forward run", forward * 1e3, "loss and gradient", both * 1e3, both / forward, first)
 
 
@@ -148,31 +113,31 @@ def streams() -> Iterator[Row]:
     for cycles in (1_000, 10_000, 100_000):
         stream, times = symbols(list((STRING * 1000)[: cycles // 10])), max(1, 20_000 // cycles)
         data, other_data = compiled.encode(stream, cycles), scan.encode(stream, cycles)
-        ours, first = _median(_repeated(in_chunks, compiled.weights(), data, times), times, repeats=5)
+        ours, first = median(_repeated(in_chunks, compiled.weights(), data, times), times, repeats=5)
         note = f"{ours / cycles * 1e6:.2f} us a cycle"
-        theirs, _ = _median(_repeated(compiled.numbers, compiled.weights(), data, times), times, repeats=5)
-        yield _row(
+        theirs, _ = median(_repeated(compiled.numbers, compiled.weights(), data, times), times, repeats=5)
+        yield row(
             f"forward, a stream of {cycles} cycles, in chunks", ours, "all cycles at once", theirs, compile_s=first, note=note
         )
-        theirs, _ = _median(_repeated(scan.numbers, scan.weights(), other_data, times), times, repeats=3)
-        yield _row("the same", ours, "our scan schedule", theirs)
+        theirs, _ = median(_repeated(scan.numbers, scan.weights(), other_data, times), times, repeats=3)
+        yield row("the same", ours, "our scan schedule", theirs)
 
 
 def batches() -> Iterator[Row]:
     compiled, given = _run_3()
     trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
-    single, _ = _median(_steps(trainer, given, 200), 200)
+    single, _ = median(_steps(trainer, given, 200), 200)
     for strings in (8, 32):
         rng = np.random.default_rng(0)
         texts = ["".join(rng.permutation(list(STRING))) for _ in range(strings)]
         many = examples(compiled, [characters(text) for text in texts], 140, handcrafted())
-        ours, first = _median(_steps(trainer, many, 20), 20 * strings)
-        yield _row(f"step, per string, {strings} strings", ours, "one string alone", single, compile_s=first)
+        ours, first = median(_steps(trainer, many, 20), 20 * strings)
+        yield row(f"step, per string, {strings} strings", ours, "one string alone", single, compile_s=first)
     for seeds in (8, 32):
         weights = [jnp.stack([w * (1 + 0.01 * s) for s in range(seeds)]) for w in compiled.weights()]
         for how, run in (("loop", _seeds_in_a_loop(trainer)), ("vmap", _seeds_by_vmap(trainer))):
-            ours, first = _median(partial(run, weights, given), 20 * seeds, repeats=3)
-            yield _row(f"step, per seed, {seeds} seeds, {how}", ours, "one seed alone", single, compile_s=first)
+            ours, first = median(partial(run, weights, given), 20 * seeds, repeats=3)
+            yield row(f"step, per seed, {seeds} seeds, {how}", ours, "one seed alone", single, compile_s=first)
 
 
 def _of_one_seed(trainer: Trainer, given: Examples, weights: Any) -> Any:
@@ -192,7 +157,7 @@ def recurrent() -> Iterator[Row]:
     compiled, _ = prepare("recurrent", "exact")
     given = examples(compiled, [characters(STRING)], 140, handcrafted())
     trainer = Trainer(compiled, optax.adam(1e-3), RUNS["recurrent"].regularizers)
-    step, first = _median(_steps(trainer, given, 50), 50)
+    step, first = median(_steps(trainer, given, 50), 50)
     yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "given up in 2022", None, None, first)
 
 
@@ -200,10 +165,10 @@ def specialised() -> Iterator[Row]:
     compiled = compile_machine(published(), characters(STRING))
     given = examples(compiled, [characters(STRING)], 140, handcrafted())
     trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
-    step, first = _median(_steps(trainer, given, 1000), 1000)
+    step, first = median(_steps(trainer, given, 1000), 1000)
     large, big = _run_3()
-    other, _ = _median(_steps(Trainer(large, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers), big, 500), 500)
-    yield _row(
+    other, _ = median(_steps(Trainer(large, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers), big, 500), 500)
+    yield row(
         "training step, the 19-link machine compiled by itself",
         step,
         "the network of 1486 weights, masked",
@@ -218,45 +183,45 @@ def trees() -> Iterator[Row]:
     for cycles in (5, 140):
         given = examples(compiled, [characters(STRING)], cycles, handcrafted())
         one = _one(given)
-        ours, first = _median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
+        ours, first = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
         if cycles == 5:
             started = time.perf_counter()
             jax.value_and_grad(tree_loss(compiled, cycles))(compiled.machine.soft)
             theirs = time.perf_counter() - started
-            yield _row(f"loss and gradient, {cycles} cycles", ours, "tree engine, JAX not compiled", theirs, compile_s=first)
+            yield row(f"loss and gradient, {cycles} cycles", ours, "tree engine, JAX not compiled", theirs, compile_s=first)
         else:
             started = time.perf_counter()
             tree_loss(compiled, cycles)(compiled.machine.soft)
             theirs = time.perf_counter() - started
-            forward, _ = _median(partial(jax.jit(partial(squared_error, compiled)), compiled.weights(), one))
-            yield _row(f"loss alone, {cycles} cycles", forward, "tree engine, plain Python", theirs)
+            forward, _ = median(partial(jax.jit(partial(squared_error, compiled)), compiled.weights(), one))
+            yield row(f"loss alone, {cycles} cycles", forward, "tree engine, plain Python", theirs)
     seconds, problem = _in_a_process_of_its_own("unrolled")
     given = examples(compiled, [characters(STRING)], 2, handcrafted())
     one = _one(given)
-    ours, _ = _median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
+    ours, _ = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
     note = problem if seconds is None else f"the peer compiles for {seconds[0]:.1f} s"
     theirs_at_2 = None if seconds is None else seconds[1]
-    yield _row("loss and gradient, 2 cycles", ours, "trees of scalars unrolled under jit", theirs_at_2, note=note)
+    yield row("loss and gradient, 2 cycles", ours, "trees of scalars unrolled under jit", theirs_at_2, note=note)
 
 
 def pytorch() -> Iterator[Row]:
     from .bench_torch import loss_and_gradient
 
     compiled, given = _run_3()
-    ours, first = _median(
+    ours, first = median(
         _repeated(jax.value_and_grad(partial(squared_error, compiled)), compiled.weights(), _one(given), 500), 500
     )
     scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
     try:
         run = loss_and_gradient(scan, given)
     except ImportError:
-        yield _row("loss and gradient, 140 cycles", ours, "PyTorch eager", None, note="not installed: pip install torch")
+        yield row("loss and gradient, 140 cycles", ours, "PyTorch eager", None, note="not installed: pip install torch")
         return
     difference = abs(run() / float(squared_error(compiled, compiled.weights(), _one(given))) - 1)
     if difference > 1e-5:
         raise LabError(f"benchmark 'pytorch': its loss differs from ours by {difference:.1e}")
-    theirs, _ = _median(run, repeats=5)
-    yield _row("loss and gradient, 140 cycles", ours, "PyTorch eager, cycle by cycle", theirs, compile_s=first)
+    theirs, _ = median(run, repeats=5)
+    yield row("loss and gradient, 140 cycles", ours, "PyTorch eager, cycle by cycle", theirs, compile_s=first)
 
 
 def memory() -> Iterator[Row]:
@@ -299,7 +264,7 @@ def _unrolled() -> list[float]:
     compiled, _ = _run_3()
     soft = compiled.machine.soft
     run = jax.jit(jax.value_and_grad(tree_loss(compiled, 2)))
-    once, first = _median(lambda: run(soft), repeats=5)
+    once, first = median(lambda: run(soft), repeats=5)
     return [first, once]
 
 
@@ -308,7 +273,7 @@ def _memory(run: str, cycles: int) -> list[float]:
     given = examples(compiled, [characters(STRING)], cycles, handcrafted())
     trainer = Trainer(compiled, optax.adam(1e-3), RUNS[run].regularizers)
     before = _peak_memory()
-    step, _ = _median(_steps(trainer, given, 10), 10, repeats=3)
+    step, _ = median(_steps(trainer, given, 10), 10, repeats=3)
     return [_peak_memory(), before, step * 1e3]
 
 
@@ -325,6 +290,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "gradient": gradient,
     "streams": streams,
     "batches": batches,
+    "starts": starts,
     "recurrent": recurrent,
     "specialised": specialised,
     "trees": trees,

@@ -326,7 +326,7 @@ def _parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help="step, gradient, streams, batches, recurrent, specialised, trees, pytorch, memory (default: all)",
+        help="step, gradient, streams, batches, starts, recurrent, specialised, trees, pytorch, memory (default: all)",
     )
 
     sub = command(

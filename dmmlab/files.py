@@ -91,7 +91,7 @@ def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> No
 def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """What :func:`save_arrays` wrote. Raises :class:`FileError`; a file that asks for pickle is refused."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or 'not a file of arrays'}") from None

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXACT = 1e-3  # the largest absolute error of a machine that is exact before its weights are rounded
+BEGINNINGS = (8, 16, 24)  # cycles
 SCORES = ("magnitude", "saliency", "removal")
 
 
@@ -130,11 +131,15 @@ def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
 
 
 def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Trains all links."""
-    few = (settings.l1[0], settings.l1[0])
-    weights = task.descend(weights, settings.fit_steps, (settings.rate, settings.rate), few)
-    trace.add(task, "fit", "", weights)
-    return weights
+    """Trains all links. Where loops make that explode: once more, on the beginnings of the strings first."""
+    few, rate = (settings.l1[0], settings.l1[0]), (settings.rate, settings.rate)
+    trained = task.descend(weights, settings.fit_steps, rate, few)
+    if not np.isfinite(task.error(trained)):
+        trained = weights
+        for cycles in (*BEGINNINGS, None):
+            trained = task.descend(trained, settings.fit_steps, rate, few, cycles=cycles)
+    trace.add(task, "fit", "", trained)
+    return trained
 
 
 def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
@@ -276,7 +281,7 @@ def _prune_neurons(task: Task, weights: Weights, settings: Settings, trace: Trac
             return weights
         name = min(sizes, key=sizes.__getitem__)
         without = flat(task.weights(machine.without_neuron(name)))
-        cut = np.nonzero(flat(weights) * (without == 0))[0]
+        cut = np.nonzero(flat(weights) * (without == 0))[0].tolist()
         shorter, accepted = _try_cut(task, weights, cut, settings, trace, name)
         if accepted:
             weights = shorter

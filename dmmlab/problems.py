@@ -94,10 +94,13 @@ class Problem:
     def __post_init__(self):
         if isinstance(self.target, Machine):
             object.__setattr__(self, "answers", self.target.neurons["output"].inputs)
-        delays = self.delay if isinstance(self.delay, Sequence) else [self.delay] * len(self.answers)
-        if len(delays) != len(self.answers) or not all(isinstance(d, int) and d > 0 for d in delays):
+        if len(self.delays) != len(self.answers) or not all(isinstance(d, int) and d > 0 for d in self.delays):
             raise LabError(f"delay {self.delay!r}: expected a number of cycles from 1 on, or one for each of {self.answers}")
-        object.__setattr__(self, "delay", tuple(delays))
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """The delay of each answer, in cycles."""
+        return tuple(self.delay) if isinstance(self.delay, Sequence) else (self.delay,) * len(self.answers)
 
     @cached_property
     def network(self) -> Network:
@@ -148,24 +151,24 @@ class Problem:
 
     def _target(self, shown: Items) -> np.ndarray:
         if isinstance(self.target, Machine):
-            return self._answers_of_teacher(shown)
+            return self._answers_of(self.target, shown)
         rows = [[row] if np.ndim(row) == 0 else row for row in self.target(shown)]
         array = np.array(rows, dtype=float).T
         if array.shape != (len(self.answers), len(shown)):
             raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(shown))}")
         late = [
             np.concatenate([np.zeros(min(d, len(shown))), row[: len(shown) - d]])
-            for row, d in zip(array, self.delay, strict=True)
+            for row, d in zip(array, self.delays, strict=True)
         ]
         return np.stack(late)
 
-    def _answers_of_teacher(self, items: Items) -> np.ndarray:
+    def _answers_of(self, teacher: Machine, items: Items) -> np.ndarray:
         """In double precision and in chunks, so that one compilation does for strings of all lengths."""
         keys = frozenset(LETTERS).union(*self.constants.values(), *items)
         if keys not in self._teachers:
             stream = dict.fromkeys(self.inputs, values([dict.fromkeys(sorted(keys), 1.0)]))
             with jax.enable_x64(True):
-                compiled = compile_machine(self.target, stream, 1)
+                compiled = compile_machine(teacher, stream, 1)
                 self._teachers[keys] = compiled, jax.jit(compiled.run_on)
         compiled, run = self._teachers[keys]
         with jax.enable_x64(True):

@@ -37,7 +37,7 @@ def exchanged(one: str, other: str) -> Callable[[Machine], Machine]:
     """With the links into two inputs exchanged."""
 
     def damage(machine: Machine) -> Machine:
-        into = {port: {} for port in (one, other)}
+        into: dict[str, dict[str, Any]] = {one: {}, other: {}}
         for link in machine.links():
             to = f"{link.to_neuron}.{link.to_field}"
             if to in into and not link.hard:

@@ -13,6 +13,7 @@ Many machines compute the same function: an accumulator may count by 0.71 if eve
 
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from typing import Any
 
 import networkx as nx
 
@@ -101,7 +102,8 @@ RESCALE: Mapping[Callable, Callable[[Rows, str, Iterable[str], set[str]], None]]
 def merged(machine: Machine) -> Machine:
     """Neurons of one type with the same links into them are made one. The function is the same."""
     while True:
-        rows, seen = _rows(machine), {}
+        rows = _rows(machine)
+        seen: dict[Any, str] = {}
         for name, kind in machine.neurons.items():
             if not kind.inputs or not kind.outputs or kind.reads_stream:
                 continue

@@ -63,7 +63,9 @@ class Synthesis:
     def verdict(self) -> str:
         """What the machine is, in words."""
         best, target = self.best, self.problem.target
-        about = f"{best.links} links, " + ("weights small fractions, " if best.rounded else "")
+        sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
+        kind = "all of weight 1 or -1" if sizes == {1.0} else "weights small fractions"
+        about = f"{best.links} links, " + (f"{kind}, " if best.rounded else "")
         if not best.exact:
             return f"{best.links} links, not exact: off by up to {best.heldout_max_abs_error:.3g} on strings it has not seen"
         if isinstance(target, Machine) and same(best.machine, target):

@@ -100,6 +100,7 @@ class Task:
         mask: Weights | None = None,
         penalty: str = "proximal",
         key: Any = None,
+        cycles: int | None = None,
     ) -> Weights:
         """So many steps of Adam, from a fresh state, on ``error + l1 * sum of |w|``.
 
@@ -114,6 +115,7 @@ class Task:
                 the penalty is part of the loss. ``gates``: each weight has a hard-concrete gate, and the expected
                 number of open gates is the penalty. ``none``.
             key: random numbers for the gates.
+            cycles: learn from the first cycles of the strings alone.
         """
         if penalty not in PENALTIES:
             raise LabError(one_of("penalty", penalty, PENALTIES))
@@ -121,7 +123,7 @@ class Task:
         numbers = jnp.asarray(steps), jnp.asarray(rate), jnp.maximum(jnp.asarray(l1), 1e-30)
         if penalty == "gates":
             return self._gates_jitted(weights, mask, *numbers, jax.random.key(0) if key is None else key)
-        return self._descend_jitted(weights, mask, *numbers, penalty=penalty)
+        return self._descend_jitted(weights, mask, *numbers, penalty=penalty, cycles=cycles)
 
     def removal_errors(self, weights: Weights) -> Weights:
         """The error with each link taken away, one at a time; infinite where there is none. Shaped as the weights."""
@@ -145,23 +147,26 @@ class Task:
     def _loss(self, weights: Weights, data: Arrays, target: jax.Array, counts: jax.Array) -> jax.Array:
         return jnp.sum(counts * (self.compiled.numbers(weights, data) - target) ** 2) / self._scale
 
-    def _error(self, weights: Weights) -> jax.Array:
-        return self._loss(weights, self._data, self._target, self._counts)
+    def _error(self, weights: Weights, cycles: int | None = None) -> jax.Array:
+        data = {b: x[..., :cycles] for b, x in self._data.items()}
+        return self._loss(weights, data, self._target[..., :cycles], self._counts[..., :cycles])
 
     def _gradient(self, function: Callable[..., jax.Array], *arguments: Any) -> Any:
         """The gradient; clipped, and zero instead of infinite, where loops could make it explode."""
         gradient = jax.grad(function)(*arguments)
         if self.compiled.schedule == "time-parallel":
             return gradient
-        factor = jnp.minimum(1.0, CLIP / (optax.global_norm(gradient) + 1e-12))
+        factor = jnp.minimum(1.0, CLIP / (optax.tree.norm(gradient) + 1e-12))
         return jax.tree.map(lambda g: jnp.where(jnp.isfinite(g * factor), g * factor, 0.0), gradient)
 
-    def _descend(self, weights: Weights, mask: Weights, steps: Any, rate: Any, l1: Any, penalty: str) -> Weights:
+    def _descend(
+        self, weights: Weights, mask: Weights, steps: Any, rate: Any, l1: Any, penalty: str, cycles: int | None = None
+    ) -> Weights:
         adam = optax.scale_by_adam()
 
         def loss(weights: Weights, l1_now: jax.Array) -> jax.Array:
             extra = sum(jnp.sum(jnp.abs(w)) for w in weights) if penalty == "gradient" else 0.0
-            return self._error(weights) + l1_now * extra
+            return self._error(weights, cycles) + l1_now * extra
 
         def step(i: jax.Array, carried: tuple[Weights, Any]) -> tuple[Weights, Any]:
             weights, state = carried
@@ -226,7 +231,7 @@ class Task:
 
     @cached_property
     def _descend_jitted(self) -> Callable:
-        return jax.jit(self._descend, static_argnames="penalty")
+        return jax.jit(self._descend, static_argnames=("penalty", "cycles"))
 
     @cached_property
     def _gates_jitted(self) -> Callable:

@@ -16,8 +16,9 @@ MODULES = sorted((PROJECT / "dmmlab").glob("*.py"))
 # From the ground floor up. A module imports only what stands before it.
 FLOORS = [
     "errors", "files", "blocks", "vvalues", "neurons", "machine", "streams", "engine", "detectors",
-    "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "replay", "bench_torch", "bench",
-    "graphics", "circuits", "views", "plots", "journal", "__init__", "arguments", "cli", "__main__",
+    "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "replay",
+    "problems", "tasks", "simplify", "phases", "synthesis", "repair", "timing", "bench_torch", "bench_synthesis", "bench",
+    "graphics", "circuits", "runs", "views", "plots", "journal", "__init__", "arguments", "cli", "__main__",
 ]  # fmt: skip
 
 

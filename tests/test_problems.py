@@ -1,0 +1,147 @@
+"""Problems: right answers worked out by hand, and machines that are known to give them."""
+
+import numpy as np
+import pytest
+
+from dmmlab import Machine
+from dmmlab.engine import answers
+from dmmlab.errors import LabError
+from dmmlab.neurons import NeuronType
+from dmmlab.problems import LENGTHS, PROBLEMS, Problem
+from dmmlab.tasks import HeldOut, Task
+from dmmlab.vvalues import number
+
+
+def target(name, text, delay=True):
+    problem = PROBLEMS[name]
+    sample = problem.sample([{c: 1.0} if c != "_" else {} for c in text] + [{}] * problem.delays[0])
+    return sample.target[0, problem.delays[0] :].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("characters", "ab_c", [1, 2, 2, 3]),
+        ("words", "ab c d", [0, 0, 1, 1, 2, 2]),
+        ("sentences", "a.b!?", [0, 1, 1, 2, 3]),
+        ("repetition", "ab_cb_", [0, 0, 0, 0, 1, 1]),
+        ("longest-run", "abbaaab", [1, 1, 2, 2, 2, 3, 3]),
+        ("margin", "abbac", [1, 0, -1, 0, 0]),
+        ("bracket-depth", "(a())", [1, 1, 2, 1, 0]),
+        ("seen-before", "aba_aaaa", [0, 0, 1, 0, 2, 3, 4, 4]),
+    ],
+)
+def test_answers_to_characters(name, text, expected):
+    assert target(name, text) == expected
+
+
+def test_answers_to_numbers():
+    problem = PROBLEMS["running-maximum"]
+    assert problem.sample([1.0, 3.0, 2.0, 5.0, 0.0, 0.0]).target.tolist() == [[0, 0, 1, 3, 3, 5]]
+    pairs = [{"left": 1.0, "right": 2.5}, {"left": -1.0}, {}]
+    assert PROBLEMS["sum"].sample(pairs).target.tolist() == [[0, 3.5, -1]]
+    assert PROBLEMS["difference"].sample(pairs).target.tolist() == [[0, -1.5, -1]]
+
+
+def test_the_handcrafted_target_is_that_of_the_tree_engine():
+    problem = PROBLEMS["duplicates"]
+    for sample in (*problem.training(4), *problem.heldout(letters=(8,), lengths=(14,))):
+        arrived = answers(problem.target, sample.streams["input"], sample.cycles)
+        expected = [[number(v.get(name, 0.0)) for v in arrived] for name in problem.answers]
+        assert np.array_equal(sample.target, expected)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_strings_to_be_tested_on_are_longer_and_of_larger_alphabets(name):
+    problem = PROBLEMS[name]
+    training, heldout = problem.training(0), problem.heldout(lengths=(14, 200))
+    assert len(training) == 8
+    assert {sample.cycles for sample in training} == {40}
+    assert {sample.letters for sample in training} == {3}
+    assert {sample.letters for sample in heldout} == {8, 40}
+    assert len({sample.about for sample in heldout}) == (12 if problem.silence else 4)
+    assert LENGTHS == (14, 200, 2000)
+    again = problem.training(0)
+    assert all(np.array_equal(a.target, b.target) for a, b in zip(training, again, strict=True))
+    assert any(not np.array_equal(a.target, b.target) for a, b in zip(training, problem.training(1), strict=True))
+
+
+KNOWN = {
+    "characters": {"norm.dict": {"input.char": 1}, "accum.dict-2": {"norm.norm": 1}, "output.answer": {"accum.dict": 1}},
+    "words": {
+        "dot.dict-1": {"input.char": 1},
+        "dot.dict-2": {"space.char": 1},
+        "accum.dict-2": {"dot.dot": 1},
+        "output.answer": {"accum.dict": 1},
+    },
+    "seen-before": {
+        "accum.dict-2": {"input.char": 1},
+        "dot.dict-1": {"accum.dict": 1},
+        "dot.dict-2": {"input.char": 1},
+        "output.answer": {"dot.dot": 1},
+    },
+    "running-maximum": {
+        "compare.dict-1": {"input.char": 1},
+        "compare.dict-2": {"compare.true": 1, "accum.dict": 1},
+        "accum.dict-2": {"compare.true": 1},
+        "output.answer": {"compare.true": 1, "accum.dict": 1},
+    },
+    "sum": {"output.answer": {"left.char": 1, "right.char": 1}},
+    "difference": {"output.answer": {"left.char": 1, "right.char": -1}},
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_known_machines_are_exact(name):
+    problem = PROBLEMS[name]
+    types = {kind.name: kind for kind in problem.network.neurons.values()}
+    names = {port.rpartition(".")[0] for to, sources in KNOWN[name].items() for port in (to, *sources)}
+    neurons = {n: problem.network.neurons.get(n) or next(k for t, k in types.items() if t.split()[0] == n) for n in names}
+    machine = Machine.build(KNOWN[name], {"timer": types["timer"], **neurons})
+    if problem.recurrent:
+        machine = machine.link("accum.dict-1", "accum.dict", 1.0, hard=True)
+    samples = problem.heldout(lengths=(14, 200))
+    assert HeldOut(problem, machine, samples).worst(machine) == 0.0
+    to, sources = next(iter(KNOWN[name].items()))
+    wrong = machine.link(to, next(iter(sources)), 0.5)
+    assert HeldOut(problem, machine, samples).worst(wrong) > 0.1
+
+
+def test_a_problem_of_a_readers_own():
+    def vowels(stream):
+        count = 0
+        for v in stream:
+            count += sum(v.get(letter, 0) for letter in "ae")
+            yield count
+
+    problem = Problem("How many of a and e so far?", vowels, constants={"vowel": {"a": 1.0, "e": 1.0}})
+    machine = Machine.build(
+        {
+            "dot-1-1.dict-1": {"input.char": 1.0},
+            "dot-1-1.dict-2": {"vowel.char": 1.0},
+            "accum-2-1.dict-2": {"dot-1-1.dot": 1.0},
+            "output.answer": {"accum-2-1.dict": 1.0},
+        },
+        problem.network.neurons,
+    )
+    task = Task(problem)
+    assert task.error(task.weights(machine)) == 0.0
+    assert task.heldout.worst(machine) == 0.0
+
+
+def test_bad_problems_are_told():
+    with pytest.raises(LabError, match="delay 0: expected a number of cycles from 1 on"):
+        Problem("?", lambda stream: stream, delay=0)
+    with pytest.raises(LabError, match=r"answers of shape \(1, 39\): expected \(1, 40\)"):
+        Problem("?", lambda stream: list(range(len(stream) - 1))).training(0)
+    odd = Problem("?", lambda stream: (0.0 for _ in stream), answers=("a", "b"))
+    with pytest.raises(LabError, match=r"answers of shape \(1, 40\): expected \(2, 40\)"):
+        odd.training(0)
+
+
+def test_a_task_wants_a_network_that_answers_the_problem():
+    with pytest.raises(LabError, match="the network answers"):
+        Task(PROBLEMS["characters"], PROBLEMS["duplicates"].network)
+    with pytest.raises(LabError, match="no strings"):
+        Task(PROBLEMS["characters"], samples=[])
+    assert isinstance(PROBLEMS["sum"].network.neurons["output"], NeuronType)

@@ -1,0 +1,211 @@
+"""Synthesis: exact machines from random weights, honest where it fails, the same after being killed."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from dmmlab import Machine
+from dmmlab.detectors import handcrafted
+from dmmlab.errors import LabError
+from dmmlab.files import load_arrays
+from dmmlab.phases import PHASES, Event, Settings, Trace, count, finish, fit, flat, prune, round_off, sparsify, unflat
+from dmmlab.problems import PROBLEMS
+from dmmlab.repair import DAMAGES, embed, repair
+from dmmlab.runs import run
+from dmmlab.simplify import same
+from dmmlab.synthesis import synthesize
+from dmmlab.tasks import Task
+
+QUICK = Settings(starts=2, rounds=1, fit_steps=200, ramp_steps=1500, cool_steps=300, retrain_steps=100, finish_steps=800)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return synthesize(PROBLEMS["sum"], key=5, settings=QUICK)
+
+
+def test_the_sum_of_two_numbers_is_two_links(found):
+    assert found.best.exact
+    assert (found.best.links, found.best.heldout_max_abs_error, found.best.train_loss) == (2, 0.0, 0.0)
+    links = {str(link): link.weight for link in found.machine.links() if not link.hard}
+    assert links == {"output.answer <- left.char": 1.0, "output.answer <- right.char": 1.0}
+    assert found.verdict == "2 links, all of weight 1 or -1, exact on all strings it has not seen"
+
+
+def test_traces_tell_every_cut(found):
+    table = found.trace()
+    assert list(table.columns) == [*Event._fields, "start"]
+    assert set(table.phase) >= {"fit", "sparsify", "prune", "finish"}
+    for start in found.starts:
+        events = start.trace.events
+        assert len(start.trace.snapshots) == sum(event.accepted for event in events)
+        assert [event.seconds for event in events] == sorted(event.seconds for event in events)
+        accepted = [event for event in events if event.accepted]
+        assert [event.links for event in accepted] == [np.count_nonzero(snapshot) for snapshot in start.trace.snapshots]
+    rejected = table[~table.accepted]
+    assert len(rejected) > 0
+    assert set(rejected.phase) <= {"prune", "shorten"}
+    assert len(found.frame()) == 2
+
+
+def test_a_machine_that_is_not_exact_is_said_to_be_so():
+    hasty = Settings(starts=1, rounds=2, fit_steps=5, ramp_steps=5, cool_steps=5, retrain_steps=5, finish_steps=5, trials=3)
+    found = synthesize(PROBLEMS["margin"], key=0, settings=hasty)
+    assert len(found.starts) == 2  # it tried again
+    assert not found.best.exact
+    assert "not exact: off by up to" in found.verdict
+    assert found.best.heldout_max_abs_error > 1e-3
+
+
+def test_each_phase_alone():
+    task = Task(PROBLEMS["difference"], seed=1)
+    trace, weights = Trace(), task.start(jax.random.key(0))
+    for phase in (fit, sparsify, prune, finish):
+        weights = phase(task, weights, QUICK, trace)
+    assert count(weights) == 2
+    verdict = round_off(task, task.machine(weights))
+    assert verdict.exact
+    assert np.array_equal(flat(unflat(flat(weights), task)), flat(weights))
+
+
+@pytest.mark.parametrize(
+    "other", [{"penalty": "gates"}, {"score": "removal"}, {"score": "saliency"}, {"regrow": 1}, {"neurons_first": True}]
+)
+def test_alternatives(other):
+    settings = Settings(**{**QUICK.__dict__, "starts": 1, **other})
+    assert synthesize(PROBLEMS["sum"], key=1, settings=settings).best.exact
+
+
+def test_unknown_settings():
+    with pytest.raises(LabError, match="unknown score 'magnitud'; did you mean 'magnitude'"):
+        Settings(score="magnitud")
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path):
+    synthesize(PROBLEMS["sum"], key=5, settings=QUICK, folder=tmp_path / "a")
+    with pytest.raises(LabError, match="another problem, seed or settings"):
+        synthesize(PROBLEMS["sum"], key=6, settings=QUICK, folder=tmp_path / "a")
+    with pytest.raises(LabError, match="another problem, seed or settings"):
+        synthesize(PROBLEMS["difference"], key=5, settings=QUICK, folder=tmp_path / "a")
+    with pytest.raises(LabError, match="holds a run already; --resume goes on with it"):
+        run("sum", 5, tmp_path / "a", settings=QUICK)
+    with pytest.raises(LabError, match="unknown problem 'summ'; did you mean 'sum'"):
+        run("summ", 5, tmp_path / "b")
+    (tmp_path / "a" / "start-00.npz").write_bytes((tmp_path / "a" / "start-00.npz").read_bytes()[:100])
+    with pytest.raises(LabError, match=r"start-00\.npz: not a file of arrays"):
+        run("sum", 5, tmp_path / "a", resume=True, settings=QUICK)
+
+
+def test_a_run_leaves_a_machine_that_can_be_read(tmp_path):
+    result = run("sum", 5, tmp_path / "run", settings=QUICK)
+    machine = Machine.from_json(result["machine"])
+    assert machine.count() == result["links"] == 2
+    assert set(machine.neurons) == {"timer", "left", "right", "output"}
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names >= {"machine.json", "result.json", "circuit.svg", "circuit.pdf", "trace.csv", "starts.csv", "run.json"}
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == json.loads(json.dumps(result))
+    rows = list(csv.DictReader((tmp_path / "run" / "trace.csv").read_text().splitlines()))
+    assert {row["accepted"] for row in rows} == {"True", "False"}
+    again = run("sum", 5, tmp_path / "run", resume=True, settings=QUICK)
+    assert {**again, "seconds": 0} == {**result, "seconds": 0}
+
+
+def test_embedding_keeps_the_function_and_the_links():
+    network = PROBLEMS["duplicates"].network
+    machine = embed(handcrafted(), network)
+    assert same(machine, handcrafted())
+    assert set(machine.neurons) == set(network.neurons)
+    loop = handcrafted().link("norm.dict", "compare.true", 1.0)
+    with pytest.raises(LabError, match="loop"):
+        embed(loop, network)
+    two = handcrafted()
+    for name in ("accum-b", "accum-c"):
+        two = two.with_neuron(name, two.neurons["accum"])
+        two = two.link(f"{name}.dict-2", "input.char", 1.0).link("norm.dict", f"{name}.dict", 1.0)
+    with pytest.raises(LabError, match="no free accum in layer 1"):
+        embed(two, network)
+
+
+def test_every_damage_breaks_the_machine():
+    task = Task(PROBLEMS["duplicates"])
+    assert len(DAMAGES) == 10
+    assert task.error(task.weights(embed(handcrafted(), task.network))) < 1e-12
+    for damage in DAMAGES.values():
+        broken = embed(damage(handcrafted()), task.network)
+        assert task.error(task.weights(broken)) > 1e-3
+
+
+@pytest.mark.slow
+def test_repair():
+    task = Task(PROBLEMS["duplicates"], seed=5)
+    for name in ("the input cut off", "the inputs of compare exchanged"):
+        verdict, trace = repair(task, DAMAGES[name](handcrafted()), key=0)
+        assert verdict.exact
+        assert same(verdict.machine, handcrafted())
+        assert trace.events[-1].phase == "finish"
+
+
+@pytest.mark.slow
+def test_the_handcrafted_detector_is_found():
+    found = synthesize(PROBLEMS["duplicates"], key=11)
+    assert same(found.machine, handcrafted())
+    assert found.verdict == "8 links, all of weight 1 or -1, exact: this is the handcrafted machine"
+    assert found.best.heldout_max_abs_error == 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["running-maximum", "repetition"])
+def test_harder_problems(name):
+    found = synthesize(PROBLEMS[name], key=3)
+    assert found.best.exact
+    assert found.best.links <= 11
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    assert subprocess.run(command(folder), capture_output=True, timeout=300).returncode == 0
+    return folder
+
+
+def command(folder, *more):
+    arguments = ["synthesize", "words", "--seed", "2", "--starts", "2", "--out", str(folder), "--json", *more]
+    return [sys.executable, "-m", "dmmlab", *arguments]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phases_done", range(len(PHASES) + 1))
+def test_killed_and_resumed(tmp_path, uninterrupted, phases_done):
+    """Killed while the phase after ``phases_done`` of the first start is at work."""
+    folder = tmp_path / "run"
+    process = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    file = folder / "start-00.npz"
+    while process.poll() is None:
+        if phases_done == 0 and (folder / "run.json").exists():
+            break
+        if file.exists() and int(load_arrays(file)["done"]) >= phases_done > 0:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {path.name: load_arrays(path) for path in folder.glob("start-*.npz")}
+    done = subprocess.run(command(folder, "--resume"), capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    result, expected = (json.loads((each / "result.json").read_text()) for each in (folder, uninterrupted))
+    assert {**result, "seconds": 0, "machine": ""} == {**expected, "seconds": 0, "machine": ""}
+    assert (folder / "machine.json").read_bytes() == (uninterrupted / "machine.json").read_bytes()
+    for name in ("start-00.npz", "start-01.npz"):
+        now, then = load_arrays(folder / name), load_arrays(uninterrupted / name)
+        assert now.keys() == then.keys()
+        for key in now.keys() - {"seconds"}:
+            assert np.array_equal(now[key], then[key]), key
+        if name in finished:  # nothing that was finished is done again
+            events = len(finished[name]["seconds"])
+            assert np.array_equal(finished[name]["seconds"], now["seconds"][:events])

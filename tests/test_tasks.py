@@ -1,0 +1,98 @@
+"""Tasks: the error, descent with every penalty, and what links are worth."""
+
+import jax
+import numpy as np
+import pytest
+
+from dmmlab.errors import LabError
+from dmmlab.networks import feedforward
+from dmmlab.phases import count, flat
+from dmmlab.problems import PROBLEMS
+from dmmlab.tasks import PENALTIES, Task
+from dmmlab.training import examples, over_strings, squared_error
+
+
+@pytest.fixture(scope="module")
+def task():
+    problem = PROBLEMS["duplicates"]
+    return Task(problem, feedforward(2, 1), problem.training(0, strings=4, cycles=24))
+
+
+@pytest.fixture(scope="module")
+def weights(task):
+    return task.start(jax.random.key(1), 0.3)
+
+
+def test_the_error_is_that_of_training(task, weights):
+    given = examples(task.compiled, [s.streams for s in task.samples], 24, task.problem.target)
+    total = over_strings(lambda one: squared_error(task.compiled, weights, one), given)
+    squares = sum(float((s.target**2).sum()) for s in task.samples)
+    assert task.error(weights) == pytest.approx(float(total) / squares, rel=1e-5)
+    assert task.mean_squared_error(weights) == pytest.approx(float(total) / (4 * 24), rel=1e-5)
+
+
+def test_strings_of_different_lengths():
+    problem = PROBLEMS["characters"]
+    samples = [problem.training(0, strings=1, cycles=n)[0] for n in (10, 24)]
+    task = Task(problem, samples=samples)
+    weights = [0 * w for w in task.start(jax.random.key(0))]
+    assert task.error(weights) == pytest.approx(1.0)
+    assert task.mean_squared_error(weights) == pytest.approx(sum((s.target**2).sum() for s in samples) / 34, rel=1e-5)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_descent_learns_and_penalties_shrink(task, weights, penalty):
+    free = task.descend(weights, 300, (1e-2, 1e-2), penalty=penalty)
+    assert task.error(free) < task.error(weights) / 3
+    if penalty != "none":
+        shrunk = task.descend(weights, 300, (1e-2, 1e-2), (3e-2, 3e-2), penalty=penalty)
+        assert np.abs(flat(shrunk)).sum() < 0.8 * np.abs(flat(free)).sum()
+    if penalty in ("proximal", "gates"):
+        assert count(shrunk) < 0.8 * count(free)
+
+
+def test_cut_links_stay_cut(task, weights):
+    rng = np.random.default_rng(0)
+    mask = [np.asarray(rng.random(w.shape) < 0.5, w.dtype) for w in weights]
+    after = task.descend(weights, 20, (1e-2, 1e-2), (1e-3, 1e-3), mask)
+    assert all((np.asarray(w)[m == 0] == 0).all() for w, m in zip(after, mask, strict=True))
+    assert any(np.asarray(w).any() for w in after)
+
+
+def test_the_number_of_steps_compiles_nothing_anew(task, weights):
+    for steps in (1, 7):
+        task.descend(weights, steps, (1e-2, 1e-3), (1e-4, 1e-3))
+    size = task._descend_jitted._cache_size()
+    task.descend(weights, 11, (1e-1, 1e-3), (1e-5, 1e-3))
+    assert task._descend_jitted._cache_size() == size
+
+
+def test_removal_errors_are_those_of_removing(task, weights):
+    worth = flat(task.removal_errors(weights))
+    array = flat(weights)
+    assert np.isinf(worth[array == 0]).all()
+    machine = task.machine(weights)
+    links = [link for link in machine.links() if not link.hard][:3]
+    for link in links:
+        without = task.weights(machine.unlink(f"{link[0]}.{link[1]}", f"{link[2]}.{link[3]}"))
+        place = np.nonzero((array != 0) & (flat(without) == 0))[0]
+        assert worth[place] == pytest.approx(task.error(without), rel=1e-4)
+
+
+def test_saliency_is_the_mean_square_of_the_gradient_of_each_string(task, weights):
+    found = flat(task.saliency(weights))
+    total = np.zeros_like(found)
+    squares = sum(float((s.target**2).sum()) for s in task.samples)
+    for sample in task.samples:
+        alone = Task(task.problem, feedforward(2, 1), [sample])
+        given = examples(task.compiled, [sample.streams], 24, task.problem.target)
+        one = jax.tree.map(lambda x: x[0], given)
+        gradient = jax.grad(lambda ws, one=one: squared_error(task.compiled, ws, one))(weights)
+        total += (flat(weights) * flat(gradient) / squares) ** 2 / len(task.samples)
+        assert alone.error(weights) >= 0
+    assert found == pytest.approx(total, rel=1e-3, abs=1e-12)
+
+
+def test_unknown_penalty(task, weights):
+    with pytest.raises(LabError, match="unknown penalty 'proximall'; did you mean 'proximal'"):
+        task.descend(weights, 1, (1.0, 1.0), penalty="proximall")
