@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXACT = 1e-3  # the largest absolute error of a machine that is exact before its weights are rounded
+MANY = 50  # links
 BEGINNINGS = (8, 16, 24)  # cycles
 SCORES = ("magnitude", "saliency", "removal")
 
@@ -46,7 +47,7 @@ class Settings:
     """
 
     starts: int = 8
-    rounds: int = 3  # more starts, as many again, as long as none is exact
+    rounds: int = 2  # more starts, as many again, as long as none is exact
     scale: float = 0.01  # of initial weights
     rate: float = 1e-2  # learning rate
     fit_steps: int = 500
@@ -259,6 +260,8 @@ def _prune_links(task: Task, weights: Weights, settings: Settings, trace: Trace)
         shorter, accepted = _try_cut(task, weights, cut, settings, trace)
         if accepted:
             weights, tabu = shorter, set()
+            if count(weights) > MANY:  # far from the end: be bold again
+                fraction = min(settings.fraction, 2 * fraction)
         elif len(cut) == 1:
             tabu.add(int(cut[0]))
         else:

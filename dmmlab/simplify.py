@@ -102,27 +102,36 @@ RESCALE: Mapping[Callable, Callable[[Rows, str, Iterable[str], set[str]], None]]
 def merged(machine: Machine) -> Machine:
     """Neurons of one type with the same links into them are made one. The function is the same."""
     while True:
-        rows = _rows(machine)
-        seen: dict[Any, str] = {}
-        for name, kind in machine.neurons.items():
-            if not kind.inputs or not kind.outputs or kind.reads_stream:
-                continue
-            into = [(link.to_field, link[2:4], link.weight, link.hard) for link in machine.links() if link.to_neuron == name]
-            if any(hard and source[0] != name for _, source, _, hard in into):
-                continue
-            into = [(field, ("itself", source[1]) if source[0] == name else source, *rest) for field, source, *rest in into]
-            key = (kind, frozenset(map(tuple, into)))
-            if into and key in seen:
-                twin = seen[key]
-                for row in rows.values():
-                    for source in [source for source in row if source[0] == name]:
-                        row[twin, source[1]] = row.get((twin, source[1]), 0.0) + row.pop(source)
-                rows = {port: row for port, row in rows.items() if port[0] != name}
-                machine = machine.with_soft(_tree(rows)).without_neuron(name)
-                break
-            seen[key] = name
-        else:
+        pair = _twins(machine)
+        if pair is None:
             return machine
+        name, twin = pair
+        rows = {port: row for port, row in _rows(machine).items() if port[0] != name}
+        for row in rows.values():
+            for source in [source for source in row if source[0] == name]:
+                row[twin, source[1]] = row.get((twin, source[1]), 0.0) + row.pop(source)
+        machine = machine.with_soft(_tree(rows)).without_neuron(name)
+
+
+def _twins(machine: Machine) -> tuple[str, str] | None:
+    """Two neurons of one type with the same links into them, loops to themselves included; none with hard links to others."""
+    into: dict[str, set] = {}
+    fixed = set()
+    for link in machine.links():
+        itself = link.from_neuron == link.to_neuron
+        source = ("itself", link.from_field) if itself else link[2:4]
+        into.setdefault(link.to_neuron, set()).add((link.to_field, *source, float(link.weight), link.hard))
+        if link.hard and not itself:
+            fixed |= {link.from_neuron, link.to_neuron}
+    seen: dict[Any, str] = {}
+    for name, links in into.items():
+        kind = machine.neurons[name]
+        if kind.outputs and not kind.reads_stream and name not in fixed:
+            key = (kind, frozenset(links))
+            if key in seen:
+                return name, seen[key]
+            seen[key] = name
+    return None
 
 
 def without_idle_links(machine: Machine, streams: Streams, cycles: int | None = None) -> Machine:

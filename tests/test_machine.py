@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from dmmlab import Machine, NeuronType
 from dmmlab.detectors import handcrafted, published
 from dmmlab.machine import MachineError
 from dmmlab.neurons import ACCUM, TYPES_2022
+from dmmlab.problems import PROBLEMS
 from dmmlab.vvalues import VValueError, add
 
 
@@ -120,8 +122,7 @@ def test_types_of_your_own(tmp_path):
     with pytest.raises(MachineError, match="neurons/leaky-1: unknown neuron type 'leaky'"):
         Machine.from_json(tmp_path / "machine.json")
     handcrafted(end_mark="!").to_json(tmp_path / "machine.json")
-    with pytest.raises(MachineError, match="neurons/eos: unknown neuron type 'eos !'"):
-        Machine.from_json(tmp_path / "machine.json")
+    assert Machine.from_json(tmp_path / "machine.json").neurons["eos"].activate({}) == {"char": {"!": 1.0}}  # data, no function
 
 
 def test_the_published_machines_load(reference):
@@ -186,3 +187,39 @@ def test_writing_leaves_no_half_file(tmp_path):
         handcrafted().to_json(tmp_path / "no" / "such" / "folder.json")
     assert target.read_bytes() == before
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_constants_and_answers_of_ones_own_are_kept_on_disk(tmp_path):
+    problem = PROBLEMS["sentences"]
+    machine = Machine.build(
+        {
+            "dot-1-1.dict-1": {"input.char": 1.0},
+            "dot-1-1.dict-2": {"end.char": 1.0},
+            "output.answer": {"dot-1-1.dot": 1.0},
+        },
+        problem.network.neurons,
+    ).live()
+    machine.to_json(tmp_path / "machine.json")
+    again = Machine.from_json(tmp_path / "machine.json")
+    assert (again.soft, again.hard, list(again.neurons)) == (machine.soft, machine.hard, list(machine.neurons))
+    assert again.neurons["end"].activate({}) == {"char": {".": 1.0, "!": 1.0, "?": 1.0}}
+    assert again.neurons["output"].inputs == ("answer",)
+    again.to_json(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "machine.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ([], "types: expected an object, got []"),
+        ({"end": 1}, "types/end: expected"),
+        ({"end": {"emits": {}}}, "types/end: expected"),
+        ({"end": {"emits": {"char": {"a": "b"}}}}, "types/end/emits/char/a: expected a finite number, got 'b'"),
+        ({"output": {"answers": ["a.b"]}}, "each needs a name of its own"),
+        ({"out:put": {"answers": ["a"]}}, "a neuron needs a printable name"),
+    ],
+)
+def test_types_that_are_none(tmp_path, types, message):
+    (tmp_path / "machine.json").write_text(json.dumps({"format": "dmmlab machine 1", "neurons": {}, "types": types}))
+    with pytest.raises(MachineError, match=re.escape(message)):
+        Machine.from_json(tmp_path / "machine.json")
