@@ -27,13 +27,14 @@ import numpy as np
 from .compiled import Weights
 from .errors import LabError, one_of
 from .machine import Machine
-from .simplify import above, canonical, merged, rounded, shortcuts
+from .simplify import above, canonical, merged, rounded, shortcuts, without_idle_links
 from .tasks import PENALTIES, Span, Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EXACT = 1e-3  # the largest absolute error of a machine that is exact before its weights are rounded
+FINISHED = 1e-4  # canonical weights up to this are cut in the end
 MANY = 50  # links
 BEGINNINGS = (8, 16, 24)  # cycles
 SCORES = ("magnitude", "saliency", "removal")
@@ -202,7 +203,8 @@ def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key:
 def finish(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
     """Trains what is left, without a penalty."""
     weights = task.descend(weights, settings.finish_steps, (settings.rate / 3, 1e-5), mask=present(weights))
-    weights = tidy(task, weights, 1e-4)
+    weights = tidy(task, weights, FINISHED)
+    weights = task.weights(without_idle_links(task.machine(weights), task.keys, 1).live())
     trace.add(task, "finish", "", weights)
     return weights
 

@@ -124,10 +124,9 @@ def _twins(machine: Machine) -> tuple[str, str] | None:
         if link.hard and not itself:
             fixed |= {link.from_neuron, link.to_neuron}
     seen: dict[Any, str] = {}
-    for name, links in into.items():
-        kind = machine.neurons[name]
-        if kind.outputs and not kind.reads_stream and name not in fixed:
-            key = (kind, frozenset(links))
+    for name, kind in machine.neurons.items():  # in their order, so that the twin that stays is in the earlier layer
+        if name in into and kind.outputs and not kind.reads_stream and name not in fixed:
+            key = (kind, frozenset(into[name]))
             if key in seen:
                 return name, seen[key]
             seen[key] = name

@@ -57,7 +57,8 @@ class Task:
         network = problem.network if network is None else network
         self.network = network
         whole = network.machine([1.0] * len(network.links)) if isinstance(network, Network) else network
-        self.compiled = compile_machine(whole, _all_keys(self.samples), 1)
+        self.keys = _all_keys(self.samples)  # for each reading neuron, a stream of one V-value that has all keys
+        self.compiled = compile_machine(whole, self.keys, 1)
         _check_answers(self.compiled, problem)
         self.mask = self.compiled.mask
         cycles = max(sample.cycles for sample in self.samples)

@@ -16,7 +16,7 @@ MODULES = sorted((PROJECT / "dmmlab").glob("*.py"))
 # From the ground floor up. A module imports only what stands before it.
 FLOORS = [
     "errors", "files", "blocks", "vvalues", "neurons", "machine", "streams", "engine", "detectors",
-    "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "replay",
+    "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "seeds", "replay",
     "problems", "tasks", "simplify", "phases", "synthesis", "repair", "timing", "bench_torch", "bench_synthesis", "bench",
     "graphics", "circuits", "runs", "views", "plots", "journal", "__init__", "arguments", "cli", "__main__",
 ]  # fmt: skip

@@ -103,7 +103,9 @@ def test_two_neurons_that_do_the_same_become_one():
             "output.dict-1": {"norm-2-1.norm": 1.0, "norm-2-2.norm": 2.0},
         }
     )
-    smaller = merged(machine)
+    late_first = Machine(machine.neurons, dict(reversed(machine.soft.items())), machine.hard)
+    smaller = merged(late_first)
+    assert smaller == merged(machine)
     assert smaller.count() == 3
     assert smaller.soft["output"] == {"dict-1": {"norm-2-1": {"norm": 3.0}}}
 

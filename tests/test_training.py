@@ -12,6 +12,7 @@ from dmmlab.compiled import compile_machine
 from dmmlab.detectors import handcrafted, imitation_error, published
 from dmmlab.networks import feedforward
 from dmmlab.replay import RUNS, prepare, replay
+from dmmlab.seeds import train_each
 from dmmlab.streams import characters
 from dmmlab.training import NotFinite, Trainer, TrainingError, examples, row_sum, squared_error, train
 
@@ -80,7 +81,7 @@ def test_several_strings_of_different_lengths_are_a_sum(small):
     assert train(compiled, together, 1).history["loss"][0] == pytest.approx(float(sum(alone)), rel=1e-5)
 
 
-def test_many_seeds_in_one_call(small):
+def test_seeds_by_vmap(small):
     compiled, given = small
     trainer = Trainer(compiled, optax.adam(1e-2), {})
     seeds = [jnp.stack([w, 2 * w, -w]) for w in compiled.weights()]
@@ -220,3 +221,25 @@ def test_errors(small):
         replay("feedforward-run-4", 3)
     with pytest.raises(ValueError, match="unknown gradient mode 'exakt'; did you mean 'exact'"):
         replay("feedforward-run-3", 3, "exakt")
+
+
+def test_each_of_many_seeds(small):
+    compiled, given = small
+    starts = [[w * scale for w in compiled.weights()] for scale in (1.0, 0.5, 2.0)]
+    together = train_each(compiled, given, 30, starts, regularizers={"l1": 1e-3})
+    for start, result in zip(starts, together, strict=True):
+        alone = train(compiled, given, 30, weights=start, regularizers={"l1": 1e-3})
+        assert result.history["loss"] == pytest.approx(alone.history["loss"], rel=1e-4)
+        assert result.history["l1"] == pytest.approx(alone.history["l1"], rel=1e-4)
+        assert result.machine.count() == alone.machine.count()
+    with pytest.raises(TrainingError, match="0 starts and 5 steps"):
+        train_each(compiled, given, 5, [])
+
+
+def test_a_seed_that_explodes_does_not_stop_the_others(small):
+    compiled, given = small
+    starts = [compiled.weights(), [w * 1e30 for w in compiled.weights()]]
+    good, bad = train_each(compiled, given, 5, starts)
+    assert (len(good.history["loss"]), good.stopped) == (5, False)
+    assert (bad.history["loss"], bad.stopped) == ([], True)
+    assert all(np.isfinite(np.asarray(w)).all() for w in bad.weights)
