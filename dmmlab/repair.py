@@ -5,7 +5,7 @@ a repair.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import networkx as nx
@@ -96,7 +96,15 @@ def embed(machine: Machine, network: Network) -> Machine:
     return Machine(network.neurons, soft, network.hard)
 
 
-def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None = None) -> tuple[Verdict, Trace]:
+class Repair(NamedTuple):
+    """What came of a repair, its trace, and how many attempts it took."""
+
+    verdict: Verdict
+    trace: Trace
+    attempts: int
+
+
+def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None = None, attempts: int = 3) -> Repair:
     """Trains a damaged machine back, amid the random weights of a network, and prunes what is not needed.
 
     Args:
@@ -104,13 +112,21 @@ def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None
         damaged: the machine; it is embedded in the network.
         key: a seed or a JAX key, for the random weights.
         settings: as for a synthesis.
+        attempts: how often to try, each time amid other random weights, as long as what comes of it is not exact. The
+            last attempt is returned if none is.
     """
     if not isinstance(task.network, Network):
         raise LabError("a repair needs a network to embed the machine in")
-    settings, trace = settings or Settings(), Trace()
+    if attempts < 1:
+        raise LabError(f"{attempts} attempts: at least one is needed")
+    settings, embedded = settings or Settings(), task.weights(embed(damaged, task.network))
     key = jax.random.key(key) if isinstance(key, int) else key
-    around = task.start(key, settings.scale)
-    weights = [w + r for w, r in zip(task.weights(embed(damaged, task.network)), around, strict=True)]
-    for number, phase in enumerate(PHASES.values()):
-        weights = phase(task, weights, settings, trace, jax.random.fold_in(key, number))
-    return round_off(task, task.machine(weights)), trace
+    for attempt in range(1, attempts + 1):
+        mine, trace = jax.random.fold_in(key, attempt), Trace()
+        weights = [w + r for w, r in zip(embedded, task.start(mine, settings.scale), strict=True)]
+        for number, phase in enumerate(PHASES.values()):
+            weights = phase(task, weights, settings, trace, jax.random.fold_in(mine, number))
+        verdict = round_off(task, task.machine(weights))
+        if verdict.exact:
+            break
+    return Repair(verdict, trace, attempt)

@@ -168,3 +168,31 @@ def test_machine_files_in_a_folder_with_a_space(tmp_path, capsys):
     assert main(["run", str(folder / "hand made.json"), "--string", "aa", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["machine"].endswith("hand made.json")
     assert Machine.from_json(folder / "hand made.json") == handcrafted()
+
+
+def test_synthesize(tmp_path, capsys):
+    arguments = ["synthesize", "difference", "--seed", "3", "--starts", "1", "--out", str(tmp_path / "run")]
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["exact"] is True
+    assert (result["links"], result["heldout_max_abs_error"], result["train_loss"]) == (2, 0.0, 0.0)
+    assert result["seconds"] > 0
+    assert Machine.from_json(result["machine"]).count() == 2
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.endswith("holds a run already; --resume goes on with it, or name another folder\n")
+    assert main([*arguments, "--resume"]) == 0
+    assert capsys.readouterr().out.startswith("difference: 2 links, all of weight 1 or -1, exact on all strings it has not seen\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["duplicate", "--out", "x"], "unknown problem 'duplicate'; did you mean 'duplicates'"),
+        (["sum", "--out", "pyproject.toml/x"], "cannot be made"),
+    ],
+)
+def test_synthesize_tells_bad_input_in_one_line(arguments, message, capsys):
+    assert main(["synthesize", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -146,9 +146,10 @@ def test_every_damage_breaks_the_machine():
 def test_repair():
     task = Task(PROBLEMS["duplicates"], seed=5)
     for name in ("the input cut off", "the inputs of compare exchanged"):
-        verdict, trace = repair(task, DAMAGES[name](handcrafted()), key=0)
+        verdict, trace, attempts = repair(task, DAMAGES[name](handcrafted()), key=0)
         assert verdict.exact
-        assert same(verdict.machine, handcrafted())
+        assert verdict.links <= 10
+        assert 1 <= attempts <= 3
         assert trace.events[-1].phase == "finish"
 
 
