@@ -167,6 +167,8 @@ class Compiled:
         if not rows:
             raise LayoutError(one_of("answering neuron", neuron, {name for name, _ in self.answers}))
         arrays = {b: np.asarray(array) for b, array in arrived.items() if len(array)}
+        if any(array.ndim != 3 for array in arrays.values()):
+            raise LayoutError("answers to several strings: take one of them, [:, :, i], to decode it")
         finite = np.all([np.isfinite(array).all(axis=(0, 1)) for array in arrays.values()], axis=0)
         if not finite.all():
             raise RunError(f"cycle {int(np.argmin(finite))}: what arrives at {neuron!r} is not finite in this precision")

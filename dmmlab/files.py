@@ -95,7 +95,7 @@ def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
             return {name: file[name] for name in file.files}
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or 'not a file of arrays'}") from None
-    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
         raise FileError(f"{path}: not a file of arrays: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
 
 

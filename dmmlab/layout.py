@@ -97,7 +97,8 @@ def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
         (link.from_neuron, link.from_field) for link in links if link.from_neuron in outside and link.to_neuron not in outside
     )
     keys: dict[Port, Keys] = {port: frozenset() for port in boundary}
-    for values in boundary_values(machine, tuple(boundary), streams, cycles):
+    enough = max(cycles, len(outside))  # for what the boundary's neurons tell one another
+    for values in boundary_values(machine, tuple(boundary), streams, enough):
         for port, v in values.items():
             keys[port] |= {path for path, _ in paths(v)}
     inner = tuple(name for name in machine.neurons if name not in outside)

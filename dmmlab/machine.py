@@ -26,8 +26,8 @@ import numpy as np
 
 from .errors import LabError, one_of
 from .files import read_json, write_json
-from .neurons import TYPES, NeuronType, Port, constant
-from .vvalues import Number, VValue, add, check, describe, paths, show_path
+from .neurons import TYPES, NeuronType, Port, constants
+from .vvalues import Number, VValue, add, check, describe, from_paths, paths, show_path
 
 FORMAT = "dmmlab machine 1"
 
@@ -146,11 +146,24 @@ class Machine:
             write_json(path, soft)
         elif form == "complete":
             names = {name: kind.name for name, kind in self.neurons.items()}
-            described = {kind.name: _described(kind) for kind in self.neurons.values() if kind not in TYPES}
-            types = {"types": {name: d for name, d in described.items() if d}} if any(described.values()) else {}
+            described = self._types_to_describe()
+            types = {"types": described} if described else {}
             write_json(path, {"format": FORMAT, "neurons": names, **types, "hard": hard, "soft": soft})
         else:
             raise MachineError(one_of("form", form, ("complete", "published")))
+
+    def _types_to_describe(self) -> dict[str, dict]:
+        """The types that are written out as data. Raises :class:`MachineError` where a name would be read as another type."""
+        known = {kind.name: kind for kind in TYPES}
+        described: dict[str, dict] = {}
+        for neuron, kind in self.neurons.items():
+            about = _described(kind)
+            usual = known.get(kind.name)
+            if usual is not None and (kind == usual or (kind.function == usual.function and kind.outputs == usual.outputs)):
+                continue
+            if described.setdefault(kind.name, about) != about or (usual is not None and not about):
+                raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")
+        return {name: about for name, about in described.items() if about}
 
     @property
     def matrix(self) -> VValue:
@@ -267,8 +280,9 @@ def _described(kind: NeuronType) -> dict:
     """A type as data, if it is one that needs no function; else nothing."""
     if not kind.outputs:
         return {"answers": list(kind.inputs)}
-    if not kind.inputs and not kind.reads_stream and len(kind.outputs) == 1:
-        return {"emits": kind.activate({})}
+    if not kind.inputs and not kind.reads_stream:
+        emitted = kind.activate({}).items()
+        return {"emits": {output: from_paths((path, float(x)) for path, x in paths(v)) for output, v in emitted}}
     return {}
 
 
@@ -278,15 +292,9 @@ def _types_as_data(tree: object) -> dict[str, NeuronType]:
     found = {}
     for name, about in tree.items():
         place = show_path(("types", name))
-        _check_name(name)
-        if (
-            isinstance(about, dict)
-            and about.keys() == {"emits"}
-            and isinstance(about["emits"], dict)
-            and len(about["emits"]) == 1
-        ):
-            ((output, value),) = about["emits"].items()
-            found[name] = constant(name, output, check(value, ("types", name, "emits", output)))
+        if isinstance(about, dict) and about.keys() == {"emits"} and isinstance(about["emits"], dict) and about["emits"]:
+            emitted = {output: check(v, ("types", name, "emits", output)) for output, v in about["emits"].items()}
+            found[name] = constants(name, emitted)
         elif isinstance(about, dict) and about.keys() == {"answers"} and isinstance(about["answers"], list):
             found[name] = NeuronType(name, tuple(about["answers"]), (), lambda *answers: ())
         else:

@@ -10,7 +10,7 @@ order, and one result for every output (a tuple if there are several). It is wri
 The types below are those of the machines of 2022 ("DMM Lite").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,12 @@ class NeuronType:
 def constant(name: str, output: str, value: VValue) -> NeuronType:
     """The type of a neuron that has no inputs and emits ``value`` in every cycle."""
     return NeuronType(name, (), (output,), lambda: value)
+
+
+def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
+    """The type of a neuron that has no inputs and emits these V-values in every cycle, by output."""
+    result = tuple(emitted.values())
+    return NeuronType(name, (), tuple(emitted), lambda: result if len(result) > 1 else result[0])
 
 
 def clip(x: Number, low: float, high: float) -> Number:

@@ -8,7 +8,7 @@ sparsify   train on while the penalty on weights grows, until most links are at 
 prune      cut the links that matter least, several at a time, and train again; take a cut back if that does not
            mend it, and try others (a link that could not be cut is *tabu* until another cut succeeds)
 shorten    leave out neurons that only pass a value on, where training mends that
-finish     train what is left, with hardly any penalty
+finish     train what is left, without a penalty
 round_off  replace weights by fractions, if the machine is then right on strings that it has not seen
 =========  =======================================================================================================
 
@@ -26,9 +26,10 @@ import numpy as np
 
 from .compiled import Weights
 from .errors import LabError, one_of
+from .layout import LayoutError
 from .machine import Machine
 from .simplify import above, canonical, merged, rounded, shortcuts, without_idle_links
-from .tasks import PENALTIES, Span, Task
+from .tasks import PENALTIES, Span, Task, flat, unflat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,13 +65,19 @@ class Settings:
     keep_l1: float = 4e-5  # while pruning
     tolerance: float = 2e-4  # that error + keep_l1 * sum |w| may rise by, for each link that a cut saves
     fraction: float = 0.34  # of the links in the first cut
-    trials: int = 150  # cuts that are tried in all
+    trials: int = 100  # cuts that are tried in all
     finish_steps: int = 1500
 
     def __post_init__(self):
         for what, given, known in (("penalty", self.penalty, PENALTIES), ("score", self.score, SCORES)):
             if given not in known:
                 raise LabError(one_of(what, given, known))
+        for what in ("starts", "rounds", "fit_steps", "ramp_steps", "cool_steps", "retrain_steps", "finish_steps", "trials"):
+            if not isinstance(getattr(self, what), int) or getattr(self, what) < 1:
+                raise LabError(f"{what} {getattr(self, what)!r}: expected a whole number from 1 on")
+        for what in ("scale", "rate", "fraction"):
+            if not 0 < getattr(self, what) <= 1:
+                raise LabError(f"{what} {getattr(self, what)!r}: expected a number above 0, and at most 1")
 
 
 class Event(NamedTuple):
@@ -105,18 +112,6 @@ class Trace:
         return pd.DataFrame(self.events, columns=Event._fields)
 
 
-def flat(weights: Weights) -> np.ndarray:
-    """All weights in one array."""
-    return np.concatenate([np.asarray(w).ravel() for w in weights])
-
-
-def unflat(array: np.ndarray, task: Task) -> Weights:
-    """The inverse of :func:`flat`."""
-    shapes = [stage.exists.shape for stage in task.compiled.stages]
-    parts = np.split(array, np.cumsum([r * c for r, c in shapes])[:-1])
-    return [jnp.asarray(part.reshape(shape)) for part, shape in zip(parts, shapes, strict=True)]
-
-
 def count(weights: Weights) -> int:
     """The number of links, that is, of weights that are not zero."""
     return int(sum(np.count_nonzero(np.asarray(w)) for w in weights))
@@ -128,8 +123,15 @@ def present(weights: Weights) -> Weights:
 
 
 def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
-    """Canonical, without neurons that are there twice, links up to the threshold, and what is then dead."""
-    return task.weights(above(merged(canonical(task.machine(weights))), threshold))
+    """Canonical, without neurons that are there twice, links up to the threshold, and what is then dead.
+
+    Where the network has no place for the links of the canonical form, links are only cut.
+    """
+    machine = task.machine(weights)
+    try:
+        return task.weights(above(merged(canonical(machine)), threshold))
+    except LayoutError:
+        return task.weights(above(machine, threshold))
 
 
 def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
@@ -186,7 +188,7 @@ def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key:
         for machine in shortcuts(task.machine(weights)):
             try:
                 shorter = task.weights(machine)
-            except LabError:  # the network has no such link
+            except LayoutError:  # the network has no such link
                 continue
             shorter = tidy(task, _retrain(task, shorter, settings), settings.threshold)
             if task.error(shorter) <= task.error(weights) + 3 * settings.tolerance:
@@ -298,7 +300,7 @@ def _try_cut(
 ) -> tuple[Weights, bool]:
     array = flat(weights)
     array[list(cut)] = 0.0
-    shorter = tidy(task, _retrain(task, unflat(array, task), settings), settings.threshold)
+    shorter = tidy(task, _retrain(task, unflat(array, weights), settings), settings.threshold)
     accepted = _acceptable(task, weights, shorter, settings)
     trace.add(task, "prune", name or f"{len(cut)} links", shorter, accepted)
     return shorter, accepted
@@ -320,4 +322,5 @@ def _roundings(machine: Machine) -> list[Machine]:
 
 
 def _verdict(task: Task, machine: Machine, error: float, exact: bool, is_rounded: bool) -> Verdict:
-    return Verdict(machine.live(), machine.count(), task.mean_squared_error(task.weights(machine)), error, exact, is_rounded)
+    machine = machine.live()
+    return Verdict(machine, machine.count(), task.mean_squared_error(task.weights(machine)), error, exact, is_rounded)

@@ -29,7 +29,7 @@ from .machine import Machine
 from .networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .neurons import CONST_1, INPUT, PRODUCT, NeuronType, constant
 from .streams import Stream, values
-from .vvalues import VValue, number
+from .vvalues import VValue, from_paths, number, paths
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-*/"  # up to 40 of them are drawn
 DENSITIES = (0.2, 0.4, 0.7, 1.0)  # of items among cycles, in strings to learn from
@@ -93,6 +93,8 @@ class Problem:
 
     def __post_init__(self):
         if isinstance(self.target, Machine):
+            if "output" not in self.target.neurons:
+                raise LabError("the target has no neuron 'output', so there is nothing to imitate")
             object.__setattr__(self, "answers", self.target.neurons["output"].inputs)
         if len(self.delays) != len(self.answers) or not all(isinstance(d, int) and d > 0 for d in self.delays):
             raise LabError(f"delay {self.delay!r}: expected a number of cycles from 1 on, or one for each of {self.answers}")
@@ -114,6 +116,10 @@ class Problem:
 
     def training(self, seed: int, strings: int = 8, cycles: int = 40, letters: int = 3) -> list[Sample]:
         """Short strings to learn from."""
+        if min(strings, cycles) < 1 or not 0 < letters <= len(LETTERS):
+            raise LabError(
+                f"{strings} strings, {cycles} cycles, {letters} letters: expected 1 or more, {len(LETTERS)} letters at most"
+            )
         rng = random.Random(f"training {seed}")
         samples = []
         for i in range(strings):
@@ -124,6 +130,8 @@ class Problem:
 
     def heldout(self, seed: int = 0, letters: Sequence[int] = (8, 40), lengths: Sequence[int] = LENGTHS) -> list[Sample]:
         """Strings to test on: more of the short ones, none like those of :meth:`training`."""
+        if min(*letters, *lengths, 1) < 1 or max(letters) > len(LETTERS):
+            raise LabError(f"letters {letters}, lengths {lengths}: expected 1 or more, and {len(LETTERS)} letters at most")
         rng = random.Random(f"held out {seed}")
         samples = []
         for alphabet in letters:
@@ -141,7 +149,10 @@ class Problem:
         return Sample(self._streams(items), self._target(items), about, letters)
 
     def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], about: str) -> Sample:
-        items = iter(self.draw(rng, letters, sum(present)))
+        drawn = list(self.draw(rng, letters, sum(present)))
+        if len(drawn) != sum(present):
+            raise LabError(f"draw gave {len(drawn)} items: expected {sum(present)}")
+        items = iter(drawn)
         return self.sample([next(items) if here else {} for here in present], about, len(letters))
 
     def _streams(self, items: Items) -> dict[str, Stream]:
@@ -152,8 +163,12 @@ class Problem:
     def _target(self, shown: Items) -> np.ndarray:
         if isinstance(self.target, Machine):
             return self._answers_of(self.target, shown)
-        rows = [[row] if np.ndim(row) == 0 else row for row in self.target(shown)]
-        array = np.array(rows, dtype=float).T
+        try:
+            array = np.array([[row] if np.ndim(row) == 0 else row for row in self.target(shown)], dtype=float).T
+        except (TypeError, ValueError) as error:
+            raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
+        if not np.isfinite(array).all():
+            raise LabError(f"the target is not finite in cycle {int(np.argmin(np.isfinite(array).all(axis=0)))}")
         if array.shape != (len(self.answers), len(shown)):
             raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(shown))}")
         late = [
@@ -164,16 +179,19 @@ class Problem:
 
     def _answers_of(self, teacher: Machine, items: Items) -> np.ndarray:
         """In double precision and in chunks, so that one compilation does for strings of all lengths."""
-        keys = frozenset(LETTERS).union(*self.constants.values(), *items)
+        streams = self._streams(items)
+        keys = frozenset((name, path) for name in streams for v in streams[name].events.values() for path, _ in paths(v))
+        if all(len(path) == 1 for _, path in keys):  # so that one compilation does for most strings
+            keys |= {(name, (letter,)) for name in self.inputs for letter in LETTERS}
         if keys not in self._teachers:
-            stream = dict.fromkeys(self.inputs, values([dict.fromkeys(sorted(keys), 1.0)]))
+            stream = {n: values([from_paths((path, 1.0) for m, path in sorted(keys) if m == n)]) for n in self.inputs}
             with jax.enable_x64(True):
                 compiled = compile_machine(teacher, stream, 1)
                 self._teachers[keys] = compiled, jax.jit(compiled.run_on)
         compiled, run = self._teachers[keys]
         with jax.enable_x64(True):
             chunks = -(-len(items) // CHUNK)
-            data, carry, found = compiled.encode(self._streams(items), chunks * CHUNK), None, []
+            data, carry, found = compiled.encode(streams, chunks * CHUNK), None, []
             carry = compiled.nothing(data)
             for i in range(chunks):
                 part = {b: x[..., i * CHUNK : (i + 1) * CHUNK] for b, x in data.items()}

@@ -14,7 +14,8 @@ from .errors import LabError
 from .machine import Machine
 from .networks import Network
 from .phases import PHASES, Settings, Trace, Verdict, round_off
-from .tasks import Task
+from .simplify import equivalent
+from .tasks import Task, random_key
 
 
 def cut(*links: tuple[str, str]) -> Callable[[Machine], Machine]:
@@ -80,7 +81,9 @@ def embed(machine: Machine, network: Network) -> Machine:
     places: dict[str, str] = {}
     for name in nx.topological_sort(graph):
         kind = machine.neurons[name]
-        if name in network.neurons and "-" not in name:
+        if name in network.neurons and (not kind.inputs or not kind.outputs or kind.reads_stream or name == "timer"):
+            if not equivalent(kind, network.neurons[name]):
+                raise LabError(f"neuron {name!r}: the network has another one of that name")
             layer[name], places[name] = 0, name
             continue
         layer[name] = 1 + max((layer[before] for before in graph.predecessors(name)), default=0)
@@ -88,12 +91,16 @@ def embed(machine: Machine, network: Network) -> Machine:
         places[name] = next((place for place in free if place not in places.values()), "")
         if places[name] not in network.neurons:
             raise LabError(f"neuron {name!r}: the network has no free {kind.name} in layer {layer[name]}")
-    soft: dict = {}
+    parts: dict[bool, dict] = {False: {}, True: {}}
     for link in machine.links():
-        if not link.hard:
-            to, source = places[link.to_neuron], places[link.from_neuron]
-            soft.setdefault(to, {}).setdefault(link.to_field, {}).setdefault(source, {})[link.from_field] = link.weight
-    return Machine(network.neurons, soft, network.hard)
+        to, source = places[link.to_neuron], places[link.from_neuron]
+        row = parts[link.hard].setdefault(to, {}).setdefault(link.to_field, {})
+        row.setdefault(source, {})[link.from_field] = link.weight
+    embedded = Machine(network.neurons, parts[False], network.hard)
+    mine = {str(link): link.weight for link in embedded.links() if link.hard and link.to_neuron in places.values()}
+    if mine != {str(link): link.weight for link in Machine(network.neurons, {}, parts[True]).links()}:
+        raise LabError("the machine's hard links are not those that the network has there")
+    return embedded
 
 
 class Repair(NamedTuple):
@@ -120,7 +127,7 @@ def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None
     if attempts < 1:
         raise LabError(f"{attempts} attempts: at least one is needed")
     settings, embedded = settings or Settings(), task.weights(embed(damaged, task.network))
-    key = jax.random.key(key) if isinstance(key, int) else key
+    key = random_key(key)
     for attempt in range(1, attempts + 1):
         mine, trace = jax.random.fold_in(key, attempt), Trace()
         weights = [w + r for w, r in zip(embedded, task.start(mine, settings.scale), strict=True)]

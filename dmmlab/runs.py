@@ -1,6 +1,6 @@
 """A synthesis in a folder of its own: the machine, its trace, its circuit, and what is needed to take it up again."""
 
-import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,12 @@ def run(
     if name not in PROBLEMS:
         raise LabError(one_of("problem", name, PROBLEMS))
     folder = Path(folder)
+    if resume and not (folder / "run.json").exists():
+        raise LabError(f"{folder}: holds no run to go on with; leave out --resume")
     if (folder / "run.json").exists() and not resume:
         raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
+    if folder.is_dir() and not resume and any(folder.iterdir()):
+        raise LabError(f"{folder}: is not empty; name another folder")
     found = synthesize(PROBLEMS[name], key=seed, settings=settings, folder=folder, progress=progress)
     return _write(found, name, seed, folder)
 
@@ -41,17 +45,14 @@ def run(
 def _write(found: Synthesis, name: str, seed: int, folder: Path) -> dict[str, Any]:
     best, file = found.best, folder / "machine.json"
     best.machine.to_json(file)
-    drawing = circuit(best.machine, only_live=True, hide=["timer"])
-    for ending in ("svg", "pdf"):
-        drawing.save_as(folder / f"circuit.{ending}")
     write_text(folder / "starts.csv", found.frame().to_csv())
     write_text(folder / "trace.csv", found.trace().to_csv(index=False))
     result = {
         "problem": name,
         "seed": seed,
         "links": best.links,
-        "train_loss": best.train_loss,
-        "heldout_max_abs_error": best.heldout_max_abs_error,
+        "train_loss": _or_null(best.train_loss),
+        "heldout_max_abs_error": _or_null(best.heldout_max_abs_error),
         "exact": best.exact,
         "rounded": best.rounded,
         "verdict": found.verdict,
@@ -59,5 +60,13 @@ def _write(found: Synthesis, name: str, seed: int, folder: Path) -> dict[str, An
         "seconds": round(found.seconds, 1),
         "machine": str(file),
     }
-    write_json(folder / "result.json", json.loads(json.dumps(result)))
+    write_json(folder / "result.json", result)
+    drawing = circuit(best.machine, hide={"timer"} & best.machine.neurons.keys())
+    for ending in ("svg", "pdf"):
+        drawing.save_as(folder / f"circuit.{ending}")
     return result
+
+
+def _or_null(x: float) -> float | None:
+    """JSON has no infinity."""
+    return x if math.isfinite(x) else None

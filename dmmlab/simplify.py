@@ -3,7 +3,8 @@
 Many machines compute the same function: an accumulator may count by 0.71 if everything that reads it divides by 0.71.
 :func:`canonical` picks one of them. What each type allows (all of it follows from its function):
 
-* accum is linear: its inputs may be divided by any number that its outputs are multiplied by;
+* accum is linear: its inputs may be divided by any number that its outputs are multiplied by; and it adds them, so what enters
+  on either side may enter on one;
 * norm is even and homogeneous: the same with the number's absolute value, so the sign of its input is free;
 * compare is homogeneous, and sees the difference of its inputs alone: what enters on both sides is merged into one;
   exchanging its inputs exchanges its outputs;
@@ -11,7 +12,8 @@ Many machines compute the same function: an accumulator may count by 0.71 if eve
   go to the output, but no more: the clip pins the scale.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -19,12 +21,13 @@ import networkx as nx
 
 from .engine import Streams
 from .layout import lay_out
-from .machine import Machine
-from .neurons import ACCUM, COMPARE, DOT, NORM, Port, add_cut
-from .vvalues import VValue
+from .machine import Link, Machine, MachineError
+from .neurons import ACCUM, COMPARE, DOT, NORM, NeuronType, Port, add_cut
+from .vvalues import VValue, paths
 
 Rows = dict[Port, dict[Port, float]]  # input port -> {output port: weight}, the soft links
 LARGEST_DENOMINATOR = 4
+TINY = 1e-300  # weights whose inverse is no number
 
 
 def canonical(machine: Machine, pinned: bool = True) -> Machine:
@@ -34,12 +37,16 @@ def canonical(machine: Machine, pinned: bool = True) -> Machine:
     Without ``pinned`` the scale of a dot goes to its output, which is the same function as long as nothing is clipped.
     """
     rows = _rows(machine)
-    fixed = {n for link in machine.links() if link.hard and link.from_neuron != link.to_neuron for n in (link[0], link[2])}
+    hard = [link for link in machine.links() if link.hard]
+    fixed = {n for link in hard if not _is_memory(machine, link) for n in (link.from_neuron, link.to_neuron)}
+    remembering = {link.to_neuron for link in hard if link.from_neuron == link.to_neuron}
     order = _in_order(machine)
     done = {name for name in order if not machine.neurons[name].inputs or machine.neurons[name].reads_stream}
     for name in order:
         rescale = RESCALE.get(machine.neurons[name].function)
         if rescale is not None and name not in fixed:
+            if rescale is _rescale_accum:
+                _gather(rows, name, machine.neurons[name].inputs, name in remembering)
             rescale(rows, name, machine.neurons[name].inputs, done)
             if rescale is _rescale_dot and not pinned:
                 scale = _largest(rows, [(name, machine.neurons[name].inputs[1])], done)
@@ -47,6 +54,21 @@ def canonical(machine: Machine, pinned: bool = True) -> Machine:
                 _multiply_out_of(rows, name, scale)
         done.add(name)
     return machine.with_soft(_tree(rows))
+
+
+def _is_memory(machine: Machine, link: Link) -> bool:
+    """Whether a link leads from an accumulator to itself: that commutes with what may be done to accumulators."""
+    function = machine.neurons[link.to_neuron].function
+    return link.from_neuron == link.to_neuron and function in (ACCUM.function, add_cut)
+
+
+def _gather(rows: Rows, name: str, fields: Sequence[str], remembering: bool) -> None:
+    """All that an accumulator adds enters on its second side, but what comes from itself on the first, if that is free."""
+    memory, fresh = ((name, field) for field in fields)
+    into = [*rows.pop(memory, {}).items(), *rows.pop(fresh, {}).items()]
+    for source, weight in into:
+        row = rows.setdefault(memory if source[0] == name and not remembering else fresh, {})
+        row[source] = row.get(source, 0.0) + weight
 
 
 def _rescale_accum(rows: Rows, name: str, fields: Iterable[str], done: set[str]) -> None:
@@ -119,7 +141,7 @@ def _twins(machine: Machine) -> tuple[str, str] | None:
     fixed = set()
     for link in machine.links():
         itself = link.from_neuron == link.to_neuron
-        source = ("itself", link.from_field) if itself else link[2:4]
+        source = (None, link.from_field) if itself else link[2:4]
         into.setdefault(link.to_neuron, set()).add((link.to_field, *source, float(link.weight), link.hard))
         if link.hard and not itself:
             fixed |= {link.from_neuron, link.to_neuron}
@@ -171,23 +193,33 @@ def shortcuts(machine: Machine) -> list[Machine]:
     Such a neuron has one link into it that does not come from a constant; what comes on that link then arrives a cycle
     earlier, so each of these machines is to be tried.
     """
-    rows = _rows(machine)
-    found = []
+    rows, found = _rows(machine), []
+    fixed = {n for link in machine.links() if link.hard and link.from_neuron != link.to_neuron for n in (link[0], link[2])}
     for name, kind in machine.neurons.items():
-        into = [(source, w) for port, row in rows.items() if port[0] == name for source, w in row.items()]
-        into = [(source, w) for source, w in into if machine.neurons[source[0]].inputs]
-        if len(into) != 1 or kind.function not in RESCALE or into[0][0][0] == name:
+        into = [(port, source, w) for port, row in rows.items() if port[0] == name for source, w in row.items()]
+        into = [(port, source, w) for port, source, w in into if machine.neurons[source[0]].inputs]
+        if len(into) != 1 or kind.function not in RESCALE or into[0][1][0] == name or name in fixed:
             continue
-        ((source, weight),) = into
-        shorter: Rows = {}
+        ((to, source, weight),) = into
+        shorter: Rows = {port: {s: w for s, w in row.items() if s[0] != name} for port, row in rows.items() if port[0] != name}
         for port, row in rows.items():
-            if port[0] != name:
-                shorter[port] = {from_: w for from_, w in row.items() if from_[0] != name}
-                through = sum(w for from_, w in row.items() if from_[0] == name)
-                if through:
-                    shorter[port][source] = shorter[port].get(source, 0.0) + through * abs(weight)
-        found.append(machine.with_soft(_tree(shorter)).without_neuron(name))
+            through = sum(w * _gain(kind, to[1], output, weight) for (n, output), w in row.items() if n == name)
+            if port[0] != name and through:
+                shorter[port][source] = shorter[port].get(source, 0.0) + through
+        try:
+            found.append(machine.with_soft(_tree(shorter)).without_neuron(name))
+        except MachineError:  # where it would go there is a hard link
+            continue
     return found
+
+
+def _gain(kind: NeuronType, field: str, output: str, weight: float) -> float:
+    """What a neuron that passes a value on multiplies it by: accum and dot as they are, norm and compare what is positive."""
+    if kind.function is NORM.function:
+        return abs(weight)
+    if kind.function is COMPARE.function:
+        return weight if (field == kind.inputs[0]) == (output == kind.outputs[0]) else -weight
+    return weight
 
 
 def same(one: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
@@ -197,7 +229,8 @@ def same(one: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
     exchanged, and so may those of a compare together with its outputs.
     """
     graphs = [_port_graph(machine.live()) for machine in (one, other)]
-    if sorted(d["label"] for _, d in graphs[0].nodes(data=True)) != sorted(d["label"] for _, d in graphs[1].nodes(data=True)):
+    labels = [Counter(label for _, label in graph.nodes(data="label")) for graph in graphs]
+    if labels[0] != labels[1]:
         return False
     return nx.is_isomorphic(
         graphs[0],
@@ -207,26 +240,34 @@ def same(one: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
     )
 
 
+def equivalent(one: NeuronType, other: NeuronType) -> bool:
+    """Whether two types compute the same, as far as can be told: the same function, or constants of the same value."""
+    return (one.inputs, one.outputs, _identity(one)) == (other.inputs, other.outputs, _identity(other))
+
+
+def _identity(kind: NeuronType) -> Hashable:
+    if kind.reads_stream or not kind.outputs:
+        return kind.reads_stream
+    if not kind.inputs:
+        return tuple(tuple(sorted((path, float(x)) for path, x in paths(v))) for v in kind.activate({}).values())
+    return ACCUM.function if kind.function is add_cut else kind.function
+
+
 def _port_graph(machine: Machine) -> nx.DiGraph:
     """Neurons and their ports as nodes, the links as edges between ports."""
     graph = nx.DiGraph()
     links = list(machine.links())
     used = {link[:2] for link in links} | {link[2:4] for link in links}
     for name, kind in machine.neurons.items():
-        if kind.reads_stream or not kind.outputs:
-            label = f"{kind.inputs and kind.name} {name}"
-        elif not kind.inputs:
-            label = f"constant {kind.activate({})}"
-        else:
-            label = kind.name.split()[0]
+        label: Hashable = (name, kind.inputs) if kind.reads_stream or not kind.outputs else _identity(kind)
         graph.add_node(name, label=label)
         symmetric = kind.function in (DOT.function, COMPARE.function)
         for side, fields in (("in", kind.inputs), ("out", kind.outputs)):
             for i, field in enumerate(fields):
                 if (name, field) in used or symmetric:
                     port = (name, side, field)
-                    alike = symmetric or (kind.function is ACCUM.function)
-                    graph.add_node(port, label=f"{side} {'' if alike or not kind.inputs else field}")
+                    alike = symmetric or kind.function in (ACCUM.function, add_cut) or not kind.inputs
+                    graph.add_node(port, label=(side, "" if alike else field))
                     ends = (port, name) if side == "in" else (name, port)
                     graph.add_edge(*ends, weight=0.0, hard=None)
                     if kind.function is COMPARE.function and side == "out":
@@ -238,7 +279,7 @@ def _port_graph(machine: Machine) -> nx.DiGraph:
 
 def _largest(rows: Rows, ports: Iterable[Port], done: set[str]) -> float:
     """The weight of largest size into these ports, from neurons that are done if there are any; 1 if there are none."""
-    entries = [(source, w) for port in ports for source, w in rows.get(port, {}).items() if w]
+    entries = [(source, w) for port in ports for source, w in rows.get(port, {}).items() if abs(w) > TINY]
     entries = [(source, w) for source, w in entries if source[0] in done] or entries
     return max((w for _, w in entries), key=abs, default=1.0)
 

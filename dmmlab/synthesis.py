@@ -18,14 +18,15 @@ import jax
 import numpy as np
 
 from .compiled import Weights
+from .detectors import handcrafted
 from .errors import LabError
 from .files import load_arrays, read_json, save_arrays, write_json
 from .machine import Machine
 from .networks import Network
-from .phases import PHASES, Event, Settings, Trace, Verdict, flat, round_off, unflat
+from .phases import PHASES, Event, Settings, Trace, Verdict, count, round_off
 from .problems import Problem
 from .simplify import same
-from .tasks import Task
+from .tasks import Task, flat, random_key, unflat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,8 @@ class Synthesis:
         if not best.exact:
             return f"{best.links} links, not exact: off by up to {best.heldout_max_abs_error:.3g} on strings it has not seen"
         if isinstance(target, Machine) and same(best.machine, target):
-            return f"{about}exact: this is the handcrafted machine"
+            name = "handcrafted detector" if same(target, handcrafted()) else "machine to be imitated"
+            return f"{about}exact: this is the {name}"
         return f"{about}exact on all strings it has not seen"
 
     def trace(self) -> "pd.DataFrame":
@@ -118,16 +120,18 @@ def synthesize(
     """
     began = time.monotonic()
     settings = settings or Settings()
-    key = jax.random.key(key) if isinstance(key, int | np.integer) else key
+    key = random_key(key)
     seed = int(jax.random.bits(key))
     task = task or Task(problem, network, seed=seed)
-    about = {"question": task.problem.question, "links": task.compiled.machine.count(), "seed": seed}
+    about = {"question": task.problem.question, "task": task.fingerprint, "seed": seed}
     store = _Store(folder, about | {"settings": json.loads(json.dumps(asdict(settings)))})
-    task.descend(task.start(key, settings.scale), 0, (1.0, 1.0), (1.0, 1.0), penalty=settings.penalty)  # compiles once for all
+    for penalty in {"proximal", settings.penalty}:  # what all starts need is made before they go side by side
+        task.descend(task.start(key, settings.scale), 0, (1.0, 1.0), (1.0, 1.0), penalty=penalty)
+    _ = task.heldout
     stop = threading.Event()
     starts: list[Start] = []
-    bar = _bar(settings.starts * (len(PHASES) + 1), progress)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    each = len(PHASES) + 1
+    with _bar(settings.starts * each, progress) as bar, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for number in range(settings.rounds):
             indices = range(number * settings.starts, (number + 1) * settings.starts)
             futures = [pool.submit(_one_start, task, i, key, settings, store, stop, bar.update) for i in indices]
@@ -139,8 +143,7 @@ def synthesize(
             verdicts = [start.verdict for start in starts if start.verdict is not None]
             if any(verdict.exact for verdict in verdicts):
                 break
-            bar.total += settings.starts * (len(PHASES) + 1) if number + 1 < settings.rounds else 0
-    bar.close()
+            bar.total += settings.starts * each if number + 1 < settings.rounds else 0
     if not verdicts:
         raise LabError("every start left the finite numbers; a smaller learning rate may help")
     return Synthesis(task.problem, min(verdicts, key=_rank), starts, time.monotonic() - began)
@@ -194,9 +197,12 @@ class _Store:
         try:
             columns = [arrays[name].tolist() for name in Event._fields]
             events = [Event(*row) for row in zip(*columns, strict=True)]
-            weights = unflat(arrays["weights"], task)
-            return Start(index, weights, int(arrays["done"]), Trace(events, list(arrays["snapshots"])))
-        except (KeyError, ValueError, TypeError, IndexError):
+            weights, done = unflat(arrays["weights"], task.mask), int(arrays["done"])
+            links = count([w * m for w, m in zip(weights, task.mask, strict=True)])
+            if not 0 < done <= len(PHASES) or not events or count(weights) != links or arrays["weights"].dtype.kind != "f":
+                raise ValueError
+            return Start(index, weights, done, Trace(events, list(arrays["snapshots"])))
+        except (KeyError, ValueError, TypeError, IndexError, OverflowError):
             raise LabError(f"{self._file(index)}: not a start of this run; delete it") from None
 
     def save(self, start: Start) -> None:

@@ -4,6 +4,7 @@ All that synthesis does with numbers is done here: the error and its gradient, m
 shrinks weights, what each link is worth, and the largest error on strings that were not learnt from.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from .machine import Machine
 from .networks import Network
 from .problems import Problem, Sample
 from .streams import Stream, values
-from .vvalues import from_paths, paths
+from .vvalues import describe, from_paths, paths
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
 CLIP = 1.0  # of the gradient's norm, where the schedule is scan: loops make gradients explode
@@ -39,7 +40,7 @@ class Task:
     Args:
         problem: what is asked.
         network: what is trained; the problem's own if left out. Of a machine, the links, whatever their weights.
-        samples: the strings to learn from, of one length; ``problem.training(seed)`` if left out.
+        samples: the strings to learn from; ``problem.training(seed)`` if left out.
         seed: for the strings.
     """
 
@@ -59,7 +60,7 @@ class Task:
         whole = network.machine([1.0] * len(network.links)) if isinstance(network, Network) else network
         self.keys = _all_keys(self.samples)  # for each reading neuron, a stream of one V-value that has all keys
         self.compiled = compile_machine(whole, self.keys, 1)
-        _check_answers(self.compiled, problem)
+        _check_answers(self.compiled, problem, self.samples)
         self.mask = self.compiled.mask
         cycles = max(sample.cycles for sample in self.samples)
         arrays = [self.compiled.encode(sample.streams, cycles) for sample in self.samples]
@@ -69,6 +70,17 @@ class Task:
         self._counts = jnp.asarray(~np.isnan(target), jnp.result_type(float))
         self._target = jnp.asarray(np.nan_to_num(target), jnp.result_type(float))
         self._scale = float(jnp.sum(self._target**2)) or 1.0
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells one task from another: the links, the neuron types by name, the strings and their right answers."""
+        digest = hashlib.sha256()
+        machine = self.compiled.machine
+        digest.update(repr([(name, kind.name) for name, kind in machine.neurons.items()]).encode())
+        digest.update(repr(sorted(str(link) for link in machine.links())).encode())
+        for leaf in jax.tree.leaves((self._data, self._target, self._counts)):
+            digest.update(np.asarray(leaf).tobytes())
+        return digest.hexdigest()[:16]
 
     def start(self, key: Any, scale: float = 0.01) -> Weights:
         """Initial weights, ``scale * N(0, 1)``."""
@@ -121,19 +133,19 @@ class Task:
         if penalty not in PENALTIES:
             raise LabError(one_of("penalty", penalty, PENALTIES))
         mask = self.mask if mask is None else mask
-        numbers = jnp.asarray(steps), jnp.asarray(rate), jnp.maximum(jnp.asarray(l1), 1e-30)
+        numbers = jnp.asarray(steps), jnp.maximum(jnp.asarray(rate), 1e-30), jnp.maximum(jnp.asarray(l1), 1e-30)
         if penalty == "gates":
             return self._gates_jitted(weights, mask, *numbers, jax.random.key(0) if key is None else key)
         return self._descend_jitted(weights, mask, *numbers, penalty=penalty, cycles=cycles)
 
     def removal_errors(self, weights: Weights) -> Weights:
         """The error with each link taken away, one at a time; infinite where there is none. Shaped as the weights."""
-        flat = _flat(weights)
-        live = np.nonzero(flat)[0]
-        places = np.concatenate([live, np.zeros(len(flat) - len(live), int)])
-        result = np.full(len(flat), np.inf)
+        array = flat(weights)
+        live = np.nonzero(array)[0]
+        places = np.concatenate([live, np.zeros(len(array) - len(live), int)])
+        result = np.full(len(array), np.inf)
         result[live] = np.asarray(self._removals_jitted(weights, jnp.asarray(places), jnp.asarray(len(live))))[: len(live)]
-        return _like(result, weights)
+        return unflat(result, weights)
 
     def saliency(self, weights: Weights) -> Weights:
         """``w^2 * mean over strings of g^2`` with g the gradient of one string's error: twice what taking the link away
@@ -211,12 +223,12 @@ class Task:
         return _times(_times(weights, [stretched(x) for x in openness]), mask)
 
     def _removals(self, weights: Weights, places: jax.Array, count: jax.Array) -> jax.Array:
-        flat, unravel = jax.flatten_util.ravel_pytree(weights)
+        array, unravel = jax.flatten_util.ravel_pytree(weights)
 
         def one(i: jax.Array, errors: jax.Array) -> jax.Array:
-            return errors.at[i].set(self._error(unravel(flat.at[places[i]].set(0.0))))
+            return errors.at[i].set(self._error(unravel(array.at[places[i]].set(0.0))))
 
-        return jax.lax.fori_loop(0, count, one, jnp.zeros(len(flat)))
+        return jax.lax.fori_loop(0, count, one, jnp.zeros(len(array)))
 
     def _fisher(self, weights: Weights) -> Weights:
         def one(data: Arrays, target: jax.Array, counts: jax.Array) -> Weights:
@@ -266,6 +278,8 @@ class HeldOut:
 
     def __init__(self, problem: Problem, machine: Machine, samples: Sequence[Sample] | None = None):
         samples = problem.heldout() if samples is None else list(samples)
+        if not samples:
+            raise LabError("no strings to be tested on")
         with jax.enable_x64(True):
             self._parts = [
                 _part(machine, [sample for sample in samples if sample.letters == letters])
@@ -311,7 +325,7 @@ def _largest_errors(compiled: Compiled, weights: Weights, data: Arrays, target: 
         data, target, begins = chunk
         arrived, carry = compiled.run_on(weights, data, jax.tree.map(lambda x: jnp.where(begins, 0.0, x), carry))
         error = jnp.where(jnp.isnan(target), 0.0, jnp.abs(arrived[0][:, 0] - target))
-        return carry, jnp.nan_to_num(jnp.max(error), nan=jnp.inf)
+        return carry, jnp.nan_to_num(jnp.max(error), nan=jnp.inf, posinf=jnp.inf)
 
     return jax.lax.scan(one, compiled.nothing({b: x[0] for b, x in data.items()}), (data, target, first))[1]
 
@@ -332,8 +346,11 @@ def _all_keys(samples: Sequence[Sample]) -> dict[str, Stream]:
     return {name: values([from_paths(keys.items())]) for name, keys in found.items()}
 
 
-def _check_answers(compiled: Compiled, problem: Problem) -> None:
+def _check_answers(compiled: Compiled, problem: Problem, samples: Sequence[Sample]) -> None:
     wanted = [("output", name) for name in problem.answers]
+    for sample in samples:
+        if len(sample.target) != len(wanted):
+            raise LabError(f"a string with {len(sample.target)} answers: the problem asks for {len(wanted)}")
     if list(compiled.answers) != wanted:
         raise LabError(f"the network answers {compiled.answers}, the problem asks for {tuple(wanted)}")
 
@@ -346,10 +363,21 @@ def _times(one: Weights, other: Weights) -> Weights:
     return [x * y for x, y in zip(one, other, strict=True)]
 
 
-def _flat(weights: Weights) -> np.ndarray:
+def flat(weights: Weights) -> np.ndarray:
+    """All weights in one array."""
     return np.concatenate([np.asarray(w).ravel() for w in weights])
 
 
-def _like(flat: np.ndarray, weights: Weights) -> Weights:
-    parts = np.split(flat, np.cumsum([w.size for w in weights])[:-1])
-    return [jnp.asarray(part.reshape(w.shape), w.dtype) for part, w in zip(parts, weights, strict=True)]
+def unflat(array: np.ndarray, like: Weights) -> Weights:
+    """The inverse of :func:`flat`, in the shapes and the precision of other weights."""
+    parts = np.split(array, np.cumsum([w.size for w in like])[:-1])
+    return [jnp.asarray(part.reshape(w.shape), w.dtype) for part, w in zip(parts, like, strict=True)]
+
+
+def random_key(key: Any) -> Any:
+    """A JAX key, of a seed from 0 to 2^32 - 1 or as it is. Raises :class:`~dmmlab.errors.LabError` for anything else."""
+    if isinstance(key, int | np.integer) and not isinstance(key, bool) and 0 <= key < 2**32:
+        return jax.random.key(int(key))
+    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+        return key
+    raise LabError(f"key {describe(key)}: expected a JAX key, or a seed from 0 to 2^32 - 1")

@@ -1,5 +1,7 @@
 """Problems: right answers worked out by hand, and machines that are known to give them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,13 @@ def test_known_machines_are_exact(name):
     assert HeldOut(problem, machine, samples).worst(wrong) > 0.1
 
 
+def test_a_machine_as_the_target_of_numbers():
+    machine = Machine.build({"output.answer": {"left.char": 1.0, "right.char": 1.0}}, PROBLEMS["sum"].network.neurons)
+    imitated = replace(PROBLEMS["sum"], target=machine)
+    for one, other in zip(imitated.training(2), PROBLEMS["sum"].training(2), strict=True):
+        assert np.array_equal(one.target, other.target)
+
+
 def test_a_problem_of_a_readers_own():
     def vowels(stream):
         count = 0
@@ -134,6 +143,16 @@ def test_bad_problems_are_told():
         Problem("?", lambda stream: stream, delay=0)
     with pytest.raises(LabError, match=r"answers of shape \(1, 39\): expected \(1, 40\)"):
         Problem("?", lambda stream: list(range(len(stream) - 1))).training(0)
+    with pytest.raises(LabError, match="not finite in cycle 0"):
+        Problem("?", lambda stream: (float("nan") for v in stream)).training(0)
+    with pytest.raises(LabError, match="the target must yield numbers"):
+        Problem("?", lambda stream: ("a" for v in stream)).training(0)
+    with pytest.raises(LabError, match="draw gave 3 items: expected"):
+        Problem("?", lambda stream: stream, lambda rng, letters, size: [{}] * 3).training(0)
+    with pytest.raises(LabError, match="0 letters"):
+        PROBLEMS["characters"].training(0, letters=0)
+    with pytest.raises(LabError, match=r"lengths \(0,\)"):
+        PROBLEMS["characters"].heldout(lengths=(0,))
     odd = Problem("?", lambda stream: (0.0 for _ in stream), answers=("a", "b"))
     with pytest.raises(LabError, match=r"answers of shape \(1, 40\): expected \(2, 40\)"):
         odd.training(0)
@@ -142,6 +161,8 @@ def test_bad_problems_are_told():
 def test_a_task_wants_a_network_that_answers_the_problem():
     with pytest.raises(LabError, match="the network answers"):
         Task(PROBLEMS["characters"], PROBLEMS["duplicates"].network)
+    with pytest.raises(LabError, match="a string with 1 answers: the problem asks for 2"):
+        Task(PROBLEMS["duplicates"], samples=PROBLEMS["characters"].training(0))
     with pytest.raises(LabError, match="no strings"):
         Task(PROBLEMS["characters"], samples=[])
     assert isinstance(PROBLEMS["sum"].network.neurons["output"], NeuronType)

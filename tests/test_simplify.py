@@ -5,12 +5,12 @@ import pytest
 from hypothesis import assume, given, settings
 from machine_strategies import machines
 
-from dmmlab import Machine
+from dmmlab import Machine, NeuronType
 from dmmlab.detectors import handcrafted, published
 from dmmlab.engine import RunError, answers
 from dmmlab.simplify import above, canonical, merged, rounded, same, shortcuts, without_idle_links
 from dmmlab.streams import characters
-from dmmlab.vvalues import paths
+from dmmlab.vvalues import paths, scale
 
 CYCLES = 12
 
@@ -110,9 +110,58 @@ def test_two_neurons_that_do_the_same_become_one():
     assert smaller.soft["output"] == {"dict-1": {"norm-2-1": {"norm": 3.0}}}
 
 
+def test_a_memory_in_two_halves_becomes_one_link():
+    halves = {"accum.dict-1": {"accum.dict": 0.5}, "accum.dict-2": {"accum.dict": 0.5, "input.char": 2.0}}
+    machine = Machine.build(
+        {**halves, "output.dict-1": {"accum.dict": 1.0}},
+        hard={"input.timer": {"timer.timer": 1.0}, "timer.timer": {"timer.timer": 1.0}},
+    )
+    simple = canonical(machine)
+    assert simple.soft["accum"] == {"dict-1": {"accum": {"dict": 1.0}}, "dict-2": {"input": {"char": 1.0}}}
+    assert_same_answers(machine, simple, characters("ab"))
+
+
 def test_links_on_which_nothing_flows():
     machine = handcrafted().link("compare.dict-1", "input.char", 0.3).link("compare.dict-1", "accum.dict", 2.0)
     assert without_idle_links(machine, characters("ab."), 40) == handcrafted()
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard"),
+    [
+        ({"norm.dict": {"const_1.const_1": -1.0}, "output.dict-1": {"norm.norm": 1.0}}, {"norm.dict": {"norm.norm": 0.5}}),
+        (
+            {"dot.dict-1": {"const_1.const_1": 0.5}, "dot.dict-2": {"const_1.const_1": 2.0}, "output.dict-1": {"dot.dot": 1.0}},
+            {"dot.dict-1": {"dot.dot": 0.5}},
+        ),
+        (
+            {
+                "compare.dict-1": {"const_1.const_1": -1.0},
+                "compare.dict-2": {"compare.true": 0.5},
+                "output.dict-1": {"compare.true": 1.0, "compare.false": 3.0},
+            },
+            {"compare.dict-1": {"compare.true": 0.5}},
+        ),
+    ],
+)
+def test_loops_of_hard_links_are_left_alone(soft, hard):
+    machine = Machine.build(soft, hard=hard | {"timer.timer": {"timer.timer": 1.0}, "input.timer": {"timer.timer": 1.0}})
+    assert_same_answers(machine, canonical(machine), characters("ab"))
+
+
+def test_a_constant_behind_a_hard_link_is_not_idle():
+    machine = Machine.build(
+        {"output.dict-1": {"norm.norm": 1.0}}, ["input", "eos", "norm", "output"], hard={"norm.dict": {"eos.char": 1.0}}
+    )
+    assert without_idle_links(machine, characters("a"), 1) == machine
+
+
+def test_sameness_looks_at_functions_not_at_names():
+    double, triple = (NeuronType("scale", ("x",), ("y",), lambda v, a=a: scale(a, v)) for a in (2.0, 3.0))
+    soft = {"scale.x": {"input.char": 1.0}, "output.dict-1": {"scale.y": 1.0}}
+    one, other = (Machine.build(soft, {**handcrafted().neurons, "scale": kind}).live() for kind in (double, triple))
+    assert same(one, one)
+    assert not same(one, other)
 
 
 def test_a_chain_becomes_a_direct_link():

@@ -39,6 +39,14 @@ def test_the_sum_of_two_numbers_is_two_links(found):
     assert found.verdict == "2 links, all of weight 1 or -1, exact on all strings it has not seen"
 
 
+def test_a_machine_that_does_not_read_its_input_is_written_all_the_same(tmp_path):
+    hasty = Settings(starts=1, rounds=1, rate=0.3, fit_steps=3, ramp_steps=40, cool_steps=2, retrain_steps=2, finish_steps=2)
+    result = run("running-maximum", 0, tmp_path / "run", settings=hasty)
+    assert not result["exact"]
+    assert (tmp_path / "run" / "circuit.svg").exists()
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
+
+
 def test_traces_tell_every_cut(found):
     table = found.trace()
     assert list(table.columns) == [*Event._fields, "start"]
@@ -72,7 +80,7 @@ def test_each_phase_alone():
     assert count(weights) == 2
     verdict = round_off(task, task.machine(weights))
     assert verdict.exact
-    assert np.array_equal(flat(unflat(flat(weights), task)), flat(weights))
+    assert np.array_equal(flat(unflat(flat(weights), weights)), flat(weights))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +92,12 @@ def test_alternatives(other):
 
 
 def test_unknown_settings():
+    with pytest.raises(LabError, match="starts 0: expected a whole number"):
+        Settings(starts=0)
+    with pytest.raises(LabError, match="rate 0"):
+        Settings(rate=0)
+    with pytest.raises(LabError, match="key -1: expected a JAX key, or a seed"):
+        synthesize(PROBLEMS["sum"], key=-1)
     with pytest.raises(LabError, match="unknown score 'magnitud'; did you mean 'magnitude'"):
         Settings(score="magnitud")
 
@@ -98,6 +112,12 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
         run("sum", 5, tmp_path / "a", settings=QUICK)
     with pytest.raises(LabError, match="unknown problem 'summ'; did you mean 'sum'"):
         run("summ", 5, tmp_path / "b")
+    with pytest.raises(LabError, match="holds no run to go on with"):
+        run("sum", 5, tmp_path / "b", resume=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "machine.json").write_text("mine")
+    with pytest.raises(LabError, match="is not empty"):
+        run("sum", 5, tmp_path / "mine")
     (tmp_path / "a" / "start-00.npz").write_bytes((tmp_path / "a" / "start-00.npz").read_bytes()[:100])
     with pytest.raises(LabError, match=r"start-00\.npz: not a file of arrays"):
         run("sum", 5, tmp_path / "a", resume=True, settings=QUICK)
@@ -122,6 +142,10 @@ def test_embedding_keeps_the_function_and_the_links():
     machine = embed(handcrafted(), network)
     assert same(machine, handcrafted())
     assert set(machine.neurons) == set(network.neurons)
+    with pytest.raises(LabError, match="neuron 'eos': the network has another one of that name"):
+        embed(handcrafted("!"), network)
+    with pytest.raises(LabError, match="hard links are not those that the network has there"):
+        embed(handcrafted().unlink("accum.dict-1", "accum.dict"), network)
     loop = handcrafted().link("norm.dict", "compare.true", 1.0)
     with pytest.raises(LabError, match="loop"):
         embed(loop, network)
@@ -157,7 +181,7 @@ def test_repair():
 def test_the_handcrafted_detector_is_found():
     found = synthesize(PROBLEMS["duplicates"], key=11)
     assert same(found.machine, handcrafted())
-    assert found.verdict == "8 links, all of weight 1 or -1, exact: this is the handcrafted machine"
+    assert found.verdict == "8 links, all of weight 1 or -1, exact: this is the handcrafted detector"
     assert found.best.heldout_max_abs_error == 0.0
 
 
