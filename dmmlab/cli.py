@@ -6,23 +6,19 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .arguments import Parser, whole_number
+from .arguments import command_line
 from .errors import LabError, one_of
 from .machine import Machine
 from .streams import Stream, symbols
 from .vvalues import VValue
 
-WHOLE = whole_number(1, 10_000_000)
-MACHINE_HELP = "a machine's JSON file, or 'handcrafted' or 'published' for the duplicate detectors of the journal"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0, 1 if a notebook failed, 2 for bad usage or input."""
-    options = _parser().parse_args(arguments)
+    options = command_line(COMMANDS).parse_args(arguments)
     try:
         return options.command(options)
     except LabError as error:
@@ -245,171 +241,12 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, allow_nan=False))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="dmmlab",
-        description="The DMM synthesis lab journal: run, test and draw machines; execute the journal.",
-    )
-    parser.add_argument("--version", action="version", version=f"dmmlab {version('dmmlab')}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def command(name: str, function: Any, summary: str, description: str = "") -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=summary, description=description or f"{summary[0].upper()}{summary[1:]}.")
-        sub.set_defaults(command=function, name=name)
-        sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-        return sub
-
-    def reads_string(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
-        sub.add_argument("--string", required=True, metavar="S", help="what the machine reads; the last character repeats")
-        sub.add_argument(
-            "--cycles",
-            type=WHOLE,
-            metavar="T",
-            help="how many cycles (default: 20 after the last character's turn)",
-        )
-        sub.add_argument(
-            "--period",
-            type=WHOLE,
-            default=10,
-            metavar="P",
-            help="one character every P cycles (default: 10)",
-        )
-        sub.add_argument("--words", action="store_true", help="read the string word by word, split at white space")
-
-    sub = command(
-        "run",
-        _run,
-        "run a machine on a string and print what arrives at its output in each cycle",
-    )
-    reads_string(sub)
-    sub.add_argument(
-        "--engine", choices=["tree", "compiled"], default="tree", help="what computes (default: tree, the reference)"
-    )
-
-    sub = command(
-        "test",
-        _test,
-        "measure how well a machine imitates the handcrafted duplicate detector",
-        "Runs a machine beside the handcrafted duplicate detector, in single precision as in 2022, and prints the sum "
-        "of squared errors over both outputs and all cycles, the largest squared error, and the number of soft links.",
-    )
-    reads_string(sub)
-
-    sub = command(
-        "replay",
-        _replay,
-        "repeat a training run of 2022 from its seed",
-        "Repeats the first steps of a training run of 2022 from its seed, and prints the losses before regularization.",
-    )
-    sub.add_argument(
-        "run",
-        metavar="RUN",
-        help="first-feedforward-run, feedforward-run-1.1, feedforward-run-2, feedforward-run-3, "
-        "compare-free, recurrent or recurrent-with-id",
-    )
-    sub.add_argument("--steps", type=WHOLE, default=100, metavar="N", help="how many steps (default: 100)")
-    sub.add_argument(
-        "--gradients",
-        choices=["journal-2022", "exact"],
-        default="journal-2022",
-        help="as truncated as they were in 2022, which follows the published logs (default), or exact",
-    )
-
-    sub = command(
-        "bench",
-        _bench,
-        "measure the compiled machines, with peers beside them",
-        "Runs the benchmarks and prints a table: medians, in milliseconds, and ratios to peers on the same work.",
-    )
-    sub.add_argument(
-        "names",
-        nargs="*",
-        metavar="NAME",
-        help="step, gradient, streams, batches, starts, recurrent, specialised, trees, pytorch, memory (default: all)",
-    )
-
-    sub = command(
-        "synthesize",
-        _synthesize,
-        "find a small exact machine for a problem, unattended",
-        "Trains networks to answer a problem, prunes and simplifies them, and keeps the smallest machine that is exact on "
-        "strings it has not seen. Writes the machine, its circuit, and what was tried, into a folder. If none is exact it "
-        "says so, and writes the best there is.",
-    )
-    sub.add_argument(
-        "problem",
-        metavar="PROBLEM",
-        help="duplicates, characters, words, sentences, repetition, longest-run, margin, running-maximum, sum, difference, "
-        "bracket-depth or seen-before",
-    )
-    sub.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="K", help="(default: 0)")
-    sub.add_argument("--out", required=True, metavar="DIR", help="the folder to write into, one for each run")
-    sub.add_argument("--resume", action="store_true", help="go on with the run in that folder, where it was interrupted")
-    sub.add_argument(
-        "--starts", type=whole_number(1, 1000), default=8, metavar="N", help="starts from other random weights (default: 8)"
-    )
-    sub.add_argument(
-        "--penalty",
-        choices=["proximal", "gradient", "gates", "none"],
-        default="proximal",
-        help="how weights are driven to zero (default: proximal)",
-    )
-    sub.add_argument(
-        "--score",
-        choices=["magnitude", "saliency", "removal"],
-        default="magnitude",
-        help="which links are cut first (default: magnitude)",
-    )
-    sub.add_argument("--neurons-first", action="store_true", help="cut whole neurons before single links")
-    sub.add_argument("--regrow", type=whole_number(0, 100), default=0, metavar="N", help="regrow links N times (default: 0)")
-
-    sub = command("draw", _draw, "draw a machine as a circuit diagram")
-    sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
-    sub.add_argument(
-        "out",
-        metavar="OUT",
-        help="the file to write: its ending, .svg .pdf .png .eps or .gv, says the format",
-    )
-    sub.add_argument("--live", action="store_true", help="leave out links and neurons that cannot influence the output")
-    sub.add_argument(
-        "--hide",
-        action="append",
-        default=[],
-        metavar="NEURON",
-        help="leave out a neuron, such as timer; may be repeated",
-    )
-    sub.add_argument("--digits", type=whole_number(0, 9), default=2, metavar="N", help="decimals of the weights (default: 2)")
-    sub.add_argument(
-        "--dpi", type=whole_number(10, 2400), default=300, metavar="N", help="dots per inch of a PNG (default: 300)"
-    )
-
-    sub = command(
-        "journal",
-        _journal,
-        "execute the notebooks of the journal, in order",
-        "Executes the journal with papermill, in order, or the notebooks that are named. Writes executed notebooks, "
-        "an HTML page of each, and the figures. Stops with exit status 1 at a cell that fails, and shows it.",
-    )
-    sub.add_argument(
-        "notebooks",
-        nargs="*",
-        metavar="NOTEBOOK",
-        help="a path, or how a notebook's name begins, such as 03 (default: all)",
-    )
-    sub.add_argument(
-        "-p",
-        dest="parameter",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="set a notebook's parameter; may be repeated",
-    )
-    sub.add_argument("--out", default="build/journal", metavar="DIR", help="where to write (default: build/journal)")
-    sub.add_argument(
-        "--update",
-        action="store_true",
-        help="also store the outputs in the notebooks themselves, and the figures in figures/",
-    )
-    return parser
+COMMANDS = {
+    "run": _run,
+    "test": _test,
+    "replay": _replay,
+    "bench": _bench,
+    "synthesize": _synthesize,
+    "draw": _draw,
+    "journal": _journal,
+}

@@ -26,8 +26,8 @@ import numpy as np
 
 from .errors import LabError, one_of
 from .files import read_json, write_json
-from .neurons import TYPES, NeuronType, Port, constants
-from .vvalues import Number, VValue, add, check, describe, from_paths, paths, show_path
+from .neurons import TYPES, NeuronType, Port, type_as_data, types_from_data
+from .vvalues import Number, VValue, add, check, describe, paths, show_path
 
 FORMAT = "dmmlab machine 1"
 
@@ -121,7 +121,7 @@ class Machine:
         names = tree.get("neurons")
         if not isinstance(names, dict):
             raise MachineError(f"neurons: expected an object of names and types, got {describe(names)}")
-        known = {kind.name: kind for kind in types} | _types_as_data(tree.get("types", {}))
+        known = {kind.name: kind for kind in types} | types_from_data(tree.get("types", {}))
         for name, kind in names.items():
             if not isinstance(kind, str) or kind not in known:
                 raise MachineError(f"{show_path(('neurons', name))}: {one_of('neuron type', str(kind), known)}")
@@ -157,7 +157,7 @@ class Machine:
         known = {kind.name: kind for kind in TYPES}
         described: dict[str, dict] = {}
         for neuron, kind in self.neurons.items():
-            about = _described(kind)
+            about = type_as_data(kind)
             usual = known.get(kind.name)
             if usual is not None and (kind == usual or (kind.function == usual.function and kind.outputs == usual.outputs)):
                 continue
@@ -274,32 +274,6 @@ def type_by_name(name: str, types: Iterable[NeuronType] = TYPES) -> NeuronType:
     if kind is None:
         raise MachineError(f"neuron {describe(name)}: {one_of('neuron type', name.split('-')[0], known)}")
     return kind
-
-
-def _described(kind: NeuronType) -> dict:
-    """A type as data, if it is one that needs no function; else nothing."""
-    if not kind.outputs:
-        return {"answers": list(kind.inputs)}
-    if not kind.inputs and not kind.reads_stream:
-        emitted = kind.activate({}).items()
-        return {"emits": {output: from_paths((path, float(x)) for path, x in paths(v)) for output, v in emitted}}
-    return {}
-
-
-def _types_as_data(tree: object) -> dict[str, NeuronType]:
-    if not isinstance(tree, dict):
-        raise MachineError(f"types: expected an object, got {describe(tree)}")
-    found = {}
-    for name, about in tree.items():
-        place = show_path(("types", name))
-        if isinstance(about, dict) and about.keys() == {"emits"} and isinstance(about["emits"], dict) and about["emits"]:
-            emitted = {output: check(v, ("types", name, "emits", output)) for output, v in about["emits"].items()}
-            found[name] = constants(name, emitted)
-        elif isinstance(about, dict) and about.keys() == {"answers"} and isinstance(about["answers"], list):
-            found[name] = NeuronType(name, tuple(about["answers"]), (), lambda *answers: ())
-        else:
-            raise MachineError(f'{place}: expected {{"emits": {{output: value}}}} or {{"answers": [names]}}')
-    return found
 
 
 def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:

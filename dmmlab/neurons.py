@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import LabError
-from .vvalues import Number, VValue, add, dot, from_paths, is_plain, max_norm, number, paths
+from .vvalues import Number, VValue, add, check, describe, dot, from_paths, is_plain, max_norm, number, paths, show_path
 
 Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
 
@@ -77,6 +77,33 @@ def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
     """The type of a neuron that has no inputs and emits these V-values in every cycle, by output."""
     result = tuple(emitted.values())
     return NeuronType(name, (), tuple(emitted), lambda: result if len(result) > 1 else result[0])
+
+
+def type_as_data(kind: NeuronType) -> dict:
+    """A type that needs no function, as JSON has it: a constant, or one that only takes answers. Nothing for all others."""
+    if not kind.outputs:
+        return {"answers": list(kind.inputs)}
+    if not kind.inputs and not kind.reads_stream:
+        emitted = kind.activate({}).items()
+        return {"emits": {output: from_paths((path, float(x)) for path, x in paths(v)) for output, v in emitted}}
+    return {}
+
+
+def types_from_data(tree: object) -> dict[str, NeuronType]:
+    """The types of ``{name: type_as_data(type)}``. Raises :class:`~dmmlab.errors.LabError`, which names the place."""
+    if not isinstance(tree, dict):
+        raise LabError(f"types: expected an object, got {describe(tree)}")
+    found = {}
+    for name, about in tree.items():
+        (key, value), *more = about.items() if isinstance(about, dict) and about else [(None, None)]
+        if key == "emits" and isinstance(value, dict) and value and not more:
+            found[name] = constants(name, {output: check(v, ("types", name, "emits", output)) for output, v in value.items()})
+        elif key == "answers" and isinstance(value, list) and not more:
+            found[name] = NeuronType(name, tuple(value), (), lambda *answers: ())
+        else:
+            place = show_path(("types", name))
+            raise LabError(f'{place}: expected {{"emits": {{output: value}}}} or {{"answers": [names]}}')
+    return found
 
 
 def clip(x: Number, low: float, high: float) -> Number:

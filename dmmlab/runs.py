@@ -1,5 +1,7 @@
 """A synthesis in a folder of its own: the machine, its trace, its circuit, and what is needed to take it up again."""
 
+import csv
+import io
 import math
 import os
 from pathlib import Path
@@ -45,8 +47,8 @@ def run(
 def _write(found: Synthesis, name: str, seed: int, folder: Path) -> dict[str, Any]:
     best, file = found.best, folder / "machine.json"
     best.machine.to_json(file)
-    write_text(folder / "starts.csv", found.frame().to_csv())
-    write_text(folder / "trace.csv", found.trace().to_csv(index=False))
+    write_text(folder / "starts.csv", _csv(found.outcomes()))
+    write_text(folder / "trace.csv", _csv(found.events()))
     result = {
         "problem": name,
         "seed": seed,
@@ -65,6 +67,14 @@ def _write(found: Synthesis, name: str, seed: int, folder: Path) -> dict[str, An
     for ending in ("svg", "pdf"):
         drawing.save_as(folder / f"circuit.{ending}")
     return result
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _or_null(x: float) -> float | None:

@@ -74,20 +74,29 @@ class Synthesis:
             return f"{about}exact: this is the {name}"
         return f"{about}exact on all strings it has not seen"
 
+    def events(self) -> list[dict[str, Any]]:
+        """What was tried in all starts, one after the other."""
+        return [{"start": start.index, **event._asdict()} for start in self.starts for event in start.trace.events]
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What came of each start, but for its machine."""
+        rows = [(start, start.verdict._asdict()) for start in self.starts if start.verdict]
+        spent = {start.index: start.trace.events[-1].seconds for start, _ in rows}
+        return [
+            {"start": s.index, **{k: v for k, v in row.items() if k != "machine"}, "seconds": spent[s.index]} for s, row in rows
+        ]
+
     def trace(self) -> "pd.DataFrame":
-        """The traces of all starts, one below the other."""
+        """:meth:`events` as a table."""
         import pandas as pd
 
-        return pd.concat([start.trace.frame().assign(start=start.index) for start in self.starts], ignore_index=True)
+        return pd.DataFrame(self.events())
 
     def frame(self) -> "pd.DataFrame":
-        """A row for each start."""
+        """:meth:`outcomes` as a table, a row for each start."""
         import pandas as pd
 
-        rows = [
-            {"start": s.index, **s.verdict._asdict(), "seconds": s.trace.events[-1].seconds} for s in self.starts if s.verdict
-        ]
-        return pd.DataFrame(rows).drop(columns="machine").set_index("start")
+        return pd.DataFrame(self.outcomes()).set_index("start")
 
 
 def synthesize(

@@ -8,9 +8,10 @@ import pytest
 from dmmlab import Machine
 from dmmlab.engine import answers
 from dmmlab.errors import LabError
+from dmmlab.heldout import HeldOut
 from dmmlab.neurons import NeuronType
 from dmmlab.problems import LENGTHS, PROBLEMS, Problem
-from dmmlab.tasks import HeldOut, Task
+from dmmlab.tasks import Task
 from dmmlab.vvalues import number
 
 

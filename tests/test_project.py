@@ -17,7 +17,7 @@ MODULES = sorted((PROJECT / "dmmlab").glob("*.py"))
 FLOORS = [
     "errors", "files", "blocks", "vvalues", "neurons", "machine", "streams", "engine", "detectors",
     "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "seeds", "replay",
-    "problems", "tasks", "simplify", "phases", "synthesis", "repair", "timing", "bench_torch", "bench_synthesis", "bench",
+    "problems", "heldout", "tasks", "simplify", "phases", "synthesis", "repair", "timing", "bench_torch", "bench_synthesis", "bench",
     "graphics", "circuits", "runs", "views", "plots", "journal", "__init__", "arguments", "cli", "__main__",
 ]  # fmt: skip
 

@@ -49,7 +49,7 @@ def test_a_machine_that_does_not_read_its_input_is_written_all_the_same(tmp_path
 
 def test_traces_tell_every_cut(found):
     table = found.trace()
-    assert list(table.columns) == [*Event._fields, "start"]
+    assert list(table.columns) == ["start", *Event._fields]
     assert set(table.phase) >= {"fit", "sparsify", "prune", "finish"}
     for start in found.starts:
         events = start.trace.events
