@@ -4,6 +4,8 @@ A step is one of :meth:`dmmlab.tasks.Task.descend` for the duplicate detector: 1
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,7 +30,6 @@ def starts() -> Iterator[Row]:
     def one(ws: list) -> list:
         return task._descend(ws, task.mask, steps, rate, l1, penalty="proximal")
 
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     loop, vmapped = jax.jit(lambda ws: jax.lax.map(one, ws)), jax.jit(jax.vmap(one))
     in_turn, first = median(lambda: [task.descend(ws, STEPS, *SPANS) for ws in weights], STEPS * STARTS, 3)
     peers = {
@@ -37,15 +38,26 @@ def starts() -> Iterator[Row]:
     }
     for peer, theirs in peers.items():
         yield row("synthesis, step of a start, one after the other", in_turn, peer, theirs, compile_s=first)
-    if len(cores) < (os.cpu_count() or 1) and cores:
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        side_by_side, _ = median(
-            lambda: list(pool.map(lambda ws: jax.block_until_ready(task.descend(ws, STEPS, *SPANS)), weights)),
-            STEPS * STARTS,
-            3,
-        )
-    if cores:
-        os.sched_setaffinity(0, cores)
+    both = subprocess.run([sys.executable, "-m", "dmmlab.bench_synthesis"], capture_output=True, text=True, timeout=600)
+    alone, side_by_side = (float(text) for text in both.stdout.split())
     note = f"{os.cpu_count()} threads on {os.cpu_count()} cores"
-    yield row("synthesis, step of a start, side by side", side_by_side, "one after the other", in_turn, note=note)
+    yield row("synthesis, step of a start, side by side", side_by_side, "one after the other", alone, note=note)
+
+
+def _side_by_side() -> tuple[float, float]:
+    """Seconds of a step of a start, one after the other and side by side, on all cores."""
+    task = Task(PROBLEMS["duplicates"])
+    weights = [task.start(jax.random.key(i)) for i in range(STARTS)]
+
+    def one(ws: list) -> list:
+        return jax.block_until_ready(task.descend(ws, STEPS, *SPANS))
+
+    in_turn, _ = median(lambda: [one(ws) for ws in weights], STEPS * STARTS, 5)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return in_turn, median(lambda: list(pool.map(one, weights)), STEPS * STARTS, 5)[0]
+
+
+if __name__ == "__main__":
+    if hasattr(os, "sched_setaffinity"):  # the benchmarks keep to one core, and JAX's threads to that of their process
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    print(*_side_by_side())
