@@ -16,7 +16,7 @@ from dmmlab.engine import RunError, answers
 from dmmlab.layout import LayoutError, lay_out
 from dmmlab.networks import feedforward, recurrent_2022
 from dmmlab.neurons import TIMER, TYPES_2022
-from dmmlab.streams import characters, symbols, values
+from dmmlab.streams import Stream, characters, symbols, values
 from dmmlab.vvalues import add, dot, max_norm, number, paths, scale
 
 CYCLES = 6
@@ -81,6 +81,37 @@ def test_both_schedules_agree(case):
         (a, da), (b, db) = (compiled_results(machine, stream, schedule) for schedule in ("time-parallel", "scan"))
         assert max(gap(x, y) for x, y in zip(a, b, strict=True)) <= 1e-12
         assert gap(da, db) <= 1e-12
+
+
+@pytest.mark.slow
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@given(machines())
+def test_many_strings_at_once_are_each_as_alone(case):
+    """Values, gradients and chunks with an axis of strings, against one string after the other."""
+    machine, stream = case
+    others = [stream, Stream({t + 1: v for t, v in stream.events.items()}), Stream({})]
+    with jax.enable_x64(True):
+        compiled = compile_machine(machine, stream, CYCLES)
+        each = [compiled.encode(one, CYCLES) for one in others]
+        together = {b: jnp.stack([data[b] for data in each], axis=2) for b in each[0]}
+
+        def loss(weights, data):
+            answers = compiled.run(weights, data)
+            return 0.5 * sum(jnp.sum(array**2) for array in answers.values()), answers
+
+        differentiate = jax.jit(jax.grad(loss, has_aux=True))
+        gradient, answers = differentiate(compiled.weights(), together)
+        alone = [differentiate(compiled.weights(), data) for data in each]
+        in_chunks = compiled.run_in_chunks(compiled.weights(), together, chunk=4)
+        for b in answers:
+            expected = jnp.stack([one[b] for _, one in alone], axis=2)
+            size = 1 + float(jnp.max(jnp.abs(expected), initial=0.0))
+            np.testing.assert_allclose(answers[b] / size, expected / size, atol=1e-12)
+            np.testing.assert_allclose(in_chunks[b] / size, expected / size, atol=1e-12)
+        for got, *wanted in zip(gradient, *(g for g, _ in alone), strict=True):
+            total = sum(wanted)
+            size = 1 + float(jnp.max(jnp.abs(total), initial=0.0))
+            np.testing.assert_allclose(got / size, total / size, atol=1e-12)
 
 
 @pytest.mark.parametrize("machine", [handcrafted(), published()], ids=["handcrafted", "published"])

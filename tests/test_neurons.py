@@ -3,7 +3,7 @@ import pytest
 from jax.test_util import check_grads
 
 from dmmlab.errors import LabError
-from dmmlab.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID, NORM, OUTPUT, TIMER, NeuronType, constant
+from dmmlab.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID, NORM, OUTPUT, PRODUCT, TIMER, NeuronType, constant
 from dmmlab.vvalues import NUMBER, paths
 
 
@@ -62,3 +62,10 @@ def test_a_function_must_return_one_result_for_each_output():
 
 def test_constants():
     assert constant("pi", "value", {"pi": 3.14}).activate({}) == {"value": {"pi": 3.14}}
+
+
+def test_product_is_of_what_both_have():
+    assert PRODUCT.activate({"dict-1": {"a": 2.0, "b": 3.0}, "dict-2": {"b": 4.0, "c": 5.0}}) == {"dict": {"b": 12.0}}
+    assert PRODUCT.activate({"dict-1": {"a": {"x": 2.0}}, "dict-2": {"a": {"x": 0.5}}}) == {"dict": {"a": {"x": 1.0}}}
+    assert PRODUCT.activate({"dict-1": 2.0, "dict-2": 3.0}) == {"dict": 6.0}
+    assert PRODUCT.activate({"dict-1": 2.0}) == {"dict": {}}
