@@ -64,11 +64,11 @@ class Synthesis:
     def verdict(self) -> str:
         """What the machine is, in words."""
         best, target = self.best, self.problem.target
-        sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
-        kind = "all of weight 1 or -1" if sizes == {1.0} else "weights small fractions"
-        about = f"{best.links} links, " + (f"{kind}, " if best.rounded else "")
         if not best.exact:
             return f"{best.links} links, not exact: off by up to {best.heldout_max_abs_error:.3g} on strings it has not seen"
+        sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
+        kind = "all of weight 1 or -1, " if sizes == {1.0} else "weights small fractions, " if best.rounded and sizes else ""
+        about = f"{best.links} links, {kind}"
         if isinstance(target, Machine) and same(best.machine, target):
             name = "handcrafted detector" if same(target, handcrafted()) else "machine to be imitated"
             return f"{about}exact: this is the {name}"
