@@ -74,16 +74,16 @@ class Compiled:
         tree = self.machine.soft if soft is None else soft
         matrices = [np.zeros(stage.exists.shape) for stage in self.stages]
         for path, weight in paths(tree):
-            if path not in self._places:
+            if path not in self.places:
                 raise LayoutError(f"{'/'.join(path)}: the compiled machine has no such link; compile one that has it")
-            s, r, c = self._places[path]
+            s, r, c = self.places[path]
             matrices[s][r, c] = weight
         return [_in_working_precision(matrix) for matrix in matrices]
 
     def soft(self, weights: Weights) -> VValue:
         """Matrices as soft links; weights that are zero are no links."""
         arrays = [np.asarray(matrix).tolist() for matrix in weights]
-        return trim(from_paths((path, arrays[s][r][c]) for path, (s, r, c) in self._places.items()))
+        return trim(from_paths((path, arrays[s][r][c]) for path, (s, r, c) in self.places.items()))
 
     @property
     def mask(self) -> Weights:
@@ -182,8 +182,8 @@ class Compiled:
         return jax.jit(self.run)
 
     @cached_property
-    def _places(self) -> dict[tuple[str, ...], tuple[int, int, int]]:
-        """Where each soft link lies: stage, row, column."""
+    def places(self) -> dict[tuple[str, ...], tuple[int, int, int]]:
+        """Where each soft link, a path in the network matrix, lies: stage, row, column."""
         places = {}
         for s, stage in enumerate(self.stages):
             rows, columns = all_ports(stage.rows), all_ports(stage.columns)

@@ -84,7 +84,7 @@ class Event(NamedTuple):
     """One entry of a trace."""
 
     phase: str
-    tried: str  # what was cut, or trained
+    tried: str  # what was cut: a link, so many links, or the neurons that were left out
     links: int  # soft links of the machine that came of it
     error: float  # of that machine, on the strings to learn from
     accepted: bool
@@ -302,7 +302,7 @@ def _try_cut(
     array[list(cut)] = 0.0
     shorter = tidy(task, _retrain(task, unflat(array, weights), settings), settings.threshold)
     accepted = _acceptable(task, weights, shorter, settings)
-    trace.add(task, "prune", name or f"{len(cut)} links", shorter, accepted)
+    trace.add(task, "prune", name or (task.links[int(cut[0])] if len(cut) == 1 else f"{len(cut)} links"), shorter, accepted)
     return shorter, accepted
 
 

@@ -152,6 +152,16 @@ class Task:
         return self._saliency_jitted(weights)
 
     @cached_property
+    def links(self) -> dict[int, str]:
+        """The soft links by their place in :func:`flat` weights, as ``to.input <- from.output``."""
+        shapes = [stage.exists.shape for stage in self.compiled.stages]
+        starts = np.cumsum([0, *(rows * columns for rows, columns in shapes)])
+        return {
+            int(starts[s] + row * shapes[s][1] + column): f"{to}.{into} <- {source}.{output}"
+            for (to, into, source, output), (s, row, column) in self.compiled.places.items()
+        }
+
+    @cached_property
     def heldout(self) -> HeldOut:
         """The strings to be tested on."""
         return HeldOut(self.problem, self.compiled.machine)

@@ -60,6 +60,7 @@ def test_traces_tell_every_cut(found):
     rejected = table[~table.accepted]
     assert len(rejected) > 0
     assert set(rejected.phase) <= {"prune", "shorten"}
+    assert "output.answer <- left.char" in set(rejected.tried)
     assert len(found.frame()) == 2
 
 

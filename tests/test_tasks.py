@@ -79,6 +79,12 @@ def test_removal_errors_are_those_of_removing(task, weights):
         assert worth[place] == pytest.approx(task.error(without), rel=1e-4)
 
 
+def test_links_by_their_place(task, weights):
+    array, machine = flat(weights), task.machine(weights)
+    by_name = {str(link): link.weight for link in machine.links() if not link.hard}
+    assert {name: array[place] for place, name in task.links.items() if array[place]} == pytest.approx(by_name)
+
+
 def test_saliency_is_the_mean_square_of_the_gradient_of_each_string(task, weights):
     found = flat(task.saliency(weights))
     total = np.zeros_like(found)
