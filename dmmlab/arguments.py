@@ -148,12 +148,17 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub.add_argument("--neurons-first", action="store_true", help="cut whole neurons before single links")
     sub.add_argument("--regrow", type=whole_number(0, 100), default=0, metavar="N", help="regrow links N times (default: 0)")
 
-    sub = command("draw", "draw a machine as a circuit diagram")
+    sub = command(
+        "draw",
+        "draw a machine as a circuit diagram",
+        "Draws a machine: as a circuit; as a layered bundle if it has more than 200 links; as a matrix; or two machines side "
+        "by side, with what differs marked.",
+    )
     sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
     sub.add_argument(
         "out",
         metavar="OUT",
-        help="the file to write: its ending, .svg .pdf .png .eps or .gv, says the format",
+        help="the file to write: its ending, .svg .pdf .png .eps .gv or .tex (TikZ), says the format",
     )
     sub.add_argument("--live", action="store_true", help="leave out links and neurons that cannot influence the output")
     sub.add_argument(
@@ -168,11 +173,25 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "--dpi", type=whole_number(10, 2400), default=300, metavar="N", help="dots per inch of a PNG (default: 300)"
     )
 
+    sub.add_argument("--merge", action="store_true", help="one line for all links from a neuron to another")
+    sub.add_argument("--beside", metavar="MACHINE", help="another machine, drawn beside the first")
+    sub.add_argument("--as", dest="kind", choices=["circuit", "bundle", "matrix"], help="how (default: by the number of links)")
+    sub.add_argument("--title", metavar="TEXT", help="a caption")
+
+    sub = command(
+        "show",
+        "print a machine as a short program",
+        "Prints a machine as a short program, one line for each neuron, or as LaTeX equations.",
+    )
+    sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
+    sub.add_argument("--latex", action="store_true", help="as equations, for a paper (amsmath)")
+    sub.add_argument("--digits", type=whole_number(0, 17), default=2, metavar="N", help="decimals of the weights (default: 2)")
+
     sub = command(
         "journal",
         "execute the notebooks of the journal, in order",
         "Executes the journal with papermill, in order, or the notebooks that are named. Writes executed notebooks, "
-        "an HTML page of each, and the figures. Stops with exit status 1 at a cell that fails, and shows it.",
+        "a site to read them in, and the figures. Stops with exit status 1 at a cell that fails, and shows it.",
     )
     sub.add_argument(
         "notebooks",

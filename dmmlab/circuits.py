@@ -2,17 +2,27 @@
 
 A super-neuron is a box: its inputs below, its outputs above, its name between. The machine reads from the bottom,
 where the input enters, upwards; a neuron stands as many rows up as the longest way from the input has links.
-Soft links carry their weight, hard links are red. The DOT text depends on the machine alone, to the letter.
+
+Soft links carry their weight. The larger it is, the wider and darker is the line; positive ones are dark blue and end in
+an arrow, negative ones are ochre and end in a ring, which is told apart in grey and by the colour-blind. Hard links are
+red. The DOT text depends on the machine alone, to the letter.
 """
 
 import html
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import networkx as nx
 
 from .errors import one_of
 from .graphics import FONT, Drawing, DrawingError
-from .machine import Machine
+from .machine import Link, Machine
+from .vvalues import from_paths, paths
+
+POSITIVE, NEGATIVE, HARD = "#17375e", "#c77700", "#d01515"
+INK, PALE = "#000000", "#c4c4c4"
+DEAD = ("grey", "hide", "show")
 
 
 def graph(machine: Machine) -> nx.MultiDiGraph:
@@ -73,28 +83,59 @@ def layers(machine: Machine, g: nx.MultiDiGraph) -> dict[str, int]:
 def circuit(
     machine: Machine,
     *,
+    dead: str = "grey",
     only_live: bool = False,
     hide: Iterable[str] = (),
     digits: int = 2,
+    merge: bool = False,
+    cut: Machine | None = None,
     title: str | None = None,
 ) -> Drawing:
     """Draws a machine.
 
     Args:
         machine: what to draw.
-        only_live: leave out the links and neurons that cannot influence the output (:meth:`Machine.live`).
+        dead: what becomes of links and neurons that cannot influence the output (:meth:`Machine.live`): ``"grey"``,
+            ``"hide"`` or ``"show"``, as all others.
+        only_live: the same as ``dead="hide"``.
         hide: names of neurons to leave out with their links, such as ``["timer"]``.
         digits: decimals of the weights.
+        merge: one line for all links from a neuron to another, with their weights in a list.
+        cut: a larger machine, of which links were cut: they are dotted, and neurons keep their places.
         title: a caption below the drawing.
+
+    Raises :class:`~dmmlab.graphics.DrawingError` for a neuron to hide, or a ``dead``, that there is not.
     """
+    if dead not in DEAD:
+        raise DrawingError(one_of("dead", dead, DEAD))
     hide = set(hide)
     for name in hide - set(machine.neurons):
         raise DrawingError(one_of("neuron", name, machine.neurons))
-    if only_live:
-        machine = machine.live()
-    for name in sorted(hide & set(machine.neurons)):
-        machine = machine.without_neuron(name)
-    g = graph(machine)
+    living = machine if dead == "show" else machine.live()
+    if only_live or dead == "hide":
+        machine = living
+    whole = machine if cut is None else _with_what_was_cut(machine, cut)
+    for name in sorted(hide & set(whole.neurons)):
+        whole = whole.without_neuron(name)
+    g = graph(whole)
+    drawing = empty_drawing(title)
+    for layer in sorted({n for _, n in g.nodes(data="layer")}):
+        names = sorted(name for name, n in g.nodes(data="layer") if n == layer)
+        with drawing.subgraph() as row:
+            row.attr(rank="same")
+            for name in names:
+                row.node(name, label=box(name, g.nodes[name], name in living.neurons), tooltip=name)
+    there, alive = ({link[:4] for link in each.links()} for each in (machine, living))
+    largest = largest_weight(whole)
+    for lines in _lines(sorted(whole.links(), key=lambda link: link[:4]), merge):
+        present = [link for link in lines if link[:4] in there]
+        style = "cut" if not present else "live" if any(link[:4] in alive for link in present) else "dead"
+        drawing.edge(*_ends(lines), **look(present or lines, largest, style, digits))
+    return drawing
+
+
+def empty_drawing(title: str | None = None) -> Drawing:
+    """A drawing in the journal's style, with nothing in it yet."""
     drawing = Drawing(
         graph_attr={
             "rankdir": "BT",
@@ -105,57 +146,105 @@ def circuit(
             "ranksep": "0.55",
         },
         node_attr={"shape": "plain", "fontname": FONT, "fontsize": "11"},
-        edge_attr={"fontname": FONT, "fontsize": "9", "arrowsize": "0.6", "color": "#555555"},
+        edge_attr={"fontname": FONT, "fontsize": "9", "arrowsize": "0.6"},
     )
     if title:
         drawing.attr(label=title)
-    for layer in sorted({n for _, n in g.nodes(data="layer")}):
-        names = sorted(name for name, n in g.nodes(data="layer") if n == layer)
-        with drawing.subgraph() as row:
-            row.attr(rank="same")
-            for name in names:
-                row.node(name, label=_box(name, g.nodes[name]), tooltip=name)
-    for link in sorted(machine.links(), key=lambda link: link[:4]):
-        attributes = {"tooltip": f"{link}: {link.weight:g}"}
-        if link.hard:
-            attributes |= {"color": "#d01515", "fontcolor": "#d01515"}
-        if not link.hard or link.weight != 1:
-            attributes["label"] = f" {_number(link.weight, digits)} "
-        drawing.edge(
-            f"{link.from_neuron}:{_port_id('o', link.from_field)}:n",
-            f"{link.to_neuron}:{_port_id('i', link.to_field)}:s",
-            **attributes,
-        )
     return drawing
 
 
-def _box(name: str, node: dict) -> str:
+def largest_weight(machine: Machine) -> float:
+    """The largest absolute weight of a soft link; 1.0 if there is none."""
+    return max((abs(float(link.weight)) for link in machine.links() if not link.hard), default=1.0)
+
+
+def look(links: Sequence[Link], largest: float, style: str = "live", digits: int = 2) -> dict[str, str]:
+    """How Graphviz is to draw the links of one line: width and shade from ``|weight| / largest``, colour from the sign.
+
+    ``style`` is ``"live"``, ``"dead"`` (grey) or ``"cut"`` (dotted).
+    """
+    main = max(links, key=lambda link: abs(link.weight))
+    size = min(1.0, abs(float(main.weight)) / largest)
+    colour = HARD if main.hard else mixed(POSITIVE if main.weight > 0 else NEGATIVE, 0.5 * (1 - math.sqrt(size)))
+    attributes = {"tooltip": "; ".join(f"{link}: {link.weight:g}" for link in links)}
+    if style != "live":
+        colour = PALE
+    attributes |= {"color": colour, "penwidth": f"{0.7 + (0 if main.hard or style != 'live' else 1.5 * size):.2f}"}
+    if style == "cut":
+        attributes |= {"style": "dotted", "arrowhead": "none"}
+    elif main.weight < 0:
+        attributes["arrowhead"] = "odot"
+    if not main.hard or main.weight != 1:
+        numbers = [number(link.weight, digits) for link in links]
+        attributes["label"] = f" {', '.join(numbers) if len(numbers) < 4 else f'{len(numbers)} links'} "
+        attributes["fontcolor"] = HARD if main.hard and style == "live" else INK if style == "live" else "#999999"
+    return attributes
+
+
+def mixed(colour: str, white: float) -> str:
+    """``#rrggbb`` with so much white, from 0 to 1, mixed into it."""
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(part + (255 - part) * white):02x}" for part in parts)
+
+
+def _with_what_was_cut(machine: Machine, cut: Machine) -> Machine:
+    """Both machines' links, the first one's weights."""
+    soft = dict(paths(cut.soft)) | dict(paths(machine.soft))
+    hard = dict(paths(cut.hard)) | dict(paths(machine.hard))
+    neurons = {**cut.neurons, **machine.neurons}
+    return Machine(neurons, from_paths(soft.items()), from_paths((path, w) for path, w in hard.items() if path not in soft))
+
+
+def _lines(links: Sequence[Link], merge: bool) -> list[list[Link]]:
+    """The links of each line that is drawn."""
+    if not merge:
+        return [[link] for link in links]
+    lines: dict[tuple, list[Link]] = {}
+    for link in links:
+        lines.setdefault((link.from_neuron, link.to_neuron, link.hard), []).append(link)
+    return list(lines.values())
+
+
+def _ends(links: Sequence[Link]) -> tuple[str, str]:
+    """Where a line begins and ends: at a port, or at the neuron where its links have different ports."""
+    (tail, head), outputs, inputs = (
+        (links[0].from_neuron, links[0].to_neuron),
+        {link.from_field for link in links},
+        {link.to_field for link in links},
+    )
+    out_port = f":{port_id('o', links[0].from_field)}" if len(outputs) == 1 else ""
+    in_port = f":{port_id('i', links[0].to_field)}" if len(inputs) == 1 else ""
+    return f"{tail}{out_port}:n", f"{head}{in_port}:s"
+
+
+def box(name: str, node: Mapping[str, Any], alive: bool = True) -> str:
     """The HTML-like label of a super-neuron: a row of outputs, the name, a row of inputs."""
-    outputs = _row_of_ports("o", node["outputs"])
-    inputs = _row_of_ports("i", node["inputs"])
-    fill = "#eef2f7" if node["boundary"] else "#ffffff"
+    ink, small, frame = (INK, "#555555", "#333333") if alive else ("#aaaaaa", "#bbbbbb", PALE)
+    outputs, inputs = _row_of_ports("o", node["outputs"], small), _row_of_ports("i", node["inputs"], small)
+    fill = "#eef2f7" if node["boundary"] and alive else "#ffffff"
     return (
-        f'<<table border="1" cellborder="0" cellspacing="0" cellpadding="2" style="rounded" color="#333333" '
-        f'bgcolor="{fill}">{outputs}<tr><td><b>{html.escape(name)}</b></td></tr>{inputs}</table>>'
+        f'<<table border="1" cellborder="0" cellspacing="0" cellpadding="2" style="rounded" color="{frame}" '
+        f'bgcolor="{fill}">{outputs}<tr><td><b><font color="{ink}">{html.escape(name)}</font></b></td></tr>{inputs}</table>>'
     )
 
 
-def _row_of_ports(side: str, fields: Iterable[str]) -> str:
+def _row_of_ports(side: str, fields: Iterable[str], colour: str) -> str:
     cells = "".join(
-        f'<td port="{_port_id(side, field)}"><font point-size="8" color="#555555">&#160;{html.escape(field)}&#160;</font></td>'
+        f'<td port="{port_id(side, field)}"><font point-size="8" color="{colour}">&#160;{html.escape(field)}&#160;</font></td>'
         for field in fields
     )
     table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2"><tr>{cells}</tr></table>'
     return f'<tr><td cellpadding="0">{table}</td></tr>' if cells else ""
 
 
-def _port_id(side: str, field: str) -> str:
+def port_id(side: str, field: str) -> str:
+    """What DOT calls an output (``side`` is ``"o"``) or an input (``"i"``) of a neuron."""
     # DOT reads ":" in an edge's end as a separator, so a port's name must not hold one.
     return side + "_" + "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}" for c in field)
 
 
-def _number(x: float, digits: int) -> str:
-    """``-0.50`` with a true minus sign; ``1`` for exactly 1; one significant digit where ``digits`` show none."""
+def number(x: float, digits: int) -> str:
+    """``−0.50`` with a true minus sign; ``1`` for exactly 1; one significant digit where ``digits`` show none."""
     text = f"{x:.{digits}f}" if abs(x) >= 0.5 * 10**-digits else f"{x:.0e}"
     if x == int(x):
         text = str(int(x))

@@ -162,20 +162,53 @@ def _synthesize(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
-    from .circuits import circuit
     from .graphics import FORMATS
 
     machine, out = _machine(options.machine), Path(options.out)
     if out.suffix.removeprefix(".").lower() not in FORMATS:
         raise LabError(f"{out}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
-    circuit(machine, only_live=options.live, hide=options.hide, digits=options.digits).save_as(out, dpi=options.dpi)
+    if options.kind == "matrix":
+        from .plots import save_matrix
+
+        save_matrix(machine, out, options.title, options.dpi)
+    else:
+        _drawing(machine, options).save_as(out, dpi=options.dpi)
     if options.json:
         _print_json({"drawing": str(out), "links": machine.count()})
     return 0
 
 
+def _drawing(machine: Machine, options: argparse.Namespace) -> Any:
+    kind = options.kind or ("circuit" if machine.count() <= 200 else "bundle")
+    if options.beside:
+        from .comparisons import side_by_side
+
+        titles = (options.title or options.machine, options.beside)
+        return side_by_side(machine, _machine(options.beside), titles, hide=options.hide, digits=options.digits)
+    if kind == "bundle":
+        from .bundles import bundle
+
+        return bundle(machine.live() if options.live else machine, hide=options.hide, title=options.title)
+    from .circuits import circuit
+
+    look = {"digits": options.digits, "merge": options.merge, "title": options.title}
+    return circuit(machine, only_live=options.live, hide=options.hide, **look)
+
+
+def _show(options: argparse.Namespace) -> int:
+    from .programs import equations, program
+
+    machine = _machine(options.machine)
+    text = (equations if options.latex else program)(machine, digits=options.digits)
+    if options.json:
+        _print_json({"text": text, "links": machine.count()})
+    else:
+        print(text.rstrip("\n"))
+    return 0
+
+
 def _journal(options: argparse.Namespace) -> int:
-    from . import journal
+    from . import journal, site
 
     paths = journal.notebooks(options.notebooks)
     parameters = journal.parse_parameters(paths, options.parameter)
@@ -195,12 +228,14 @@ def _journal(options: argparse.Namespace) -> int:
             break
         if options.update:
             journal.update(executed[-1], path)
+    index = site.write_index(out, paths[0].parent / parameters["figures"] if options.update else None)
     if options.json:
         done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
-        _print_json({"executed": done, "failed": failed})
+        _print_json({"executed": done, "failed": failed, "site": str(index)})
     else:
         for each in executed:
             print(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}")
+        print(index)
     return 1 if failed else 0
 
 
@@ -248,5 +283,6 @@ COMMANDS = {
     "bench": _bench,
     "synthesize": _synthesize,
     "draw": _draw,
+    "show": _show,
     "journal": _journal,
 }

@@ -6,18 +6,21 @@ machine.
 
 import contextlib
 import html
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import graphviz
 
 from .errors import LabError, one_of
 from .files import write_bytes
+from .tikz import as_tikz
 
-FORMATS = ("svg", "pdf", "png", "eps", "gv")
+FORMATS = ("svg", "pdf", "png", "eps", "gv", "tex")
 FONT = "DejaVu Sans"
 
 
@@ -26,18 +29,31 @@ class DrawingError(LabError):
 
 
 class Drawing(graphviz.Digraph):
-    """A ``graphviz.Digraph`` that renders in this process, whether or not a ``dot`` is installed."""
+    """A ``graphviz.Digraph`` that renders in this process, whether or not a ``dot`` is installed.
+
+    With ``layout=nop2``, nodes and links have their places already.
+    """
+
+    @property
+    def placed(self) -> dict[str, Any]:
+        """Where Graphviz puts everything: its JSON, in points."""
+        return json.loads(self._render("json"))
 
     def pipe(self, format: str | None = None, *, dpi: int = 96, **_: object) -> bytes:  # type: ignore[override]
-        """The drawing as bytes, in ``svg``, ``pdf``, ``png``, ``eps`` or ``gv``."""
+        """The drawing as bytes, in ``svg``, ``pdf``, ``png``, ``eps``, ``gv``, or ``tex`` (TikZ)."""
         format = format or "svg"
         if format not in FORMATS:
             raise DrawingError(one_of("format", format, FORMATS))
         if format == "gv":
             return self.source.encode()
-        _load_bundled_font()
-        drawn = _render(self.source, format, f"-Gdpi={dpi}" if format == "png" else "")
+        if format == "tex":
+            return as_tikz(self.placed).encode()
+        drawn = self._render(format, f"-Gdpi={dpi}" if format == "png" else "")
         return _with_fallback_font(drawn) if format == "svg" else drawn
+
+    def _render(self, format: str, options: str = "") -> bytes:
+        _load_bundled_font()
+        return _render(self.source, format, options, self.graph_attr.get("layout", "dot"))
 
     def save_as(self, path: str | os.PathLike, dpi: int = 300) -> Path:
         """Writes the drawing in the format that the file's ending names, whole or not at all."""
@@ -46,8 +62,10 @@ class Drawing(graphviz.Digraph):
         return path
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_):
-        # PNG beside SVG: viewers that do not trust the notebook show the PNG.
-        return {"image/svg+xml": self.pipe("svg").decode(), "image/png": self.pipe("png", dpi=144)}
+        # PNG beside SVG: viewers that do not trust the notebook show the PNG, as large as the SVG (96 pixels an inch).
+        png = self.pipe("png", dpi=192)
+        data = {"image/svg+xml": self.pipe("svg").decode(), "image/png": png}
+        return data, {"image/png": {"width": int.from_bytes(png[16:20]) // 2}}
 
 
 @cache
@@ -88,10 +106,10 @@ def _silent_stderr() -> Iterator[None]:
         os.close(saved)
 
 
-def _render(source: str, format: str, options: str = "") -> bytes:
+def _render(source: str, format: str, options: str = "", engine: str = "dot") -> bytes:
     import pygraphviz  # here, because it loads Graphviz, and Graphviz the fonts
 
-    return pygraphviz.AGraph(string=source).draw(format=format, prog="dot", args=options)
+    return pygraphviz.AGraph(string=source).draw(format=format, prog=engine, args=options)
 
 
 def _with_fallback_font(svg: bytes) -> bytes:

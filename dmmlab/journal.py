@@ -2,14 +2,14 @@
 
 An executed notebook is written even when a cell fails, with the traceback in it. What a run leaves behind says
 nothing of the machine it ran on: time stamps, paths and widget state are scrubbed, so that a notebook that is
-executed twice differs only where its results do. Each gets an HTML page that needs no network.
+executed twice differs only where its results do. Each gets an HTML page that needs no network
+(:mod:`dmmlab.site`).
 """
 
 import ast
 import contextlib
 import json
 import os
-import re
 import time
 import warnings
 from collections.abc import Iterable, Mapping
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import site
 from .errors import LabError, one_of
 from .files import write_text
 from .vvalues import describe
@@ -91,7 +92,7 @@ def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, 
         CellFailed: a cell raised; the executed notebook and its page are there all the same.
     """
     pm = _papermill()
-    target, page = out / "notebooks" / path.name, out / "html" / f"{path.stem}.html"
+    target, page = out / "notebooks" / path.name, site.page_of(out, path.stem)
     prepare(out)
     known = _parameters_of(path)
     given = {"figures": os.path.relpath(out / "figures", path.parent), **(parameters or {})}
@@ -183,28 +184,12 @@ def _finish(scratch: Path, target: Path, page: Path) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
         cell.metadata = {"tags": _tags(cell)} if _tags(cell) else {}
+        for output in cell.get("outputs", []):  # an explorer without its kernel: its still picture stays
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     write_text(target, nbformat.writes(notebook) + "\n")
     with contextlib.suppress(Exception):  # a read-only home: the notebook then opens untrusted, with PNG pictures
         NotebookNotary().sign(nbformat.read(target, as_version=4))
-    write_text(page, _page(notebook, page.stem))
-
-
-def _page(notebook: Any, title: str) -> str:
-    """The notebook as an HTML page that asks nothing of the network."""
-    from nbconvert import HTMLExporter
-
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "image/svg+xml" in output.get("data", {}):
-                output["data"].pop("image/png", None)
-    body, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": title}})
-    # What nbconvert would fetch: typesetting of formulas and diagrams, and widgets; the journal has none in its pages.
-    return re.sub(
-        r"<script[^>]*https?://.*?</script>|<script[^>]*>(?:(?!</script>).)*https?://.*?</script>",
-        "",
-        body,
-        flags=re.S,
-    )
+    write_text(page, site.page(notebook, target.stem))
 
 
 def _parameters_of(path: Path) -> dict[str, Any]:

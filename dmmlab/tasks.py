@@ -99,6 +99,15 @@ class Task:
         """The squared error on the strings to learn from, as a part of the sum of squares of the right answers."""
         return float(self._error_jitted(weights))
 
+    def answers(self, weights: Weights) -> np.ndarray:
+        """What is answered to the strings to learn from: (answers, strings, cycles)."""
+        return np.asarray(self._answers_jitted(weights))
+
+    @property
+    def target(self) -> np.ndarray:
+        """The right answers, in the shape of :meth:`answers`; NaN where nothing is asked."""
+        return np.where(self._counts, self._target, np.nan)
+
     def mean_squared_error(self, weights: Weights) -> float:
         """The mean over strings and cycles of the squared error, summed over answers."""
         return self.error(weights) * self._scale * len(self._target) / float(jnp.sum(self._counts))
@@ -181,28 +190,38 @@ class Task:
         factor = jnp.minimum(1.0, CLIP / (optax.tree.norm(gradient) + 1e-12))
         return jax.tree.map(lambda g: jnp.where(jnp.isfinite(g * factor), g * factor, 0.0), gradient)
 
+    def adam_step(
+        self,
+        weights: Weights,
+        state: Any,
+        mask: Weights,
+        rate: Any,
+        l1: Any,
+        penalty: str = "proximal",
+        cycles: int | None = None,
+    ) -> tuple[Weights, Any]:
+        """One step of :meth:`descend`, from the state of ``optax.scale_by_adam()``; pure, for use under ``jit``."""
+
+        def loss(weights: Weights) -> jax.Array:
+            extra = sum(jnp.sum(jnp.abs(w)) for w in weights) if penalty == "gradient" else 0.0
+            return self._error(weights, cycles) + l1 * extra
+
+        update, state = optax.scale_by_adam().update(self._gradient(loss, weights), state)
+        moved = [w - rate * u for w, u in zip(weights, update, strict=True)]
+        if penalty == "proximal":
+            mean = optax.tree.bias_correction(state.nu, 0.999, state.count)
+            widths = [rate * l1 / (jnp.sqrt(v) + SMALL) for v in mean]
+            moved = [jnp.sign(w) * jnp.maximum(jnp.abs(w) - d, 0.0) for w, d in zip(moved, widths, strict=True)]
+        return _times(moved, mask), state
+
     def _descend(
         self, weights: Weights, mask: Weights, steps: Any, rate: Any, l1: Any, penalty: str, cycles: int | None = None
     ) -> Weights:
-        adam = optax.scale_by_adam()
-
-        def loss(weights: Weights, l1_now: jax.Array) -> jax.Array:
-            extra = sum(jnp.sum(jnp.abs(w)) for w in weights) if penalty == "gradient" else 0.0
-            return self._error(weights, cycles) + l1_now * extra
-
         def step(i: jax.Array, carried: tuple[Weights, Any]) -> tuple[Weights, Any]:
-            weights, state = carried
-            rate_now, l1_now = _between(rate, i, steps), _between(l1, i, steps)
-            update, state = adam.update(self._gradient(loss, weights, l1_now), state)
-            moved = [w - rate_now * u for w, u in zip(weights, update, strict=True)]
-            if penalty == "proximal":
-                mean = optax.tree.bias_correction(state.nu, 0.999, state.count)
-                widths = [rate_now * l1_now / (jnp.sqrt(v) + SMALL) for v in mean]
-                moved = [jnp.sign(w) * jnp.maximum(jnp.abs(w) - d, 0.0) for w, d in zip(moved, widths, strict=True)]
-            return _times(moved, mask), state
+            return self.adam_step(*carried, mask, _between(rate, i, steps), _between(l1, i, steps), penalty, cycles)
 
         weights = _times(weights, mask)
-        return jax.lax.fori_loop(0, steps, step, (weights, adam.init(weights)))[0]
+        return jax.lax.fori_loop(0, steps, step, (weights, optax.scale_by_adam().init(weights)))[0]
 
     def _gates(self, weights: Weights, mask: Weights, steps: Any, rate: Any, l1: Any, key: Any) -> Weights:
         adam, (low, high) = optax.scale_by_adam(), STRETCH
@@ -250,6 +269,10 @@ class Task:
     @cached_property
     def _error_jitted(self) -> Callable:
         return jax.jit(self._error)
+
+    @cached_property
+    def _answers_jitted(self) -> Callable:
+        return jax.jit(lambda weights: self.compiled.numbers(weights, self._data))
 
     @cached_property
     def _descend_jitted(self) -> Callable:

@@ -96,7 +96,10 @@ def test_svg_has_all_labels():
 
 
 def test_notebooks_get_svg_and_png():
-    assert set(circuit(handcrafted())._repr_mimebundle_()) == {"image/svg+xml", "image/png"}
+    data, metadata = circuit(handcrafted())._repr_mimebundle_()
+    assert set(data) == {"image/svg+xml", "image/png"}
+    points = int(re.search(r'<svg width="(\d+)pt"', data["image/svg+xml"])[1])
+    assert abs(metadata["image/png"]["width"] - points * 96 / 72) <= 2  # pixels: as large as the SVG
 
 
 @pytest.mark.parametrize(

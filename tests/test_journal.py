@@ -89,7 +89,9 @@ def test_a_failing_cell_is_shown_and_nothing_is_lost(tmp_path):
     before = path.read_bytes()
     done = execute(path, "--out", tmp_path / "out", "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"executed": [], "failed": "07 small one"}
+    index = tmp_path / "out" / "html" / "index.html"
+    assert json.loads(done.stdout) == {"executed": [], "failed": "07 small one", "site": str(index)}
+    assert "07%20small%20one.html" in index.read_text()
     assert "cell [3] failed:\n\n    a / 0\n\nZeroDivisionError: division by zero" in done.stderr
     executed = nbformat.read(tmp_path / "out" / "notebooks" / path.name, as_version=4)
     assert executed.cells[1].outputs[0].text == "before\n"

@@ -18,7 +18,9 @@ FLOORS = [
     "errors", "files", "blocks", "vvalues", "neurons", "machine", "streams", "engine", "detectors",
     "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "seeds", "replay",
     "problems", "heldout", "tasks", "simplify", "phases", "synthesis", "repair", "timing", "bench_torch", "bench_synthesis", "bench",
-    "graphics", "circuits", "runs", "views", "plots", "journal", "__init__", "arguments", "cli", "__main__",
+    "attended", "tikz", "graphics", "circuits", "comparisons", "bundles", "programs", "runs", "views", "plots",
+    "sketches", "pruning", "stepping", "knobs", "attending", "watching", "widgets",
+    "site", "journal", "__init__", "arguments", "cli", "__main__",
 ]  # fmt: skip
 
 
