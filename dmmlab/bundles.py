@@ -12,7 +12,7 @@ from .graphics import Drawing, DrawingError
 from .machine import Link, Machine
 
 PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: of a port, between neurons, between rows, of a neuron
-FROM, TO = "links from", "links to"
+FROM, TO = "/from", "/to"  # no neuron has a "/" in its name
 FAINT = 1 / 40  # of the largest weight: what is smaller is as pale as can be
 
 
@@ -54,7 +54,7 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
                 pos=f"{middle[name][0]:.2f},{middle[name][1]:.2f}",
             )
     if title:
-        drawing.node(":title", label=title, shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 8:.2f}")
+        drawing.node(":title", label=title, shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 18:.2f}")
         drawing.attr(label="")
     # Graphviz draws the links of one neuron after those of another. To have the heaviest of all on top, they all go
     # from one invisible node to another; where a link belongs is in its tooltip.

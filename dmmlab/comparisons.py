@@ -50,8 +50,8 @@ def side_by_side(
     maps = [{_planned(link, names): link for link in machine.links()} for machine, names, _ in panels]
     placed = circuit(_together(panels), dead="show", digits=digits).placed
     width = float(placed["bb"].split(",")[2])
-    nodes = {thing["name"]: thing["pos"] for thing in placed["objects"] if "pos" in thing}
-    edges = {edge["tooltip"].rpartition(": ")[0]: edge for edge in placed["edges"]}
+    nodes = {thing["name"]: thing["pos"] for thing in placed.get("objects", ()) if "pos" in thing}
+    edges = {edge["tooltip"].rpartition(": ")[0]: edge for edge in placed.get("edges", ())}
     drawing = empty_drawing(None)
     drawing.attr(layout="nop2")
     largest = max(largest_weight(one), largest_weight(other))

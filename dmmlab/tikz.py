@@ -34,8 +34,8 @@ FOOT = "\\end{tikzpicture}%\n\\dmmend\n"
 SPECIAL = {c: f"\\{c}" for c in "#$%&_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "−": "$-$", "←": r"$\leftarrow$", "→": r"$\rightarrow$", "…": r"\dots{}", "·": r"$\cdot$", "\xa0": " ",
-    "\"": r"\textquotedbl{}", "|": r"\textbar{}", "-": "-{}", "–": "--", "'": "'{}", "`": "`{}",
-}  # fmt: skip
+    "\"": r"\UseTextSymbol{T1}{\textquotedbl}", "|": r"\textbar{}", "-": "-{}", "–": "--", "'": "'{}", "`": "`{}",
+} | {c: rf"\UseTextSymbol{{T1}}{{{c}}}" for c in "«»ÐÞðþ"}  # fmt: skip
 
 
 def as_tikz(placed: Mapping[str, Any]) -> str:
@@ -85,7 +85,7 @@ def _link(edge: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
         if edge.get(label, "").strip() and place in edge:
             colour = _colour(edge.get("fontcolor", "black"), colours)
             bold = r", font=\sffamily\bfseries\fontsize{9}{11}\selectfont" if "Bold" in edge.get("fontname", "") else ""
-            yield rf"\node[anchor=center, text={colour}{bold}] at ({_point(edge[place])}) {{{_text(edge[label].strip())}}};"
+            yield rf"\node[anchor=center, text={colour}{bold}] at ({_point(edge[place])}) {{{_text(_unescaped(edge[label]))}}};"
 
 
 def _neuron(thing: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
@@ -96,19 +96,19 @@ def _neuron(thing: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
         if kind == "C":
             fill = _colour(op["color"], colours)
         elif kind == "c":
-            pen = _colour(op["color"], colours)
+            pen = "none" if len(op["color"]) == 9 and op["color"].endswith("00") else _colour(op["color"], colours)
         elif kind == "F":
             size = op["size"]
         elif kind == "t":
             bold = bool(op["fontchar"] & 1)
         elif kind in "PpBb":
             (x0, x1), (y0, y1) = ((min(xs), max(xs)) for xs in zip(*op["points"], strict=True))
-            look = f"fill={fill}" if kind in "PB" else f"draw={pen}, line width=0.8bp"
+            look = f"draw={pen}, line width=0.8bp" + (f", fill={fill}" if kind in "PB" else "")
             corners = ", rounded corners=5bp" if kind in "Bb" else ""
             yield rf"\path[{look}{corners}] ({_n(x0)},{_n(y0)}) rectangle ({_n(x1)},{_n(y1)});"
         elif kind in "Ee":
             x, y, rx, ry = op["rect"]
-            yield rf"\path[{f'fill={fill}' if kind == 'E' else f'draw={pen}'}] ({_n(x)},{_n(y)}) ellipse ({_n(rx)} and {_n(ry)});"
+            yield rf"\path[draw={pen}{f', fill={fill}' if kind == 'E' else ''}] ({_n(x)},{_n(y)}) ellipse ({_n(rx)} and {_n(ry)});"
         elif kind == "T" and op["text"].strip():
             x = op["pt"][0] + {"l": 0.5, "c": 0.0, "r": -0.5}[op["align"]] * op["width"]
             font = rf"\sffamily{chr(92) + 'bfseries' if bold else ''}\fontsize{{{_n(size)}}}{{{_n(size)}}}\selectfont"
@@ -127,6 +127,11 @@ def _text(text: str) -> str:
     return "".join(
         SPECIAL.get(c) or (c if c.isascii() or "\xa1" <= c <= "\xff" else rf"{{\tiny U+{ord(c):04X}}}") for c in text
     )
+
+
+def _unescaped(label: str) -> str:
+    """What a label shows: in DOT a backslash is written twice."""
+    return label.replace("\\\\", "\\").strip()
 
 
 def _comment(text: str) -> str:

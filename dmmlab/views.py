@@ -4,6 +4,7 @@ One and the same V-value is a nested dictionary, a prefix tree with numbers in i
 with coefficients, and a sparse tensor of mixed rank. The dictionary is what the code holds; here are the others.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,8 +58,11 @@ class Pretty:
             import treescope
         except ImportError:
             return None
-        with treescope.using_expansion_strategy(max_height=20):
-            return f'<div style="overflow-x: auto">{treescope.render_to_html(_Branch("V-value", _plain(self._v)))}</div>'
+        with treescope.using_expansion_strategy(max_height=30):
+            page = treescope.render_to_html(_Branch("V-value", _plain(self._v)))
+        # treescope names its output at random; here the same V-value makes the same page.
+        name = hashlib.sha256(re.sub("[0-9a-f]{32}", "", page).encode()).hexdigest()[:32]
+        return f'<div style="overflow-x: auto">{re.sub("(?<=treescope_out_)[0-9a-f]{32}", name, page)}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         page = self._repr_html_()
@@ -143,11 +147,13 @@ class _Branch(NamedTuple):
         from treescope import rendering_parts as parts
 
         if not isinstance(self.v, dict) or not self.v:
-            return parts.siblings_with_annotations(parts.text(f"{self.name}: "), subtree(self.v or 0))
+            leaf = 0 if isinstance(self.v, dict) else self.v
+            return parts.siblings_with_annotations(parts.text(f"{self.name}: "), subtree(leaf))
         leaves = [leaf for _, leaf in paths(self.v)]
         short = show(self.v) if len(leaves) <= 4 and all(is_plain(leaf) for leaf in leaves) else ""
-        little = 0 < len(short) <= 60
-        inside = parts.comment_color(parts.text(f": {short if little else f'{len(leaves):,} numbers'}"))
+        little = 0 < len(short) <= 80
+        count = f"{len(leaves):,} number{'s' * (len(leaves) != 1)}"
+        inside = parts.comment_color(parts.text(f": {short if little else count}"))
         children = [subtree(_Branch(_key(key), part)) for key, part in self.v.items()]
         return parts.build_custom_foldable_tree_node(
             label=parts.text(self.name),

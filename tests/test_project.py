@@ -19,7 +19,7 @@ FLOORS = [
     "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "seeds", "replay",
     "problems", "heldout", "tasks", "simplify", "phases", "synthesis", "repair", "timing", "bench_torch", "bench_synthesis", "bench",
     "attended", "tikz", "graphics", "circuits", "comparisons", "bundles", "programs", "runs", "views", "plots",
-    "sketches", "pruning", "stepping", "knobs", "attending", "watching", "widgets",
+    "sketches", "pruning", "stepping", "knobs", "attending", "watching", "widgets", "browser",
     "site", "journal", "__init__", "arguments", "cli", "__main__",
 ]  # fmt: skip
 

@@ -6,25 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from dmmlab.browser import open_notebook
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb"))
 
-READY = """() => {
-    const session = window.jupyterapp?.shell.currentWidget?.sessionContext?.session;
-    return session?.kernel?.connectionStatus === "connected" && session.kernel.status === "idle";
-}"""
 # Pictures load lazily as one scrolls; every one must have come, with a size.
 BROKEN = "() => [...document.querySelectorAll('.jp-OutputArea img')].filter(i => !i.complete || !i.naturalWidth).length"
 PICTURES = ".jp-OutputArea-output img, .jp-OutputArea-output svg"
-
-
-def open_notebook(browser, lab, name):
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
-    page.goto(f"{lab}/doc/tree/notebooks/{name}")
-    page.wait_for_function(READY, timeout=60_000)
-    return page
 
 
 def scroll_through(page):
@@ -35,8 +26,9 @@ def scroll_through(page):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_pictures_are_visible_in_a_fresh_clone(browser, lab, path):
-    page = open_notebook(browser, lab, path.name)
-    expected = path.read_text().count('"image/png"')
+    page = open_notebook(browser, lab, f"notebooks/{path.name}")
+    text = path.read_text()
+    expected = text.count('"image/png"') + text.count('src=\\"data:image/')
     scroll_through(page)
     page.wait_for_function(f"() => document.querySelectorAll('{PICTURES}').length >= {expected}", timeout=20_000)
     assert expected >= 1
@@ -45,7 +37,7 @@ def test_pictures_are_visible_in_a_fresh_clone(browser, lab, path):
 
 
 def test_a_notebook_runs_in_the_lab(browser, lab):
-    page = open_notebook(browser, lab, "02_two_stroke_cycle.ipynb")
+    page = open_notebook(browser, lab, "notebooks/02_two_stroke_cycle.ipynb")
     run = "name => window.jupyterapp.commands.execute(name)"
     page.evaluate(run, "notebook:clear-all-cell-outputs")
     page.wait_for_function(f"() => document.querySelectorAll('{PICTURES}').length === 0")

@@ -1,0 +1,252 @@
+"""The explorers as a reader uses them: with keyboard and mouse, in JupyterLab."""
+
+import re
+
+import pytest
+
+from dmmlab.browser import open_notebook, run_all, write_notebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+FIRST = """
+from dmmlab.detectors import handcrafted, published
+from dmmlab.problems import PROBLEMS
+from dmmlab.pruning import Pruning
+from dmmlab.tasks import Task
+from dmmlab.widgets import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
+problem = PROBLEMS["duplicates"]
+"""
+CELLS = {
+    "pruning": 'explorer = PruningExplorer(Pruning(Task(problem, published(), seed=1)), "out")\nexplorer',
+    "stepper": 'explorer = StreamStepper(handcrafted(), problem=problem, figures="out")\nexplorer',
+    "editor": 'explorer = MachineEditor(published(), problem=problem, figures="out")\nexplorer',
+    "training": "import jax\n"
+    "from dmmlab.networks import feedforward\n"
+    "task = Task(problem, feedforward(2, 2), seed=1)\n"
+    'explorer = AttendedTraining(task, task.start(jax.random.key(0)), figures="out")\nexplorer',
+    "network": "import jax\n"
+    "task = Task(problem, seed=1)\n"
+    'explorer = PruningExplorer(Pruning(task, task.start(jax.random.key(0))), "out")\nexplorer',
+}
+
+
+class Reader:
+    """What a reader does with an explorer: looks, presses keys, drags, clicks, types."""
+
+    def __init__(self, browser, lab, folder, name):
+        write_notebook(folder / f"{name}.ipynb", [FIRST, CELLS[name], "1 + 1"])
+        self.page = open_notebook(browser, lab, f"{name}.ipynb")
+        run_all(self.page)
+        self.page.locator(".dmmlab-picture svg").first.wait_for()
+
+    def number(self, name):
+        return self.page.locator(f'b[data-name="{name}"]').inner_text()
+
+    def message(self):
+        return self.page.locator(".dmmlab-message").inner_text()
+
+    def until(self, look, wanted, timeout=20_000):
+        """Waits until ``look()`` satisfies ``wanted``, and returns what was seen."""
+        for _ in range(timeout // 50):
+            seen = look()
+            if wanted(seen) if callable(wanted) else seen == wanted:
+                return seen
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"still {seen!r}")
+
+    def handle(self, label):
+        row = self.page.locator(".widget-inline-hbox", has=self.page.locator(f"label:text-is('{label}')")).first
+        return row.locator(".noUi-handle")
+
+    def press(self, label, key, times=1):
+        self.handle(label).focus()
+        for _ in range(times):
+            self.page.keyboard.press(key)
+
+    def drag(self, label, pixels):
+        handle = self.handle(label)
+        handle.scroll_into_view_if_needed()
+        place = handle.bounding_box()
+        x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        for step in range(1, 6):
+            self.page.mouse.move(x + pixels * step / 5, y)
+        self.page.mouse.up()
+
+    def click(self, label):
+        self.page.locator(f"button:text-is('{label}')").click()
+
+    def type(self, label, text):
+        row = self.page.locator(".widget-inline-hbox", has=self.page.locator(f"label:text-is('{label}')")).first
+        field = row.locator("input").first
+        field.fill(text)
+        field.press("Enter")
+
+    def lines(self):
+        return self.page.locator(".dmmlab-picture g.edge").count()
+
+    def dotted(self):
+        return self.page.locator('.dmmlab-picture g.edge path[stroke-dasharray]:not([stroke="transparent"])').count()
+
+    def export(self, folder, name):
+        field = self.page.locator(".widget-text input").last
+        field.fill(name)
+        field.press("Tab")
+        self.click("export")
+        self.until(self.message, lambda text: text.startswith("written:") and name in text)
+        return folder / "out" / name
+
+
+@pytest.fixture
+def reader(browser, lab, lab_folder, request):
+    opened = Reader(browser, lab, lab_folder, request.param)
+    yield opened
+    assert "Traceback" not in opened.page.locator(".jp-Notebook").inner_text()
+    opened.page.close()
+
+
+def explorer(name):
+    return pytest.mark.parametrize("reader", [name], indirect=True, ids=[name])
+
+
+@explorer("pruning")
+def test_the_pruning_explorer(reader, lab_folder):
+    assert reader.number("links") == "19"
+    lines, loss = reader.lines(), reader.number("training loss")
+    reader.press("threshold", "ArrowRight", 60)
+    by_key = int(reader.until(lambda: reader.number("links"), lambda n: int(n) < 19))
+    reader.until(lambda: reader.number("training loss"), lambda text: text != loss)
+    reader.until(reader.dotted, lambda n: n > 0)
+    assert reader.lines() == lines  # what is cut keeps its place, dotted
+    reader.drag("threshold", 120)
+    reader.until(lambda: int(reader.number("links")), lambda n: n < by_key)
+    reader.click("undo")
+    reader.until(lambda: reader.number("links"), "19")
+    edge = (
+        reader.page.locator(".dmmlab-picture g.edge", has_text="0.71")
+        .or_(reader.page.locator(".dmmlab-picture g.edge", has_text="1.07"))
+        .first
+    )
+    edge.locator("path").last.click(force=True)
+    picked = reader.until(reader.message, lambda text: "weight" in text)
+    assert re.fullmatch(r"\S+ <- \S+: weight \S+, kept", picked)
+    reader.click("cut")
+    reader.until(lambda: reader.number("links"), "18")
+    assert reader.until(reader.message, lambda text: text.endswith("cut"))
+    reader.click("restore")
+    reader.until(lambda: reader.number("links"), "19")
+    reader.click("pin")
+    reader.press("threshold", "End")
+    reader.until(lambda: reader.number("links"), "1")  # the pinned one
+    reader.click("undo")
+    reader.click("undo")
+    reader.until(lambda: reader.number("links"), "19")
+    for name, start in (("seen.svg", b"<?xml"), ("seen.pdf", b"%PDF"), ("seen.tex", b"% Made by"), ("seen.json", b"{")):
+        assert reader.export(lab_folder, name).read_bytes().startswith(start)
+
+
+@explorer("pruning")
+def test_odd_input_of_the_pruning_explorer(reader):
+    reader.press("threshold", "End")
+    reader.until(reader.message, lambda text: "all links are cut" in text)
+    assert reader.number("links") == "0"
+    reader.type("link", "nonsense")
+    reader.until(reader.message, lambda text: "there is no link 'nonsense'" in text)
+    reader.click("train")
+    reader.until(reader.message, lambda text: "no links are left" in text)
+    reader.page.locator(".widget-text input").last.fill("../../x.svg")
+    reader.click("export")
+    reader.until(reader.message, lambda text: "give a file's name alone" in text)
+
+
+@explorer("network")
+def test_the_pruning_explorer_of_the_whole_network(reader):
+    assert reader.number("links") == "1,486"
+    assert reader.lines() > 1486
+    reader.drag("threshold", 150)
+    reader.until(lambda: reader.number("links"), lambda n: n != "1,486")
+    reader.press("threshold", "End")
+    reader.press("threshold", "ArrowLeft", 30)
+    reader.until(lambda: int(reader.number("links").replace(",", "")), lambda n: 0 < n <= 60)
+    reader.until(lambda: reader.page.locator(".dmmlab-picture g.edge text").count(), lambda n: n > 0)  # now with numbers
+
+
+@explorer("stepper")
+def test_the_stream_stepper(reader, lab_folder):
+    def cycle():
+        return reader.handle("cycle").get_attribute("aria-valuenow")
+
+    def flowing():
+        return reader.page.locator(".widget-html table").first.inner_text()
+
+    reader.press("cycle", "ArrowRight", 34)
+    reader.until(flowing, lambda text: "{t: 2, e: 1, s: 1}" in text)
+    assert float(cycle()) == 34
+    reader.click("◀")
+    reader.until(flowing, lambda text: "norm.norm\t1" in text)
+    reader.drag("cycle", 60)
+    reader.until(flowing, lambda text: "{t: 2, e: 1, s: 1" in text)
+    assert "t:" in reader.page.locator(".dmmlab-picture g.edge a").first.evaluate(
+        "() => [...document.querySelectorAll('.dmmlab-picture a')].map(a => a.getAttribute('xlink:title')).join()"
+    )
+    reader.type("string", "")
+    reader.until(reader.message, lambda text: "an empty stream" in text)
+    reader.type("string", "x")
+    reader.until(reader.message, "")
+    reader.type("string", "y" * 10_000)
+    reader.until(reader.message, lambda text: "10,000 characters: the first 400 of 100,020 cycles" in text)
+    reader.page.locator("button.jupyter-button[title='Play']").click()
+    before = float(cycle())
+    reader.until(cycle, lambda now: float(now) > before + 1)
+    assert reader.export(lab_folder, "flow.svg").read_text().startswith("<svg")
+
+
+@explorer("editor")
+def test_the_machine_editor(reader, lab_folder):
+    error = reader.number("largest error on this string")
+    label = "norm-2-1.dict <- accum-1-2.dict"
+    reader.press(label, "ArrowRight", 20)
+    reader.until(lambda: reader.number("largest error on this string"), lambda text: text != error)
+    reader.click("reset")
+    reader.until(lambda: reader.number("largest error on this string"), error)
+    reader.drag(label, -20)
+    reader.until(lambda: reader.number("largest error on this string"), lambda text: text != error)
+    reader.type("string", "aab")
+    reader.until(lambda: float(reader.number("largest error on this string")), lambda wrong: wrong > 0.9)
+    reader.type("string", "")
+    reader.until(reader.message, lambda text: "an empty stream" in text)
+    assert '"soft"' in reader.export(lab_folder, "edited.json").read_text()
+
+
+@explorer("training")
+def test_attended_training(reader, lab_folder):
+    def steps():
+        return int(reader.number("steps").replace(",", ""))
+
+    reader.click("start")
+    reader.until(steps, lambda n: n > 0, 60_000)
+    reader.page.locator(".jp-Notebook .jp-CodeCell").last.click()  # the kernel stays usable meanwhile
+    cell = reader.page.locator(".jp-Notebook .jp-CodeCell").last
+    cell.locator(".cm-content").fill("6 * 7")
+    reader.page.keyboard.press("Shift+Enter")
+    reader.until(lambda: cell.locator(".jp-OutputArea-output").first.inner_text(), "42", 30_000)
+    reader.press("rate", "ArrowLeft", 3)
+    reader.press("L1", "ArrowRight", 5)
+    reader.click("pause")
+    reader.until(lambda: reader.page.locator("button:text-is('resume')").count(), 1)
+    stopped, links = steps(), int(reader.number("links").replace(",", ""))
+    reader.click("checkpoint")
+    reader.until(reader.message, lambda text: text.startswith("checkpoint 1"))
+    reader.click("cut the smallest")
+    reader.until(lambda: int(reader.number("links").replace(",", "")), lambda n: n <= links - 10)
+    reader.click("back to")
+    reader.until(lambda: int(reader.number("links").replace(",", "")), links)
+    assert steps() == stopped
+    reader.drag("L1", 60)
+    reader.click("resume")
+    reader.until(steps, lambda n: n > stopped, 30_000)
+    reader.click("pause")
+    reader.until(lambda: reader.page.locator("button:text-is('resume')").count(), 1)
+    schedule = reader.export(lab_folder, "schedule.json").read_text()
+    assert all(act in schedule for act in ("steps", "rate", "l1", "cut", "checkpoint", "back"))
