@@ -111,7 +111,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "names",
         nargs="*",
         metavar="NAME",
-        help="step, gradient, streams, batches, starts, recurrent, specialised, trees, pytorch, memory (default: all)",
+        help="step, gradient, streams, batches, starts, recurrent, specialised, trees, pytorch, memory, repaint (default: all)",
     )
 
     sub = command(

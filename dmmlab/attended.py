@@ -32,6 +32,7 @@ from .vvalues import describe
 
 EVERY = 10  # steps between two measurements of the loss
 MOST = 10_000_000  # steps of one act
+LARGEST = 1e30  # rate or penalty: what single precision holds
 
 Act = dict[str, float | int]  # one key: what was done; its value: how much of it
 
@@ -102,7 +103,6 @@ class Attended:
         array, mask = flat(self.weights).copy(), flat(self.mask).copy()
         there = [i for i in np.argsort(np.abs(array), kind="stable") if array[i] != 0][: _whole("cut", links)]
         array[there] = 0.0
-        mask[there] = 0.0
         mask[array == 0] = 0.0  # what the penalty has driven to zero is cut, too
         self.weights, self.mask = unflat(array, self.weights), unflat(mask, self.mask)
         self.cuts.append(self.steps)
@@ -117,8 +117,8 @@ class Attended:
 
     def back(self, checkpoint: int) -> None:
         """Goes back to a checkpoint. The rate and the penalty stay as they are, and steps are counted on."""
-        if not 1 <= checkpoint <= self.checkpoints:
-            raise LabError(f"checkpoint {checkpoint!r}: there are {self.checkpoints}, numbered from 1")
+        if not isinstance(checkpoint, int) or not 1 <= checkpoint <= self.checkpoints:
+            raise LabError(f"checkpoint {describe(checkpoint)}: there are {self.checkpoints}, numbered from 1")
         self.weights, self.mask, self.state = self._checkpoints[checkpoint - 1]
         self.losses.append((self.steps, self.task.error(self.weights)))
         self.schedule.append({"back": checkpoint})
@@ -157,6 +157,8 @@ def replay(task: Task, weights: Weights, schedule: Iterable[Mapping[str, Any]]) 
 
     Raises :class:`~dmmlab.errors.LabError` for an act that there is not, and says which.
     """
+    if isinstance(schedule, str | Mapping) or not isinstance(schedule, Iterable):
+        raise LabError(f"a schedule is a list of acts, this is {describe(schedule)}")
     training = Attended(task, weights)
     training.schedule = []
     for number, act in enumerate(schedule, start=1):
@@ -186,6 +188,6 @@ def _whole(what: str, amount: Any) -> int:
 
 
 def _size(what: str, amount: Any) -> float:
-    if not isinstance(amount, int | float) or not 0 <= amount < np.inf:
-        raise LabError(f"{what} {describe(amount)}: expected a number from 0 on")
+    if not isinstance(amount, int | float) or not 0 <= amount <= LARGEST:
+        raise LabError(f"{what} {describe(amount)}: expected a number from 0 to {LARGEST:g}")
     return float(amount)

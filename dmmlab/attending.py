@@ -17,7 +17,7 @@ from ipywidgets import Layout
 
 from .attended import Attended
 from .bundles import bundle
-from .circuits import circuit
+from .circuits import circuit, idle_neurons
 from .compiled import Weights
 from .errors import LabError
 from .graphics import Drawing
@@ -75,7 +75,7 @@ class AttendedTraining(Explorer):
 
     def drawing(self) -> Drawing:
         machine = self.training.machine
-        hide = {"timer"} & machine.neurons.keys()
+        hide = idle_neurons(machine)
         return bundle(machine, hide=hide) if machine.count() > READABLE else circuit(machine, hide=hide)
 
     def save(self, path: Path) -> Path:

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from .bench_repaint import repaint
 from .bench_synthesis import starts
 from .compiled import Compiled, compile_machine
 from .detectors import handcrafted, published
@@ -296,6 +297,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "trees": trees,
     "pytorch": pytorch,
     "memory": memory,
+    "repaint": repaint,
 }
 
 

@@ -6,7 +6,9 @@ up between them, the small ones thin and pale, the heavy ones on top. Numbers ar
 
 from collections.abc import Iterable
 
-from .circuits import HARD, INK, NEGATIVE, PALE, POSITIVE, empty_drawing, graph, largest_weight, mixed
+from graphviz import escape, nohtml
+
+from .circuits import HARD, INK, NEGATIVE, PALE, POSITIVE, empty_drawing, graph, largest_weight, mixed, node_id
 from .errors import one_of
 from .graphics import Drawing, DrawingError
 from .machine import Link, Machine
@@ -41,7 +43,8 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
             middle[name] = (x + widths[name] / 2, (n - lowest) * ROW)
             x += widths[name] + GAP
             drawing.node(
-                name,
+                node_id(name),
+                label=nohtml(name),
                 shape="box",
                 style="rounded,filled",
                 fillcolor="#eef2f7" if g.nodes[name]["boundary"] else "#ffffff",
@@ -54,7 +57,7 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
                 pos=f"{middle[name][0]:.2f},{middle[name][1]:.2f}",
             )
     if title:
-        drawing.node(":title", label=title, shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 18:.2f}")
+        drawing.node(":title", label=escape(title), shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 18:.2f}")
         drawing.attr(label="")
     # Graphviz draws the links of one neuron after those of another. To have the heaviest of all on top, they all go
     # from one invisible node to another; where a link belongs is in its tooltip.

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import networkx as nx
+from graphviz import escape, nohtml
 
 from .errors import one_of
 from .graphics import FONT, Drawing, DrawingError
@@ -124,7 +125,7 @@ def circuit(
         with drawing.subgraph() as row:
             row.attr(rank="same")
             for name in names:
-                row.node(name, label=box(name, g.nodes[name], name in living.neurons), tooltip=name)
+                row.node(node_id(name), label=box(name, g.nodes[name], name in living.neurons), tooltip=nohtml(name))
     there, alive = ({link[:4] for link in each.links()} for each in (machine, living))
     largest = largest_weight(whole)
     for lines in _lines(sorted(whole.links(), key=lambda link: link[:4]), merge):
@@ -132,6 +133,12 @@ def circuit(
         style = "cut" if not present else "live" if any(link[:4] in alive for link in present) else "dead"
         drawing.edge(*_ends(lines), **look(present or lines, largest, style, digits))
     return drawing
+
+
+def idle_neurons(machine: Machine) -> set[str]:
+    """The neurons that no soft link reaches or leaves, but for those that read a stream or take the answers."""
+    linked = {name for link in machine.links() if not link.hard for name in (link.from_neuron, link.to_neuron)}
+    return {name for name, kind in machine.neurons.items() if kind.outputs and not kind.reads_stream} - linked
 
 
 def empty_drawing(title: str | None = None) -> Drawing:
@@ -149,7 +156,7 @@ def empty_drawing(title: str | None = None) -> Drawing:
         edge_attr={"fontname": FONT, "fontsize": "9", "arrowsize": "0.6"},
     )
     if title:
-        drawing.attr(label=title)
+        drawing.attr(label=escape(title))
     return drawing
 
 
@@ -214,7 +221,7 @@ def _ends(links: Sequence[Link]) -> tuple[str, str]:
     )
     out_port = f":{port_id('o', links[0].from_field)}" if len(outputs) == 1 else ""
     in_port = f":{port_id('i', links[0].to_field)}" if len(inputs) == 1 else ""
-    return f"{tail}{out_port}:n", f"{head}{in_port}:s"
+    return f"{node_id(tail)}{out_port}:n", f"{node_id(head)}{in_port}:s"
 
 
 def box(name: str, node: Mapping[str, Any], alive: bool = True) -> str:
@@ -235,6 +242,11 @@ def _row_of_ports(side: str, fields: Iterable[str], colour: str) -> str:
     )
     table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2"><tr>{cells}</tr></table>'
     return f'<tr><td cellpadding="0">{table}</td></tr>' if cells else ""
+
+
+def node_id(name: str) -> str:
+    """What DOT calls a neuron: its name, but that ``<b>`` would be read as HTML."""
+    return f" {name}" if name.startswith("<") and name.endswith(">") else name
 
 
 def port_id(side: str, field: str) -> str:

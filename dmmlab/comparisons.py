@@ -6,7 +6,9 @@ same part are found by walking along the links from the neurons that they share.
 
 from collections.abc import Iterable, Mapping
 
-from .circuits import FONT, box, circuit, empty_drawing, graph, largest_weight, layers, look
+from graphviz import escape, nohtml
+
+from .circuits import FONT, box, circuit, empty_drawing, graph, largest_weight, layers, look, node_id
 from .errors import one_of
 from .graphics import Drawing, DrawingError
 from .machine import Link, Machine
@@ -44,7 +46,7 @@ def side_by_side(
         if name not in one.neurons and name not in other.neurons:
             raise DrawingError(one_of("neuron", name, {**one.neurons, **other.neurons}))
         one, other = (m.without_neuron(name) if name in m.neurons else m for m in (one, other))
-    align = partners(one, other) if align is None else align
+    align = partners(one, other) if align is None else _checked(one, other, align)
     planned = _plan_names(one, other, align)
     panels = [(one, {name: name for name in one.neurons}, titles[0]), (other, planned, titles[1])]
     maps = [{_planned(link, names): link for link in machine.links()} for machine, names, _ in panels]
@@ -60,9 +62,9 @@ def side_by_side(
         alive = {link[:4] for link in living.links()}
         for name in sorted(machine.neurons):
             label = box(name, g.nodes[name], name in living.neurons)
-            drawing.node(f"{k} {name}", label=label, pos=_moved(nodes[names[name]], shift), tooltip=name)
+            drawing.node(f"{k} {name}", label=label, pos=_moved(nodes[node_id(names[name])], shift), tooltip=nohtml(name))
         if title:
-            drawing.node(f"{k}", label=title, shape="plaintext", fontname=FONT, pos=f"{shift + width / 2:.2f},-16")
+            drawing.node(f"{k}", label=escape(title), shape="plaintext", fontname=FONT, pos=f"{shift + width / 2:.2f},-16")
         for key, link in sorted(maps[k].items()):
             partner = maps[1 - k].get(key)
             style = look([link], largest, "live" if link[:4] in alive else "dead", digits)
@@ -77,6 +79,19 @@ def side_by_side(
                 place["lp"] = _moved(plan["lp"], shift)
             drawing.edge(*ends, **style, **place)
     return drawing
+
+
+def _checked(one: Machine, other: Machine, align: Mapping[str, str]) -> Mapping[str, str]:
+    for name, partner in align.items():
+        for neuron, machine in ((name, other), (partner, one)):
+            if neuron not in machine.neurons:
+                raise DrawingError(one_of("neuron", neuron, machine.neurons))
+        if not equivalent(one.neurons[partner], other.neurons[name]):
+            raise DrawingError(f"align: {name!r} and {partner!r} are neurons of different types")
+    if len(set(align.values())) < len(align):
+        names = sorted(name for name, partner in align.items() if list(align.values()).count(partner) > 1)
+        raise DrawingError(f"align: {', '.join(map(repr, names))} have the same partner; each needs one of its own")
+    return align
 
 
 def partners(one: Machine, other: Machine) -> dict[str, str]:

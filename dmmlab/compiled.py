@@ -83,7 +83,7 @@ class Compiled:
     def soft(self, weights: Weights) -> VValue:
         """Matrices as soft links; weights that are zero are no links."""
         arrays = [np.asarray(matrix).tolist() for matrix in weights]
-        return trim(from_paths((path, arrays[s][r][c]) for path, (s, r, c) in self.places.items()))
+        return from_paths((path, weight) for path, (s, r, c) in self.places.items() if (weight := arrays[s][r][c]))
 
     @property
     def mask(self) -> Weights:

@@ -9,6 +9,7 @@ import html
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from .tikz import as_tikz
 
 FORMATS = ("svg", "pdf", "png", "eps", "gv", "tex")
 FONT = "DejaVu Sans"
+ONE_AT_A_TIME = threading.Lock()  # Graphviz is not made for threads: two that draw at once abort the process
 
 
 class DrawingError(LabError):
@@ -52,20 +54,24 @@ class Drawing(graphviz.Digraph):
         return _with_fallback_font(drawn) if format == "svg" else drawn
 
     def _render(self, format: str, options: str = "") -> bytes:
-        _load_bundled_font()
-        return _render(self.source, format, options, self.graph_attr.get("layout", "dot"))
+        with ONE_AT_A_TIME:
+            _load_bundled_font()
+            return _render(self.source, format, options, self.graph_attr.get("layout", "dot"))
 
     def save_as(self, path: str | os.PathLike, dpi: int = 300) -> Path:
         """Writes the drawing in the format that the file's ending names, whole or not at all."""
         path = Path(path)
+        if not path.suffix:
+            raise DrawingError(f"{path}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
         write_bytes(path, self.pipe(path.suffix.removeprefix(".").lower(), dpi=dpi))
         return path
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_):
         # PNG beside SVG: viewers that do not trust the notebook show the PNG, as large as the SVG (96 pixels an inch).
-        png = self.pipe("png", dpi=192)
+        fine = 1.5 if len(self.source) < 100_000 else 1.0
+        png = self.pipe("png", dpi=round(96 * fine))
         data = {"image/svg+xml": self.pipe("svg").decode(), "image/png": png}
-        return data, {"image/png": {"width": int.from_bytes(png[16:20]) // 2}}
+        return data, {"image/png": {"width": round(int.from_bytes(png[16:20]) / fine)}}
 
 
 @cache

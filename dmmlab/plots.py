@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,4 +129,4 @@ def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300) -> None
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     kind = Path(path).suffix.removeprefix(".")
     figure.savefig(buffer, format=kind, metadata=date.get(kind), dpi=dpi)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, re.sub(rb"%%CreationDate:.*\n", b"", buffer.getvalue()) if kind == "eps" else buffer.getvalue())

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .bundles import bundle
-from .circuits import circuit
+from .circuits import circuit, idle_neurons
 from .compiled import Weights
 from .errors import LabError
 from .graphics import Drawing
@@ -71,12 +71,15 @@ class Pruning:
         if weights is None:
             weights = unflat(self.history[-1], task.mask) if self.history else task.weights(task.compiled.machine)
         self._done: list[tuple[str, Place]] = []  # moves, each with the place before it
+        self._made: tuple[Place, Machine] | None = None  # the machine of a place
         self.place = Place(max(0, len(self.history) - 1), flat(weights), 0.0, frozenset(), frozenset())
 
     @property
     def range(self) -> tuple[float, float]:
         """Thresholds that make a difference: from below the smallest weight to above the largest."""
-        sizes = np.abs([w for array in (*self.history, self.place.weights) for w in (array[array != 0],) if len(w)] or [1.0])
+        sizes = np.abs(np.concatenate([array[array != 0] for array in (*self.history, self.place.weights)]))
+        if not len(sizes):
+            return 1e-6, 1.0
         return max(float(sizes.min()) / 2, 1e-6), float(sizes.max()) * 1.25
 
     @property
@@ -94,7 +97,9 @@ class Pruning:
 
     @property
     def machine(self) -> Machine:
-        return self.task.machine(self.weights)
+        if self._made is None or self._made[0] is not self.place:
+            self._made = (self.place, self.task.machine(self.weights))
+        return self._made[1]
 
     @property
     def whole(self) -> Machine:
@@ -108,10 +113,12 @@ class Pruning:
         return [self.names[i] for i in np.argsort(weights, kind="stable") if weights[i] != 0]
 
     def status(self, name: str) -> str:
-        """``kept``, ``pinned``, ``cut`` (by hand) or ``below the threshold``."""
+        """``kept``, ``pinned``, ``cut`` (by hand), ``below the threshold``, or ``gone``: its weight is zero."""
         i = self._place(name)
         if i in self.place.cut:
             return "cut"
+        if self.place.weights[i] == 0:
+            return "gone"
         return "pinned" if i in self.place.pinned else "kept" if self.kept[i] else "below the threshold"
 
     def move_threshold(self, threshold: float) -> None:
@@ -133,13 +140,15 @@ class Pruning:
     def restore(self, name: str) -> None:
         """Brings a link back. One that is below the threshold is pinned; else it is again as if it had not been touched."""
         i = self._place(name)
-        if i not in self.place.cut and self.status(name) == "below the threshold":
+        if not self.kept[i] and abs(self.place.weights[i]) <= self.place.threshold:
             self.pin(name)
         else:
             self._move(f"restore {name}", cut=self.place.cut - {i}, pinned=self.place.pinned - {i})
 
     def cut_smallest(self, count: int) -> None:
         """Cuts the links with the smallest weights among those that are left and not pinned."""
+        if not isinstance(count, int) or count < 1:
+            raise LabError(f"cut the smallest {count!r}: expected a whole number from 1 on")
         free = [i for i in np.argsort(np.abs(self.place.weights), kind="stable") if self.kept[i] and i not in self.place.pinned]
         self._move(f"cut the smallest {count}", cut=self.place.cut | {int(i) for i in free[:count]})
 
@@ -181,12 +190,11 @@ class Pruning:
     def drawing(self, show_cut: bool = True) -> Drawing:
         """The circuit, with links that are cut dotted if they are few; the bundle, where links are many."""
         machine = self.machine
-        hide = {"timer"} & machine.neurons.keys()
         if machine.count() > READABLE:
-            return bundle(machine, hide=hide)
+            return bundle(machine, hide=idle_neurons(machine))
         if show_cut and np.count_nonzero(self.place.weights) <= READABLE:
-            return circuit(machine, cut=self.whole, hide=hide)
-        return circuit(machine, dead="grey" if machine.count() else "hide", hide=hide & machine.live().neurons.keys())
+            return circuit(machine, cut=self.whole, hide=idle_neurons(self.whole))
+        return circuit(machine, hide=idle_neurons(machine))
 
     def export(self, path: str | os.PathLike, show_cut: bool = False) -> Path:
         """Writes the drawing, in the format that the file's ending names; ``.json`` is the machine itself."""

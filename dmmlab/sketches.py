@@ -19,6 +19,7 @@ from .machine import Link
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its axes begin
+HUGE = 1e30  # answers beyond it are drawn as if they were it; single precision holds it
 RIGHT_ANSWER, GIVEN = "#b8b8b8", "#1b6ca8"
 
 ElementTree.register_namespace("", SVG)
@@ -124,11 +125,15 @@ def as_image(svg: str) -> str:
 
 
 def _panel(top: float, name: str, given: np.ndarray, right: np.ndarray | None, cursor: int | None) -> str:
+    given = np.where(np.isfinite(given), np.clip(given, -HUGE, HUGE), given)
+    right = None if right is None else np.where(np.isfinite(right), np.clip(right, -HUGE, HUGE), np.nan)
     finite = np.concatenate([x[np.isfinite(x)] for x in (given, right if right is not None else given)])
     low, high = (min(0.0, float(finite.min())), max(1.0, float(finite.max()))) if len(finite) else (0.0, 1.0)
     if right is not None and np.isfinite(right).any():  # an answer that is far off does not squash the right ones
         reach = max(1.0, float(np.nanmax(right)) - min(0.0, float(np.nanmin(right))))
         low, high = max(low, float(np.nanmin(right)) - reach), min(high, float(np.nanmax(right)) + reach)
+    high = max(high, low + 1e-9 * max(1.0, abs(low)))
+    low = 0.0 if abs(low) < 1e-3 * (high - low) else low  # no mark for what cannot be seen
     x, y = _scale(0, max(1, given.shape[0]), LEFT, WIDTH - 4), _scale(low, high, top + HEIGHT - 6, top + TOP)
     marks = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(v):.1f}" y2="{y(v):.1f}" stroke="#e3e3e3"/>'

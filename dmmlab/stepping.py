@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .circuits import circuit
+from .circuits import circuit, idle_neurons
 from .engine import State, run
 from .errors import LabError
 from .machine import Machine
@@ -81,8 +81,9 @@ class Recording:
         return painted(self._plan, links, neurons)
 
     def curves(self, t: int | None = None) -> str:
-        """The answers as SVG, with a mark at cycle ``t``."""
-        return answer_curves(self.names, self.given, self.right, t)
+        """The answers as SVG, all of them, or those up to cycle ``t``; what would be right is there from the beginning."""
+        given = self.given if t is None else np.where(np.arange(self.cycles) <= t, self.given, np.nan)
+        return answer_curves(self.names, given, self.right, t)
 
     def cursor(self, t: int) -> str:
         """The string as HTML, with the character of cycle ``t`` marked."""
@@ -103,7 +104,7 @@ class Recording:
 
     @cached_property
     def _plan(self) -> str:
-        return inline(circuit(self.machine, dead="show", hide={"timer"} & self.machine.neurons.keys()))
+        return inline(circuit(self.machine, dead="show", hide=idle_neurons(self.machine)))
 
 
 def _ports(fields: dict) -> str:
@@ -115,4 +116,5 @@ def _short(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    return html.escape(text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥"))
+    text = text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
+    return html.escape("".join(c if c.isprintable() else "\ufffd" for c in text))

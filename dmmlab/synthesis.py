@@ -52,6 +52,7 @@ class Synthesis:
     """What came of a synthesis: its best machine, and all its starts."""
 
     problem: Problem
+    task: Task
     best: Verdict
     starts: Sequence[Start]
     seconds: float
@@ -59,6 +60,11 @@ class Synthesis:
     @property
     def machine(self) -> Machine:
         return self.best.machine
+
+    @property
+    def best_start(self) -> Start:
+        """The start that the best machine came of."""
+        return next(start for start in self.starts if start.verdict is self.best)
 
     @property
     def verdict(self) -> str:
@@ -155,7 +161,7 @@ def synthesize(
             bar.total += settings.starts * each if number + 1 < settings.rounds else 0
     if not verdicts:
         raise LabError("every start left the finite numbers; a smaller learning rate may help")
-    return Synthesis(task.problem, min(verdicts, key=_rank), starts, time.monotonic() - began)
+    return Synthesis(task.problem, task, min(verdicts, key=_rank), starts, time.monotonic() - began)
 
 
 def _one_start(task: Task, index: int, key: Any, settings: Settings, store: "_Store", stop: Any, tick: Callable) -> Start:

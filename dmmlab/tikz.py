@@ -16,6 +16,7 @@ HEAD = r"""% Made by dmmlab. "pdflatex" compiles this file alone. In a paper, \i
   \documentclass{article}
   \usepackage[T1]{fontenc}
   \usepackage[utf8]{inputenc}
+  \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
   \usepackage{tikz}
   \usetikzlibrary{arrows.meta}
   \pagestyle{empty}
@@ -27,15 +28,23 @@ HEAD = r"""% Made by dmmlab. "pdflatex" compiles this file alone. In a paper, \i
   \def\dmmend{\end{document}}
 \fi
 \begin{tikzpicture}[x=1bp, y=1bp, line cap=round,
-  positive/.style={-{Latex[length=6bp, width=4.5bp]}}, negative/.style={-{Circle[open, length=5bp, width=5bp, line width=0.9bp]}},
+  positive/.style={-{Latex[length=6bp, width=4.5bp]}},
+  negative/.style={-{Circle[open, length=5bp, width=5bp, line width=0.9bp]}},
   every node/.style={font=\sffamily\fontsize{9}{11}\selectfont, inner sep=0pt, anchor=base}]
 """
 FOOT = "\\end{tikzpicture}%\n\\dmmend\n"
 SPECIAL = {c: f"\\{c}" for c in "#$%&_{}"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}",
     "−": "$-$", "←": r"$\leftarrow$", "→": r"$\rightarrow$", "…": r"\dots{}", "·": r"$\cdot$", "\xa0": " ",
     "\"": r"\UseTextSymbol{T1}{\textquotedbl}", "|": r"\textbar{}", "-": "-{}", "–": "--", "'": "'{}", "`": "`{}",
 } | {c: rf"\UseTextSymbol{{T1}}{{{c}}}" for c in "«»ÐÞðþ"}  # fmt: skip
+GREEK = {  # those that LaTeX has names for
+    "SMALL": (
+        "ALPHA BETA GAMMA DELTA EPSILON ZETA ETA THETA IOTA KAPPA LAMBDA MU NU XI PI RHO SIGMA TAU UPSILON PHI CHI PSI OMEGA"
+    ).split(),
+    "CAPITAL": "GAMMA DELTA THETA LAMBDA XI PI SIGMA UPSILON PHI PSI OMEGA".split(),
+}
 
 
 def as_tikz(placed: Mapping[str, Any]) -> str:
@@ -108,7 +117,8 @@ def _neuron(thing: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
             yield rf"\path[{look}{corners}] ({_n(x0)},{_n(y0)}) rectangle ({_n(x1)},{_n(y1)});"
         elif kind in "Ee":
             x, y, rx, ry = op["rect"]
-            yield rf"\path[draw={pen}{f', fill={fill}' if kind == 'E' else ''}] ({_n(x)},{_n(y)}) ellipse ({_n(rx)} and {_n(ry)});"
+            look = f"draw={pen}" + (f", fill={fill}" if kind == "E" else "")
+            yield rf"\path[{look}] ({_n(x)},{_n(y)}) ellipse ({_n(rx)} and {_n(ry)});"
         elif kind == "T" and op["text"].strip():
             x = op["pt"][0] + {"l": 0.5, "c": 0.0, "r": -0.5}[op["align"]] * op["width"]
             font = rf"\sffamily{chr(92) + 'bfseries' if bold else ''}\fontsize{{{_n(size)}}}{{{_n(size)}}}\selectfont"
@@ -124,9 +134,14 @@ def _colour(value: str, colours: dict[str, str]) -> str:
 
 def _text(text: str) -> str:
     """Text as LaTeX has it; a character that it may not know as its number in Unicode."""
-    return "".join(
-        SPECIAL.get(c) or (c if c.isascii() or "\xa1" <= c <= "\xff" else rf"{{\tiny U+{ord(c):04X}}}") for c in text
-    )
+    return "".join(SPECIAL.get(c) or (c if c.isascii() or "\xa1" <= c <= "\xff" else _foreign(c)) for c in text)
+
+
+def _foreign(c: str) -> str:
+    letter = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(c, ""))
+    if letter and (word := letter[2].replace("LAMDA", "LAMBDA")) in GREEK[letter[1]]:
+        return rf"$\{word.lower() if letter[1] == 'SMALL' else word.capitalize()}$"
+    return rf"{{\tiny U+{ord(c):04X}}}"
 
 
 def _unescaped(label: str) -> str:

@@ -9,10 +9,10 @@ import jax
 
 
 class Row(NamedTuple):
-    """One comparison. ``ours_ms`` and ``peer_ms`` are for the same work; None where a peer could not do it."""
+    """One comparison. ``ours_ms`` and ``peer_ms`` are for the same work; None where that could not be done."""
 
     name: str
-    ours_ms: float
+    ours_ms: float | None
     peer: str
     peer_ms: float | None
     ratio: float | None

@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets
 from ipywidgets import Layout
 
-from .circuits import circuit
+from .circuits import circuit, idle_neurons
 from .errors import LabError
 from .files import write_text
 from .graphics import Drawing
@@ -90,7 +90,7 @@ class StreamStepper(Stepping):
         return recording.note
 
     def drawing(self) -> Drawing:
-        return circuit(self.machine, hide={"timer"} & self.machine.neurons.keys())
+        return circuit(self.machine, hide=idle_neurons(self.machine))
 
     def save(self, path: Path) -> Path:
         if path.suffix != ".svg":
@@ -157,7 +157,7 @@ class MachineEditor(Stepping):
         return self.recording.note if self.machine.count() else "all links are cut: the machine answers nothing"
 
     def drawing(self) -> Drawing:
-        return circuit(self.machine, cut=self.before, hide={"timer"} & self.machine.neurons.keys())
+        return circuit(self.machine, cut=self.before, hide=idle_neurons(self.before))
 
     def save(self, path: Path) -> Path:
         if path.suffix == ".json":

@@ -1,5 +1,6 @@
 """The command line as its users meet it: a process, its exit status, its two streams."""
 
+import html
 import json
 import subprocess
 import sys
@@ -53,12 +54,33 @@ def test_test_as_text(capsys):
     assert "loss               0   (sum of squared errors over 140 cycles)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("ending", ["svg", "pdf", "png", "eps", "gv"])
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png", "eps", "gv", "tex"])
 def test_draw(tmp_path, ending, capsys):
     out = tmp_path / f"machine.{ending}"
     assert main(["draw", "published", str(out), "--live", "--hide", "timer", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"drawing": str(out), "links": 19}
     assert out.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--beside", "handcrafted"], ["--as", "matrix"], ["--as", "bundle", "--title", "a bundle"], ["--merge", "--digits", "1"]],
+    ids=lambda options: options[0] + options[1],
+)
+def test_other_ways_to_draw(tmp_path, options, capsys):
+    out = tmp_path / "machine.svg"
+    assert main(["draw", "published", str(out), *options]) == 0
+    assert "accum-1-2" in html.unescape(out.read_text())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_show(capsys):
+    assert main(["show", "published"]) == 0
+    assert "norm-2-1          = max_norm(0.68*accum-1-2 - 0.50*input)\n" in capsys.readouterr().out
+    assert main(["show", "handcrafted", "--latex", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["links"] == 8
+    assert result["text"].startswith("\\begin{align*}")
 
 
 def test_drawing_says_nothing_on_standard_error(tmp_path):
@@ -88,7 +110,10 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
         (["bench", "stpe"], "dmmlab bench: unknown benchmark 'stpe'; did you mean 'step'?"),
         (["draw", "handcrafted", "x.png", "--dpi", "10000000"], "dmmlab draw: argument --dpi: '10000000': expected a whole number from 10 to 2400"),
         (["test", "explodes.json", "--string", "a"], "dmmlab test: accum/dict-1/accum/dict: expected a finite number, got inf"),
-        (["draw", "handcrafted", "x.bmp"], "dmmlab draw: x.bmp: the name must end in one of .svg, .pdf, .png, .eps, .gv"),
+        (["draw", "handcrafted", "x.bmp"], "dmmlab draw: x.bmp: the name must end in one of .svg, .pdf, .png, .eps, .gv, .tex"),
+        (["draw", "handcrafted", "x.gv", "--as", "matrix"], "dmmlab draw: x.gv: a matrix is drawn as one of .svg, .pdf, .png, .eps"),
+        (["draw", "handcrafted", "x.svg", "--beside", "nobody"], "dmmlab draw: unknown machine 'nobody'; known: handcrafted, published, or the name of a file"),
+        (["show", "no.json"], "dmmlab show: no.json: cannot be read: No such file or directory"),
         (["draw", "handcrafted", "no/x.svg"], "dmmlab draw: no/x.svg: cannot be written: No such file or directory"),
         (["draw", "handcrafted", "x.svg", "--hide", "tmier"], "dmmlab draw: unknown neuron 'tmier'; did you mean 'timer'?"),
         (["journal", "99"], "dmmlab journal: notebook '99': no such notebook; there are 01_"),
@@ -114,7 +139,7 @@ def test_bad_usage_and_input_is_one_line_and_status_2(tmp_path, monkeypatch, cap
     assert {path.name for path in tmp_path.iterdir()} == {"bad.json", "explodes.json"}
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["test"], ["replay"], ["bench"], ["draw"], ["journal"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["test"], ["replay"], ["bench"], ["draw"], ["show"], ["journal"]])
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])

@@ -17,9 +17,10 @@ MODULES = sorted((PROJECT / "dmmlab").glob("*.py"))
 FLOORS = [
     "errors", "files", "blocks", "vvalues", "neurons", "machine", "streams", "engine", "detectors",
     "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "seeds", "replay",
-    "problems", "heldout", "tasks", "simplify", "phases", "synthesis", "repair", "timing", "bench_torch", "bench_synthesis", "bench",
+    "problems", "heldout", "tasks", "simplify", "phases", "synthesis", "repair",
     "attended", "tikz", "graphics", "circuits", "comparisons", "bundles", "programs", "runs", "views", "plots",
     "sketches", "pruning", "stepping", "knobs", "attending", "watching", "widgets", "browser",
+    "timing", "bench_torch", "bench_synthesis", "bench_repaint", "bench",
     "site", "journal", "__init__", "arguments", "cli", "__main__",
 ]  # fmt: skip
 

@@ -63,7 +63,9 @@ def size_and_pages(pdf):
     if shutil.which("pdfinfo") is None:
         pytest.skip("needs pdfinfo, which is not installed here")
     told = subprocess.run(["pdfinfo", str(pdf)], capture_output=True, text=True, check=True).stdout
-    return [float(x) for x in re.search(r"Page size: *([\d.]+) x ([\d.]+)", told).groups()], int(re.search(r"Pages: *(\d+)", told)[1])
+    return [float(x) for x in re.search(r"Page size: *([\d.]+) x ([\d.]+)", told).groups()], int(
+        re.search(r"Pages: *(\d+)", told)[1]
+    )
 
 
 @needs_latex

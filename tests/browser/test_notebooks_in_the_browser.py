@@ -28,7 +28,7 @@ def scroll_through(page):
 def test_pictures_are_visible_in_a_fresh_clone(browser, lab, path):
     page = open_notebook(browser, lab, f"notebooks/{path.name}")
     text = path.read_text()
-    expected = text.count('"image/png"') + text.count('src=\\"data:image/')
+    expected = text.count('"image/png": "') + text.count('src=\\"data:image/')
     scroll_through(page)
     page.wait_for_function(f"() => document.querySelectorAll('{PICTURES}').length >= {expected}", timeout=20_000)
     assert expected >= 1

@@ -1,0 +1,229 @@
+"""Attended training: what was done can be done again, bit for bit, and a schedule from a stranger does no harm."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dmmlab.attended import EVERY, MOST, Attended, read_schedule, replay
+from dmmlab.detectors import published
+from dmmlab.errors import LabError
+from dmmlab.networks import feedforward
+from dmmlab.problems import PROBLEMS
+from dmmlab.tasks import Task, flat
+
+BIG = 10**4000
+TWICE = [{"checkpoint": 1}, {"checkpoint": 2}]
+STRANGERS = [
+    *([act] for act in (3, None, "steps", [], {}, ["rate", 1.0], {"steps": 1, "rate": 1}, {"stepz": 1}, {3: 1}, {"x" * 10**5: 1})),
+    *([{"steps": amount}] for amount in ("1", [1], {"a": {"b": 1}}, None, True, 0, -1, 1.5, MOST + 1, BIG, np.nan, "9" * 10**5)),
+    *([{"rate": amount}] for amount in (-1, np.nan, np.inf, BIG, 1e300, [[[]]])),
+    *([{"l1": amount}] for amount in (-1e-9, "0", BIG, -BIG)),
+    *([{"cut": amount}] for amount in (0, -5, 2.0, BIG)),
+    *([*TWICE, {"back": amount}] for amount in (0, 3, -1, 1.5, 1.0, np.nan, "1", BIG)),
+    [{"back": 1}],
+    *({"steps": 1}, "steps", 5, None),
+]  # fmt: skip
+
+acts = st.lists(
+    st.builds(lambda n: ("advance", n), st.integers(1, 25))
+    | st.builds(lambda x: ("set_rate", x), st.sampled_from([0.0, 1e-3, 1e-2, 0.1]))
+    | st.builds(lambda x: ("set_l1", x), st.sampled_from([0.0, 1e-4, 1e-2]))
+    | st.builds(lambda n: ("cut", n), st.integers(1, 6))
+    | st.just(("checkpoint",))
+    | st.builds(lambda n: ("back", n), st.integers(1, 3)),
+    max_size=8,
+)
+
+
+@pytest.fixture(scope="module")
+def task():
+    problem = PROBLEMS["duplicates"]
+    return Task(problem, feedforward(2, 1), problem.training(0, strings=4, cycles=24))
+
+
+@pytest.fixture(scope="module")
+def weights(task):
+    return task.start(jax.random.key(1), 0.3)
+
+
+@pytest.fixture(scope="module")
+def compiled(task, weights):
+    """An attended training that has compiled its steps, for others to share."""
+    training = Attended(task, weights)
+    training.advance(1)
+    return training._jitted
+
+
+@pytest.fixture
+def begin(task, weights, compiled):
+    def begin(**given):
+        training = Attended(task, weights, **given)
+        training._jitted = compiled
+        return training
+
+    return begin
+
+
+def same(one, other):
+    """Bit for bit."""
+    return one.losses == other.losses and all(
+        np.array_equal(a, b) for a, b in zip(jax.tree.leaves((one.weights, one.mask, one.state)), jax.tree.leaves((other.weights, other.mask, other.state)), strict=True)
+    )  # fmt: skip
+
+
+@given(acts)
+@settings(max_examples=5)
+def test_a_replay_is_bit_for_bit_the_same(task, weights, compiled, acts):
+    training = Attended(task, weights, rate=3e-2)
+    training._jitted = compiled
+    for name, *amount in acts:
+        if name != "back" or amount[0] <= training.checkpoints:
+            getattr(training, name)(*amount)
+    again = replay(task, weights, json.loads(json.dumps(training.schedule)))
+    assert same(training, again)
+    assert again.schedule == training.schedule
+    assert (again.steps, again.cuts, again.links) == (training.steps, training.cuts, training.links)
+
+
+def test_advances_that_are_split_are_one(begin):
+    once, split = begin(), begin()
+    once.advance(47)
+    for steps in (3, 1, 20, 16, 7):
+        split.advance(steps)
+    assert np.array_equal(flat(once.weights), flat(split.weights))
+    assert once.schedule == split.schedule == [{"rate": 1e-2}, {"l1": 0.0}, {"steps": 47}]
+    whole = [(step, loss) for step, loss in split.losses if step % EVERY == 0 or step == 47]
+    assert once.losses == whole
+    assert [step for step, _ in once.losses] == [0, 10, 20, 30, 40, 47]
+
+
+def test_it_descends_and_losses_are_those_of_the_task(begin, task, weights):
+    training = begin()
+    training.advance(200)
+    assert training.losses[0] == (0, task.error(weights))
+    assert training.losses[-1] == (200, task.error(training.weights))
+    assert training.losses[-1][1] < training.losses[0][1] / 2
+
+
+def test_the_rate_and_the_penalty_are_heeded(begin):
+    still, shrunk = begin(rate=0.0), begin(l1=1e-2)
+    before = flat(still.weights)
+    still.advance(20)
+    assert np.array_equal(flat(still.weights), before)
+    shrunk.advance(200)
+    assert shrunk.links < still.links
+    shrunk.set_l1(0)
+    assert shrunk.l1 == 0.0
+    assert shrunk.schedule[-1] == {"l1": 0.0}
+
+
+def test_cuts_are_of_the_smallest_and_for_good(begin):
+    training = begin()
+    training.advance(7)
+    before, links = flat(training.weights).copy(), training.links
+    training.cut(20)
+    after = flat(training.weights)
+    gone = (before != 0) & (after == 0)
+    assert gone.sum() == 20 == links - training.links
+    assert np.abs(before[gone]).max() <= np.abs(before[after != 0]).min()
+    assert np.array_equal(after[after != 0], before[after != 0])
+    training.advance(30)
+    assert (flat(training.weights)[gone] == 0).all()
+    training.cut(MOST)
+    training.advance(5)
+    assert training.links == 0
+    assert training.machine.count() == 0
+    assert training.cuts == [7, 37]
+
+
+def test_what_the_penalty_has_driven_to_zero_is_cut_with_the_rest(begin):
+    training = begin(l1=1e-2)
+    training.advance(150)
+    zero = flat(training.weights) == 0
+    training.cut(1)
+    training.set_l1(0)
+    training.advance(20)
+    assert (flat(training.weights)[zero] == 0).all()
+
+
+def test_back_to_a_checkpoint(begin):
+    training = begin()
+    training.advance(12)
+    weights, loss = flat(training.weights), training.losses[-1][1]
+    assert training.checkpoint() == 1
+    training.set_rate(0.1)
+    training.advance(8)
+    training.cut(30)
+    training.back(1)
+    assert np.array_equal(flat(training.weights), weights)
+    assert training.losses[-1] == (20, loss)
+    assert (training.steps, training.rate) == (20, 0.1)
+    training.advance(10)
+    assert np.count_nonzero(flat(training.weights)) == np.count_nonzero(weights)  # the cut was taken back, too
+
+
+def test_a_schedule_as_a_file(tmp_path, begin, task, weights):
+    training = begin(rate=1 / 3)
+    training.advance(33)
+    training.set_l1(1e-4 / 7)
+    training.cut(2)
+    training.advance(1)
+    training.save_schedule(tmp_path / "schedule.json")
+    assert read_schedule(tmp_path / "schedule.json") == training.schedule
+    assert same(replay(task, weights, read_schedule(tmp_path / "schedule.json")), training)
+    for text in ("{}", "3", '"steps"', "null", "[", "[NaN]", "[" * 10**5, "", "\ud7ff"):
+        (tmp_path / "odd.json").write_text(text)
+        with pytest.raises(LabError, match=r"^[^\n]*odd\.json[^\n]*$"):
+            read_schedule(tmp_path / "odd.json")
+    with pytest.raises(LabError, match="there_is_none"):
+        read_schedule(tmp_path / "there_is_none.json")
+    with pytest.raises(LabError, match="cannot be written"):
+        training.save_schedule(tmp_path / "no" / "schedule.json")
+
+
+@pytest.mark.parametrize("schedule", STRANGERS, ids=range(len(STRANGERS)))
+def test_schedules_from_strangers_are_refused_in_one_line(task, weights, schedule):
+    with pytest.raises(LabError) as error:
+        replay(task, weights, schedule)
+    assert "\n" not in str(error.value)
+    assert 0 < len(str(error.value)) < 300
+
+
+def test_an_act_that_cannot_be_is_told_by_its_number(task, weights):
+    with pytest.raises(
+        LabError, match=r"act 2, .*stepz.*: expected one of steps, rate, l1, cut, checkpoint, back, with a number"
+    ):
+        replay(task, weights, [{"rate": 1.0}, {"stepz": 1}])
+
+
+def test_a_schedule_without_rate_and_penalty_begins_with_the_usual_ones(task, weights):
+    again = replay(task, weights, [{"steps": 2}])
+    assert again.schedule == [{"rate": 1e-2}, {"l1": 0.0}, {"steps": 2}]
+    assert replay(task, weights, []).steps == 0
+
+
+def test_training_that_explodes_keeps_the_weights_before(begin):
+    training = begin()
+    training.advance(10)
+    before, schedule, losses = flat(training.weights), json.dumps(training.schedule), list(training.losses)
+    training.set_rate(1e30)
+    with pytest.raises(LabError, match="step 20: the loss is no longer finite; a smaller rate may help"):
+        training.advance(10)
+    assert np.array_equal(flat(training.weights), before)
+    assert training.losses == losses
+    assert json.loads(schedule) == training.schedule[:-1]
+    training.set_rate(1e-2)
+    training.advance(10)
+    assert np.isfinite(training.losses[-1][1])
+
+
+def test_a_machine_can_be_attended_to(task):
+    problem = PROBLEMS["duplicates"]
+    small = Task(problem, published(), problem.training(0, strings=2, cycles=12))
+    training = Attended(small, small.weights(published()))
+    assert (training.links, training.steps, training.checkpoints) == (19, 0, 0)
+    assert {str(link) for link in training.machine.links()} == {str(link) for link in published().links()}

@@ -1,0 +1,416 @@
+"""The explorers without a browser: knobs are moved, buttons clicked, and nothing that is given ends in a traceback."""
+
+import html
+import json
+import re
+import threading
+import time
+from xml.etree import ElementTree
+
+import jax
+import numpy as np
+import pytest
+
+from dmmlab import Machine
+from dmmlab.attended import read_schedule, replay
+from dmmlab.attending import RUNNING
+from dmmlab.detectors import handcrafted, published
+from dmmlab.errors import LabError
+from dmmlab.graphics import FORMATS
+from dmmlab.networks import feedforward
+from dmmlab.phases import Trace
+from dmmlab.problems import PROBLEMS
+from dmmlab.pruning import Pruning
+from dmmlab.tasks import Task, flat
+from dmmlab.widgets import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
+
+DUPLICATES = PROBLEMS["duplicates"]
+SMALLEST = "compare-3-1.dict-2 <- norm-2-1.norm"  # -0.25
+ODD_STRINGS = ["", "a", "noon" * 2500, "\n\t\x00", "<b>&\"'", "αβ😀\u202e", "\ud800", ":number", " "]
+
+
+def said(explorer):
+    """The line at the foot."""
+    (text,) = re.fullmatch('<span role="status">(.*)</span>', explorer.message.value, flags=re.S).groups()
+    return html.unescape(text)
+
+
+def number(explorer, name):
+    return re.search(f'<b data-name="{name}">([^<]*)</b>', explorer.numbers.value)[1]
+
+
+def shows_pictures(explorer):
+    for svg in (explorer.picture.svg, explorer.curves.value):
+        ElementTree.fromstring(svg)
+    return True
+
+
+@pytest.fixture(scope="module")
+def task():
+    return Task(DUPLICATES, published(), seed=1)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A network, its task and weights to be trained."""
+    task = Task(DUPLICATES, feedforward(2, 1), DUPLICATES.training(0, strings=4, cycles=24))
+    return task, task.start(jax.random.key(1), 0.3)
+
+
+@pytest.fixture(scope="module")
+def heldout(task):
+    return Pruning(task)._heldout
+
+
+@pytest.fixture
+def pruner(task, heldout, tmp_path):
+    pruning = Pruning(task)
+    pruning._heldout = heldout  # compiled once
+    return PruningExplorer(pruning, tmp_path / "figures")
+
+
+@pytest.fixture
+def stepper(tmp_path):
+    return StreamStepper(handcrafted(), "noon.", 4, DUPLICATES, tmp_path / "figures")
+
+
+@pytest.fixture
+def editor(tmp_path):
+    return MachineEditor(handcrafted(), "noon.", 4, DUPLICATES, tmp_path / "figures")
+
+
+@pytest.fixture
+def trainings(network, tmp_path):
+    """Makes attended trainings, and ends their threads: a process in which JAX runs must not be left with one."""
+    made = []
+
+    def make(**given):
+        made.append(AttendedTraining(*network, figures=tmp_path / "figures", **given))
+        return made[-1]
+
+    yield make
+    for training in made:
+        training.pause()
+        assert training._thread is None or not training._thread.is_alive()
+        training.close()
+    assert not [thread for thread in threading.enumerate() if "_train" in thread.name]
+
+
+@pytest.fixture(params=["pruner", "stepper", "editor", "training"])
+def explorer(request):
+    return request.getfixturevalue("trainings")() if request.param == "training" else request.getfixturevalue(request.param)
+
+
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# All explorers
+
+
+def test_a_reader_without_a_kernel_sees_still_pictures_and_how_to_make_them_live(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    page = bundle["text/html"]
+    assert page.count('<img src="data:image/svg+xml;base64,') == 2
+    assert "A still picture of an explorer. To move its knobs, run this notebook in JupyterLab" in page
+    assert "python3 lab.py open" in page
+    assert explorer.numbers.value in page
+
+
+@pytest.mark.parametrize("name", ["../x.svg", "", "  ", ".", "..", ".x.svg", "/tmp/x.svg", "a/b.svg", "x.bmp", "x\x00.svg", "x" * 300 + ".svg"])  # fmt: skip
+def test_files_that_cannot_be_written_are_told_of(explorer, tmp_path, name):
+    explorer.file.value = name
+    explorer.export_button.click()
+    assert said(explorer)
+    assert "written" not in said(explorer).replace("it is written into", "").replace("cannot be written", "")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_folder_that_cannot_be_made_is_told_of(explorer, tmp_path):
+    (tmp_path / "figures").write_text("a file")
+    explorer.export_button.click()
+    assert "figures" in said(explorer)
+    assert (tmp_path / "figures").read_text() == "a file"
+
+
+@pytest.mark.parametrize("kind", [*FORMATS, "json", "SVG"])
+def test_export(pruner, editor, tmp_path, kind):
+    for explorer in (pruner, editor):
+        explorer.file.value = f" machine.{kind} "
+        explorer.export_button.click()
+        path = tmp_path / "figures" / f"machine.{kind}"
+        assert said(explorer) == f"written: {path}"
+        assert path.stat().st_size > 300
+        if kind == "json":
+            assert Machine.from_json(path).count() == (19 if explorer is pruner else 8)
+        path.unlink()
+
+
+# Pruning
+
+
+def test_a_threshold_is_moved_and_moved_back(pruner):
+    assert (number(pruner, "links"), number(pruner, "of these live")) == ("19", "19")
+    pruner.threshold.value = 0.3
+    assert number(pruner, "links") == "17"
+    assert pruner.picture.svg.count("stroke-dasharray") == 2
+    pruner.show_cut.value = False
+    assert pruner.picture.svg.count("stroke-dasharray") == 0
+    pruner.buttons["undo"].click()
+    assert said(pruner).startswith("undone: threshold.")
+    assert number(pruner, "links") == "19"
+    assert pruner.threshold.value == pytest.approx(10**pruner.threshold.min)
+    pruner.buttons["undo"].click()
+    assert said(pruner) == "there is nothing to undo"
+
+
+def test_all_links_cut_by_a_threshold_beyond_all_weights(pruner):
+    pruner.threshold.value = 10**pruner.threshold.max
+    assert number(pruner, "links") == "0"
+    assert said(pruner).startswith("all links are cut: the machine answers nothing")
+    assert shows_pictures(pruner)
+    pruner.buttons["train"].click()
+    assert said(pruner) == "no links are left to be trained"
+    pruner.show_cut.value = False
+    assert shows_pictures(pruner)
+    assert "<img" in pruner._repr_mimebundle_()["text/html"]
+
+
+def test_links_are_cut_restored_and_pinned_by_hand(pruner):
+    pruner.buttons["cut"].click()
+    assert said(pruner) == "first pick a link: click it, or type its name"
+    pruner.link.value = SMALLEST
+    assert said(pruner) == f"{SMALLEST}: weight -0.25, kept"
+    for button, status, links in (("cut", "cut", "18"), ("restore", "kept", "19"), ("pin", "pinned", "19")):
+        pruner.buttons[button].click()
+        assert said(pruner).endswith(status)
+        assert number(pruner, "links") == links
+    pruner.threshold.value = 10**pruner.threshold.max
+    assert number(pruner, "links") == "1"
+    for unknown in ("nobody", "<b>", "x" * 10_000):
+        pruner.link.value = unknown
+        pruner.buttons["cut"].click()
+        assert "there is no link" in said(pruner)
+
+
+def test_a_click_on_a_link_picks_it(pruner):
+    for content in ({"picked": SMALLEST}, {"picked": 3}, {}, {"picked": None}):
+        pruner.picture._handle_custom_msg(content, [])
+    assert pruner.link.value == SMALLEST
+    assert "kept" in said(pruner)
+    pruner.picture._handle_custom_msg({"picked": "input.timer <- timer.timer"}, [])
+    assert "there is no link" in said(pruner)
+
+
+def test_training_what_is_left_by_a_click(pruner):
+    before = float(number(pruner, "training loss"))
+    pruner.buttons["train"].click()
+    assert float(number(pruner, "training loss")) < before
+    pruner.buttons["undo"].click()
+    assert said(pruner).startswith("undone: train 100 steps.")
+    assert float(number(pruner, "training loss")) == before
+
+
+def test_strings_of_the_task(pruner):
+    curves = [(setattr(pruner.string, "value", i), pruner.curves.value)[1] for i in range(3)]
+    assert len(set(curves)) == 3
+
+
+def test_the_history_of_a_synthesis(task, heldout, tmp_path):
+    weights = flat(task.weights(published()))
+    pruning = Pruning(task, history=Trace([], [2 * weights, np.where(np.abs(weights) < 0.5, 0, weights)]))
+    pruning._heldout = heldout
+    explorer = PruningExplorer(pruning, tmp_path)
+    few = number(explorer, "links")
+    explorer.moment.value = 0
+    assert (few, number(explorer, "links")) == (str((np.abs(weights) >= 0.5).sum()), "19")
+    explorer.buttons["undo"].click()
+    assert (explorer.moment.value, number(explorer, "links")) == (1, few)
+
+
+def test_a_network_too_large_for_numbers_is_shown_as_a_bundle(network, tmp_path):
+    explorer = PruningExplorer(Pruning(*network), tmp_path)
+    assert explorer.picture.svg.count('class="edge"') > 90
+    explorer.threshold.value = 0.6
+    assert explorer.picture.svg.count("<text") > int(number(explorer, "links")) > 0  # a circuit, with numbers
+
+
+# Stepping and editing
+
+
+def test_stepping_to_and_fro(stepper):
+    first = stepper.picture.svg
+    stepper.buttons["back"].click()
+    assert stepper.cycle.value == 0
+    stepper.buttons["on"].click()
+    stepper.buttons["on"].click()
+    assert stepper.cycle.value == 2
+    assert stepper.picture.svg == stepper.recording.circuit(2) != first
+    assert "<mark>n</mark>" in stepper.shown.value
+    stepper.cycle.value = stepper.cycle.max
+    stepper.buttons["on"].click()
+    assert stepper.cycle.value == stepper.cycle.max == 39
+    assert "accum.dict" in stepper.flowing.value
+
+
+@pytest.mark.parametrize("name", ["stepper", "editor"])
+@pytest.mark.parametrize("text", ODD_STRINGS, ids=range(len(ODD_STRINGS)))
+def test_any_string(request, name, text):
+    explorer = request.getfixturevalue(name)
+    before = explorer.picture.svg
+    explorer.text.value = text
+    assert shows_pictures(explorer)
+    refused = text in ("", "\ud800")
+    assert (said(explorer) != "") == (refused or len(text) > 1000)
+    assert explorer.picture.svg == before or not refused
+    explorer.text.value = "noon"
+    assert said(explorer) == ""
+    assert explorer.recording.text == "noon"
+
+
+def test_a_shorter_string_keeps_the_cycle_in_range(stepper):
+    stepper.cycle.value = 39
+    stepper.text.value = "a"
+    assert stepper.cycle.value == stepper.cycle.max == stepper.play.max == 23
+    stepper.period.value = 100
+    assert stepper.cycle.max == 119
+    stepper.period.value = 0
+    assert stepper.period.value == 1
+
+
+def test_a_still_picture_of_a_chosen_cycle(tmp_path):
+    stepper = StreamStepper(handcrafted(), "noon", 10, figures=tmp_path, cycle=25)
+    assert stepper.cycle.value == 25
+    assert stepper.picture.svg == stepper.recording.circuit(25)
+    assert StreamStepper(handcrafted(), "noon", 10, figures=tmp_path, cycle=10**6).cycle.value == 59
+    stepper.export_button.click()
+    assert (tmp_path / "stepped.svg").read_text() == stepper.picture.svg
+
+
+def test_weights_are_turned_and_reset(editor):
+    link, slider = next((k, v) for k, v in editor.weights.items() if str(k) == "compare.dict-2 <- const_1.const_1")
+    assert number(editor, "largest error on this string") == "0"
+    slider.value = 0.25
+    assert editor.machine.count() == 8
+    assert float(number(editor, "largest error on this string")) == pytest.approx(0.75)
+    slider.value = 0
+    assert number(editor, "links") == "7"
+    assert "stroke-dasharray" in editor.picture.svg
+    slider.value = link.weight
+    assert editor.machine == handcrafted()
+    for each in editor.weights.values():
+        each.value = 0
+    assert said(editor) == "all links are cut: the machine answers nothing"
+    assert shows_pictures(editor)
+    editor.buttons["reset"].click()
+    assert editor.machine == handcrafted()
+    assert [each.value for each in editor.weights.values()] == [1.0] * 8
+    assert said(editor) == ""
+
+
+def test_a_loop_that_explodes_is_told_of(tmp_path):
+    machine = handcrafted().link("accum.dict-2", "accum.dict", 1.0)
+    editor = MachineEditor(machine, "noon" * 40, 2, figures=tmp_path)
+    before = editor.picture.svg
+    slider = next(v for k, v in editor.weights.items() if str(k) == "accum.dict-2 <- accum.dict")
+    slider.max = 1000.0
+    slider.value = 1000.0
+    assert "cycle" in said(editor)
+    assert editor.picture.svg == before
+    editor.buttons["reset"].click()
+    assert said(editor) == ""
+
+
+@pytest.mark.parametrize("machine", [handcrafted().with_soft({}), feedforward(2, 1).random(jax.random.key(0))])
+def test_machines_that_the_editor_has_no_sliders_for(machine, tmp_path):
+    with pytest.raises(LabError, match=rf"{machine.count()} soft links: the editor has sliders for 1 to 40"):
+        MachineEditor(machine, figures=tmp_path)
+
+
+# Attended training
+
+
+def test_training_is_started_paused_and_resumed_and_can_be_replayed(trainings, network, tmp_path):
+    explorer = trainings()
+    training = explorer.training
+    explorer.start.click()
+    assert explorer.start.description == "pause"
+    until(lambda: training.steps >= 100)
+    explorer.rate.value = 3e-2  # while it runs
+    explorer.l1.value = 1e-4
+    explorer.buttons["keep"].click()
+    assert said(explorer).startswith("checkpoint 1: ")
+    until(lambda: training.steps >= 300)
+    explorer.start.click()
+    assert explorer.start.description == "resume"
+    assert not explorer._thread.is_alive()
+    steps = training.steps
+    time.sleep(0.1)
+    assert training.steps == steps
+    assert number(explorer, "steps") == f"{steps:,}"
+    explorer.smallest.value = 5
+    explorer.buttons["cut"].click()
+    assert number(explorer, "links") == str(training.links)
+    explorer.start.click()
+    until(lambda: training.steps >= steps + 50)
+    explorer.start.click()
+    explorer.buttons["back"].click()
+    explorer.file.value = "schedule.json"
+    explorer.export_button.click()
+    again = replay(*network, read_schedule(tmp_path / "figures" / "schedule.json"))
+    assert again.losses == training.losses
+    assert np.array_equal(flat(again.weights), flat(training.weights))
+    assert {key for act in training.schedule for key in act} == {"rate", "l1", "checkpoint", "steps", "cut", "back"}
+    assert {"rate": 3e-2} in training.schedule
+    json.dumps(training.schedule)
+
+
+def test_one_trains_at_a_time(trainings):
+    one, other = trainings(), trainings()
+    one.start.click()
+    until(lambda: one.training.steps > 0)
+    other.start.click()
+    assert not one._thread.is_alive()
+    assert one.start.description == "resume"
+    steps = one.training.steps
+    until(lambda: other.training.steps > 50)
+    assert one.training.steps == steps
+    assert list(RUNNING) == [other]
+    other.start.click()
+    assert list(RUNNING) == []
+
+
+def test_what_training_cannot_do_is_told(trainings):
+    explorer = trainings()
+    explorer.buttons["back"].click()
+    assert said(explorer) == "there is no checkpoint to go back to"
+    explorer.smallest.value = 100_000
+    explorer.buttons["cut"].click()
+    assert said(explorer) == "all links are cut or driven to zero: go back to a checkpoint"
+    assert shows_pictures(explorer)
+    explorer.start.click()
+    until(lambda: explorer.training.steps >= 50)
+    explorer.start.click()
+    assert number(explorer, "links") == "0"
+
+
+def test_training_that_explodes_pauses_and_says_so(trainings):
+    explorer = trainings()
+    explorer.training.set_rate(1e30)
+    explorer.start.click()
+    until(lambda: not explorer._thread.is_alive())
+    assert "the loss is no longer finite; a smaller rate may help" in said(explorer)
+    assert explorer.start.description == "resume"
+    assert list(RUNNING) == []
+
+
+def test_a_training_that_is_closed_ends_its_thread(trainings):
+    explorer = trainings()
+    explorer.start.click()
+    until(lambda: explorer.training.steps > 0)
+    explorer.close()
+    until(lambda: not explorer._thread.is_alive())
