@@ -5,6 +5,7 @@ those of the paper. Every neuron and every link is a line or two that a person c
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,12 +40,10 @@ SPECIAL = {c: f"\\{c}" for c in "#$%&_{}"} | {
     "−": "$-$", "←": r"$\leftarrow$", "→": r"$\rightarrow$", "…": r"\dots{}", "·": r"$\cdot$", "\xa0": " ",
     "\"": r"\UseTextSymbol{T1}{\textquotedbl}", "|": r"\textbar{}", "-": "-{}", "–": "--", "'": "'{}", "`": "`{}",
 } | {c: rf"\UseTextSymbol{{T1}}{{{c}}}" for c in "«»ÐÞðþ"}  # fmt: skip
-GREEK = {  # those that LaTeX has names for
-    "SMALL": (
-        "ALPHA BETA GAMMA DELTA EPSILON ZETA ETA THETA IOTA KAPPA LAMBDA MU NU XI PI RHO SIGMA TAU UPSILON PHI CHI PSI OMEGA"
-    ).split(),
-    "CAPITAL": "GAMMA DELTA THETA LAMBDA XI PI SIGMA UPSILON PHI PSI OMEGA".split(),
-}
+GREEK = (  # the letters that LaTeX has names for, by their names in Unicode
+    r"GREEK (?:SMALL LETTER (ALPHA|BETA|GAMMA|DELTA|EPSILON|ZETA|ETA|THETA|IOTA|KAPPA|LAMDA|MU|NU|XI|PI|RHO|SIGMA|TAU|UPSILON|"
+    r"PHI|CHI|PSI|OMEGA)|CAPITAL LETTER (GAMMA|DELTA|THETA|LAMDA|XI|PI|SIGMA|UPSILON|PHI|PSI|OMEGA))"
+)
 
 
 def as_tikz(placed: Mapping[str, Any]) -> str:
@@ -138,10 +137,11 @@ def _text(text: str) -> str:
 
 
 def _foreign(c: str) -> str:
-    letter = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(c, ""))
-    if letter and (word := letter[2].replace("LAMDA", "LAMBDA")) in GREEK[letter[1]]:
-        return rf"$\{word.lower() if letter[1] == 'SMALL' else word.capitalize()}$"
-    return rf"{{\tiny U+{ord(c):04X}}}"
+    letter = re.fullmatch(GREEK, unicodedata.name(c, ""))
+    if letter is None:
+        return rf"{{\tiny U+{ord(c):04X}}}"
+    word = (letter[1] or letter[2]).replace("LAMDA", "LAMBDA")
+    return rf"$\{word.lower() if letter[1] else word.capitalize()}$"
 
 
 def _unescaped(label: str) -> str:
