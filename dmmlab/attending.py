@@ -68,6 +68,8 @@ class AttendedTraining(Explorer):
     def repaint(self) -> str:
         with self._lock:
             training = self.training
+            if threading.current_thread() is not self._thread:  # whoever turns a knob is not to find it turned back
+                self._show_knobs()
             losses, cuts, links, steps = list(training.losses), list(training.cuts), training.links, training.steps
             self.picture.svg = inline(self.drawing())
         self._show_numbers(losses, cuts, links, steps)
@@ -90,11 +92,22 @@ class AttendedTraining(Explorer):
         self._going.clear()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=30)
-        self.start.description = "start" if self.training.steps == 0 else "resume"
+        self._show_knobs()
 
     def close(self) -> None:
         self._going.clear()
         super().close()
+
+    def _show_knobs(self) -> None:
+        """The knobs as the training has them, which may have been set in Python."""
+        training, numbers = self.training, list(range(1, self.training.checkpoints + 1))
+        self.move(self.rate, min(max(training.rate, 10**self.rate.min), 10**self.rate.max))
+        self.move(self.l1, min(max(training.l1, 10**self.l1.min), 10**self.l1.max))
+        if list(self.checkpoint.options) != numbers:
+            self.checkpoint.options = numbers
+            self.checkpoint.value = numbers[-1]
+        if not self._going.is_set():
+            self.start.description = "resume" if training.steps else "start"
 
     def _show_numbers(self, losses: list, cuts: list[int], links: int, steps: int) -> None:
         self.numbers.value = table({"steps": f"{steps:,}", "links": f"{links:,}", "loss": f"{losses[-1][1]:.3g}"})
@@ -135,7 +148,8 @@ class AttendedTraining(Explorer):
             self.start.description = "resume"
 
     def _turn(self, knob: ipywidgets.FloatLogSlider, act: Callable[[float], None]) -> str:
-        return self._locked(lambda: act(knob.value))
+        lowest = knob is self.l1 and knob.value <= 10**knob.min * 1.0001  # the left end of a logarithmic slider: no L1
+        return self._locked(lambda: act(0.0 if lowest else knob.value))
 
     def _locked(self, act: Callable[[], object]) -> str:
         with self._lock:
@@ -145,8 +159,7 @@ class AttendedTraining(Explorer):
     def _keep(self) -> str:
         with self._lock:
             number = self.training.checkpoint()
-        self.checkpoint.options = list(range(1, number + 1))
-        self.checkpoint.value = number
+        self._show_knobs()
         return f"checkpoint {number}: {self.training.links} links, loss {self.training.losses[-1][1]:.3g}"
 
     def _back(self) -> str:

@@ -89,6 +89,18 @@ def test_the_font_is_in_the_file(tmp_path):
     assert b"FontFile2" in pdf
 
 
+def test_eps_asks_for_what_postscript_has(tmp_path, capfd):
+    eps = circuit(published()).pipe("eps")
+    assert b"/Helvetica-Bold" in eps  # a font's name is one word
+    assert b"DejaVu" not in eps
+    assert b"(-1.26)" in eps
+    assert capfd.readouterr().err == ""
+    greek = Machine.build({"norm-α.dict": {"input.char": 1.0}, "output.dict-1": {"norm-α.norm": 1.0}})
+    with pytest.raises(ValueError, match="an EPS drawing has Latin letters alone, not 'α'; write a pdf instead"):
+        circuit(greek).save_as(tmp_path / "x.eps")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_svg_has_all_labels():
     svg = html.unescape(circuit(published(), digits=3).pipe("svg").decode())
     texts = {text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg)}
