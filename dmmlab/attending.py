@@ -137,6 +137,7 @@ class AttendedTraining(Explorer):
                     self.repaint()
                     shown = time.monotonic()
                 time.sleep(0.002)  # whoever waits for the lock has a turn
+            self.repaint()
             self.say(f"paused after {MOST_STEPS:,} steps" if self.training.steps >= end else "")
         except LabError as error:
             self.say(str(error))

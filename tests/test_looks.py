@@ -144,6 +144,13 @@ def test_nor_does_one_side_by_side(name):
     assert overlapping(side_by_side(published(), MACHINES[name], ("a", "b")).placed) == []
 
 
+def test_nor_in_the_sixteen_links_of_2022(reference):
+    machine = Machine.from_json(reference / "published-16-link-machine.json")
+    assert machine.count() == 16
+    for options in ({}, {"hide": ["timer"]}, {"digits": 4}, {"merge": True}):
+        assert overlapping(circuit(machine, **options).placed) == []
+
+
 THREADS = """
 import sys, threading
 from dmmlab.bundles import bundle
