@@ -125,8 +125,8 @@ def _in_few_colours(png: bytes) -> bytes:
     """A fifth of the bytes: a thousand fine lines do not compress in true colour."""
     from PIL import Image
 
-    small = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    small, picture = io.BytesIO(), Image.open(io.BytesIO(png)).convert("RGB")
+    picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "png", optimize=True)
     return small.getvalue()
 
 

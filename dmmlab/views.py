@@ -5,6 +5,7 @@ with coefficients, and a sparse tensor of mixed rank. The dictionary is what the
 """
 
 import hashlib
+import html
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -62,7 +63,10 @@ class Pretty:
             page = treescope.render_to_html(_Branch("V-value", _plain(self._v)))
         # treescope names its output at random; here the same V-value makes the same page.
         name = hashlib.sha256(re.sub("[0-9a-f]{32}", "", page).encode()).hexdigest()[:32]
-        return f'<div style="overflow-x: auto">{re.sub("(?<=treescope_out_)[0-9a-f]{32}", name, page)}</div>'
+        page = re.sub("(?<=treescope_out_)[0-9a-f]{32}", name, page)
+        # Where a notebook is not trusted, scripts and styles are taken out of it: then the plain text is what is seen.
+        plain = f'<style>.dmmlab-plain {{ display: none }}</style><pre class="dmmlab-plain">{html.escape(repr(self))}</pre>'
+        return f'<div style="overflow-x: auto">{plain}{page}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         page = self._repr_html_()

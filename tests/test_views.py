@@ -1,5 +1,6 @@
 """V-values as text, and as a tree that unfolds."""
 
+import html
 import re
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def test_pretty_in_a_notebook(v):
     bundle = pretty(v)._repr_mimebundle_()
     assert bundle["text/plain"] == as_lines(v)
     page = bundle["text/html"]
+    assert f'<pre class="dmmlab-plain">{html.escape(bundle["text/plain"])}</pre>' in page  # where scripts are not trusted
     assert page == pretty(v)._repr_html_()
     assert "treescope" in page
     assert not re.search(r"""https?://|<link|\bsrc=|@import""", page)  # it fetches nothing
