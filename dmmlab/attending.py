@@ -43,6 +43,8 @@ class AttendedTraining(Explorer):
 
     def __init__(self, task: Task, weights: Weights, rate: float = 1e-2, figures: str | os.PathLike = "../figures"):
         super().__init__(figures, "schedule.json")
+        for other in list(RUNNING):  # perhaps of the same cell, which is run once more
+            other.pause()
         self.training = Attended(task, weights, rate)
         self._lock, self._going = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None

@@ -22,7 +22,7 @@ from .machine import Link, Machine
 from .vvalues import from_paths, paths
 
 POSITIVE, NEGATIVE, HARD = "#17375e", "#c77700", "#d01515"
-INK, PALE = "#000000", "#c4c4c4"
+INK, PALE, CUT = "#000000", "#c4c4c4", "#8c8c8c"
 DEAD = ("grey", "hide", "show")
 
 
@@ -175,10 +175,10 @@ def look(links: Sequence[Link], largest: float, style: str = "live", digits: int
     colour = HARD if main.hard else mixed(POSITIVE if main.weight > 0 else NEGATIVE, 0.5 * (1 - math.sqrt(size)))
     attributes = {"tooltip": "; ".join(f"{link}: {link.weight:g}" for link in links)}
     if style != "live":
-        colour = PALE
+        colour = CUT if style == "cut" else PALE
     attributes |= {"color": colour, "penwidth": f"{0.7 + (0 if main.hard or style != 'live' else 1.5 * size):.2f}"}
     if style == "cut":
-        attributes |= {"style": "dotted", "arrowhead": "none"}
+        attributes |= {"style": "dotted", "arrowhead": "none", "penwidth": "1.20"}
     elif main.weight < 0:
         attributes["arrowhead"] = "odot"
     if not main.hard or main.weight != 1:

@@ -161,26 +161,38 @@ def _synthesize(options: argparse.Namespace) -> int:
     return 0
 
 
+WITHOUT = {
+    "circuit": (),
+    "bundle": ("--merge",),
+    "matrix": ("--hide", "--live", "--merge"),
+    "beside": ("--as", "--live", "--merge"),
+}
+
+
 def _draw(options: argparse.Namespace) -> int:
     from .graphics import FORMATS
 
     machine, out = _machine(options.machine), Path(options.out)
+    kind = "beside" if options.beside else options.kind or ("circuit" if machine.count() <= 200 else "bundle")
+    given = {"--beside": options.beside, "--as": options.kind, "--hide": options.hide, "--live": options.live}
+    for name, value in {**given, "--merge": options.merge}.items():
+        if value and name in WITHOUT[kind]:
+            raise LabError(f"{name} has no meaning for {'two machines side by side' if options.beside else f'a {kind}'}")
     if out.suffix.removeprefix(".").lower() not in FORMATS:
         raise LabError(f"{out}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
-    if options.kind == "matrix":
+    if kind == "matrix":
         from .plots import save_matrix
 
         save_matrix(machine, out, options.title, options.dpi)
     else:
-        _drawing(machine, options).save_as(out, dpi=options.dpi)
+        _drawing(machine, kind, options).save_as(out, dpi=options.dpi)
     if options.json:
         _print_json({"drawing": str(out), "links": machine.count()})
     return 0
 
 
-def _drawing(machine: Machine, options: argparse.Namespace) -> Any:
-    kind = options.kind or ("circuit" if machine.count() <= 200 else "bundle")
-    if options.beside:
+def _drawing(machine: Machine, kind: str, options: argparse.Namespace) -> Any:
+    if kind == "beside":
         from .comparisons import side_by_side
 
         titles = (options.title or options.machine, options.beside)

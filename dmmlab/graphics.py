@@ -141,4 +141,7 @@ def _for_postscript(source: str) -> str:
 
 def _with_fallback_font(svg: bytes) -> bytes:
     # Verdana has the widths of DejaVu Sans, where a reader has no DejaVu.
-    return svg.replace(f'font-family="{FONT}"'.encode(), f'font-family="{FONT}, Verdana, sans-serif"'.encode())
+    fallback = f'font-family="{FONT}, Verdana, sans-serif"'
+    svg = svg.replace(f'font-family="{FONT}"'.encode(), fallback.encode())
+    svg = svg.replace(f'font-family="{FONT} Bold"'.encode(), f'{fallback} font-weight="bold"'.encode())
+    return svg.replace(b'\n viewBox="', b' style="max-width: 100%; height: auto"\n viewBox="', 1)  # no wider than its place

@@ -10,6 +10,7 @@ import ast
 import contextlib
 import json
 import os
+import re
 import time
 import warnings
 from collections.abc import Iterable, Mapping
@@ -184,12 +185,22 @@ def _finish(scratch: Path, target: Path, page: Path) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
         cell.metadata = {"tags": _tags(cell)} if _tags(cell) else {}
-        for output in cell.get("outputs", []):  # an explorer without its kernel: its still picture stays
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        _keep_stills(cell)
     write_text(target, nbformat.writes(notebook) + "\n")
     with contextlib.suppress(Exception):  # a read-only home: the notebook then opens untrusted, with PNG pictures
         NotebookNotary().sign(nbformat.read(target, as_version=4))
     write_text(page, site.page(notebook, target.stem))
+
+
+def _keep_stills(cell: Any) -> None:
+    """Takes away explorers, which are nothing without their kernel; their still pictures stay."""
+    view = "application/vnd.jupyter.widget-view+json"
+    if cell.cell_type == "code":
+        cell.outputs = [output for output in cell.outputs if view not in output.get("data", {})]
+        for number, output in enumerate(cell.outputs):
+            page = output.get("data", {}).get("text/html", "")
+            if page.startswith('<div id="dmmlab-'):
+                output.data["text/html"] = re.sub(r"dmmlab-[0-9a-f]{32}", f"dmmlab-{cell.id}-{number}", page, count=1)
 
 
 def _parameters_of(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ still picture stands in an explorer's place.
 
 import html
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import anywidget
 import ipywidgets
 import traitlets
+from IPython.display import display
 from ipywidgets import Layout
 
 from .errors import LabError
@@ -20,6 +22,10 @@ from .graphics import Drawing
 from .sketches import as_image
 
 LIVE = "A still picture of an explorer. To move its knobs, run this notebook in JupyterLab: <code>python3 lab.py open</code>"
+LEGEND = (
+    '<small style="line-height: 1.4">Blue: positive weights. Ochre, with a ring: negative. Red: hard links, which belong to '
+    "the architecture. Grey: what cannot influence the output. Dotted: cut.</small>"
+)
 WIDE, NARROW = Layout(width="420px"), Layout(width="auto", min_width="60px")
 
 
@@ -45,6 +51,7 @@ class Explorer(ipywidgets.VBox):
     def __init__(self, figures: str | os.PathLike, name: str):
         super().__init__()
         self.figures = Path(figures)
+        self.still_id = f"dmmlab-{uuid.uuid4().hex}"
         self.picture = Picture(layout=Layout(flex="1 1 420px", min_width="300px"))
         self.curves, self.numbers, self.message = (ipywidgets.HTML() for _ in range(3))
         self.message.add_class("dmmlab-message")
@@ -52,12 +59,13 @@ class Explorer(ipywidgets.VBox):
         self.export_button = self.button("export", self._export)
         self._quiet = False
 
-    def arrange(self, *knobs: ipywidgets.Widget) -> None:
+    def arrange(self, *knobs: ipywidgets.Widget, width: str = "450px") -> None:
         """The knobs above the curves on the right, the picture on the left, the message at the foot."""
         export = ipywidgets.HBox([self.file, self.export_button])
-        right = ipywidgets.VBox([*knobs, self.numbers, self.curves, export], layout=Layout(width="450px", flex="0 0 auto"))
+        right = ipywidgets.VBox([*knobs, self.numbers, self.curves, export], layout=Layout(width=width, flex="0 0 auto"))
         row = ipywidgets.HBox([self.picture, right], layout=Layout(flex_flow="row wrap", align_items="flex-start"))
-        self.children = [row, self.message]
+        hidden = ipywidgets.HTML(f"{LEGEND}<style>#{self.still_id} {{ display: none }}</style>")
+        self.children = [row, self.message, hidden]
         self.repaint()
 
     def button(self, label: str, act: Callable[[], object], tooltip: str = "") -> ipywidgets.Button:
@@ -84,7 +92,8 @@ class Explorer(ipywidgets.VBox):
         def guarded(*_: object) -> None:
             try:
                 said = act()
-                self.say(said if isinstance(said, str) else "")
+                if isinstance(said, str):
+                    self.say(said)
             except LabError as error:
                 self.say(str(error))
             except Exception as error:  # an explorer is for playing: nothing it is given may end in a traceback
@@ -119,10 +128,16 @@ class Explorer(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
         images = "".join(as_image(svg) for svg in self.still() if svg)
-        return {
-            **(super()._repr_mimebundle_(**kwargs) or {}),
-            "text/html": f"<p><em>{LIVE}</em></p>{images}{self.numbers.value}",
-        }
+        page = f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.numbers.value}</div>'
+        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": page}
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        # Two outputs: the explorer, and its still picture, which the explorer hides as long as it is alive. So the picture
+        # is there when a saved notebook is opened without its kernel.
+        bundle = self._repr_mimebundle_(**kwargs)
+        page = bundle.pop("text/html")
+        display(bundle, raw=True)
+        display({"text/html": page, "text/plain": "a still picture of an explorer"}, raw=True)
 
 
 def table(rows: dict[str, str]) -> str:

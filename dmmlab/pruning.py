@@ -30,7 +30,6 @@ from .tasks import Task, flat, unflat
 
 READABLE = 60  # links: up to here a circuit with numbers is drawn, from there on a bundle
 LENGTHS = (14, 200)  # characters of the strings to be tested on: a fraction of those of a synthesis
-L1 = 4e-5  # while what is left is trained
 
 
 class Place(NamedTuple):
@@ -121,6 +120,10 @@ class Pruning:
             return "gone"
         return "pinned" if i in self.place.pinned else "kept" if self.kept[i] else "below the threshold"
 
+    def weight(self, name: str) -> float:
+        """The weight of a link, cut or not."""
+        return float(self.place.weights[self._place(name)])
+
     def move_threshold(self, threshold: float) -> None:
         """Cuts the links with weights up to the threshold, and no others but those that were cut by hand."""
         if not threshold >= 0:
@@ -133,17 +136,27 @@ class Pruning:
         self._move(f"cut {name}", cut=self.place.cut | {i}, pinned=self.place.pinned - {i})
 
     def pin(self, name: str) -> None:
-        """Keeps a link, whatever the threshold."""
+        """Keeps a link, whatever the threshold; of one that is pinned, lets go."""
         i = self._place(name)
-        self._move(f"pin {name}", cut=self.place.cut - {i}, pinned=self.place.pinned | {i})
+        if i in self.place.pinned:
+            self._move(f"let go of {name}", pinned=self.place.pinned - {i})
+        else:
+            self._move(f"pin {name}", cut=self.place.cut - {i}, pinned=self.place.pinned | {i})
 
     def restore(self, name: str) -> None:
-        """Brings a link back. One that is below the threshold is pinned; else it is again as if it had not been touched."""
+        """Brings a link back; one that is below the threshold is pinned.
+
+        Raises :class:`~dmmlab.errors.LabError` if it is there, or if its weight is zero.
+        """
         i = self._place(name)
-        if not self.kept[i] and abs(self.place.weights[i]) <= self.place.threshold:
+        if self.kept[i]:
+            raise LabError(f"{name} is not cut")
+        if self.place.weights[i] == 0:
+            raise LabError(f"{name} has no weight any more; undo brings it back")
+        if abs(self.place.weights[i]) <= self.place.threshold:
             self.pin(name)
         else:
-            self._move(f"restore {name}", cut=self.place.cut - {i}, pinned=self.place.pinned - {i})
+            self._move(f"restore {name}", cut=self.place.cut - {i})
 
     def cut_smallest(self, count: int) -> None:
         """Cuts the links with the smallest weights among those that are left and not pinned."""
@@ -163,7 +176,7 @@ class Pruning:
         weights = self.weights
         if not self.kept.any():
             raise LabError("no links are left to be trained")
-        trained = self.task.descend(weights, steps, (rate, rate / 3), (L1, L1), mask=present(weights))
+        trained = self.task.descend(weights, steps, (rate, rate / 3), mask=present(weights), penalty="none")
         if not all(bool(np.isfinite(w).all()) for w in map(np.asarray, trained)):
             raise LabError("training left the finite numbers; nothing was changed")
         self._move(f"train {steps} steps", weights=flat(trained), cut=frozenset(), pinned=self.place.pinned, threshold=0.0)
@@ -209,9 +222,11 @@ class Pruning:
         return HeldOut(problem, self.task.compiled.machine, problem.heldout(lengths=LENGTHS))
 
     def _place(self, name: str) -> int:
-        if name not in self._places:
-            raise LabError(f"there is no link {name!r}; a link is written output.dict-1 <- norm.norm")
-        return self._places[name]
+        if name.strip() in self._places:
+            return self._places[name.strip()]
+        if any(str(link) == name.strip() for link in self.task.compiled.machine.links()):
+            raise LabError(f"{name.strip()} is a hard link: it belongs to the architecture")
+        raise LabError(f"there is no link {name!r}; a link is written output.dict-1 <- norm.norm")
 
     def _move(self, move: str, **changed: object) -> None:
         if not self._done or move != self._done[-1][0] or move not in ("threshold", "history"):

@@ -137,17 +137,24 @@ def _panel(top: float, name: str, given: np.ndarray, right: np.ndarray | None, c
     x, y = _scale(0, max(1, given.shape[0]), LEFT, WIDTH - 4), _scale(low, high, top + HEIGHT - 6, top + TOP)
     marks = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(v):.1f}" y2="{y(v):.1f}" stroke="#e3e3e3"/>'
-        f'<text x="{LEFT - 5}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.3g}</text>'
+        f'<text x="{LEFT - 5}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.2g}</text>'
         for v in (low, 0.0, high)
         if v != 0.0 or (low == 0.0 == v) or min(y(low) - y(0.0), y(0.0) - y(high)) > 11
     )
+    told = ""
+    seen = given[np.isfinite(given)]
+    if len(seen) and (seen.min() < low or seen.max() > high):
+        told = (
+            f'<text x="{WIDTH - 4}" y="{top + 12}" text-anchor="end" fill="{GIVEN}">'
+            f"leaves the frame: {seen.min():.3g} to {seen.max():.3g}</text>"
+        )
     wide = _steps(right, x, y, low, high, RIGHT_ANSWER, 4.5) if right is not None else ""
     line = _steps(given, x, y, low, high, GIVEN, 1.6)
     at = ""
     if cursor is not None:
         now = f"{x(cursor + 0.5):.1f}"
         at = f'<line x1="{now}" x2="{now}" y1="{top + TOP}" y2="{top + HEIGHT - 6}" stroke="#d1720c"/>'
-    return f'{marks}<text x="{LEFT}" y="{top + 12}" font-weight="bold">{html.escape(name)}</text>{wide}{at}{line}'
+    return f'{marks}<text x="{LEFT}" y="{top + 12}" font-weight="bold">{html.escape(name)}</text>{told}{wide}{at}{line}'
 
 
 def _steps(values: np.ndarray, x: Callable, y: Callable, low: float, high: float, colour: str, width: float) -> str:

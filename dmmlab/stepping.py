@@ -30,18 +30,25 @@ class Recording:
     Args:
         machine: it reads the string at all its reading neurons.
         text: the string.
-        period: cycles from one character to the next; the last one repeats.
+        period: cycles from one character to the next.
         problem: what the right answers are; if left out, none are shown.
         cycles: how many cycles to record; 20 after the last character's turn, but no more than 400, if left out.
+        repeat_last: whether the last character comes again and again.
 
     Raises :class:`~dmmlab.errors.LabError` for an empty string, and for a run that leaves the finite numbers.
     """
 
     def __init__(
-        self, machine: Machine, text: str, period: int = 10, problem: Problem | None = None, cycles: int | None = None
+        self,
+        machine: Machine,
+        text: str,
+        period: int = 10,
+        problem: Problem | None = None,
+        cycles: int | None = None,
+        repeat_last: bool = True,
     ):
         self.machine, self.text, self.period = machine, text, period
-        stream = symbols(text, period)
+        stream = symbols(text, period, repeat_last)
         whole = period * len(text) + 20
         self.cycles = min(whole, MOST) if cycles is None else cycles
         self.note = f"{len(text):,} characters: the first {self.cycles} of {whole:,} cycles are shown" if whole > MOST else ""

@@ -28,19 +28,32 @@ MOST_SLIDERS = 40
 class Stepping(Explorer):
     """What the stepper and the editor share: a string that the reader types."""
 
-    def __init__(self, machine: Machine, text: str, period: int, problem: Problem | None, figures: Any, name: str):
+    def __init__(
+        self,
+        machine: Machine,
+        text: str,
+        period: int,
+        problem: Problem | None,
+        figures: Any,
+        name: str,
+        repeat_last: bool = True,
+    ):
         super().__init__(figures, name)
-        self.machine, self.problem = machine, problem
+        self.machine, self.problem, self.repeat_last = machine, problem, repeat_last
         self.text = ipywidgets.Text(value=text, description="string", layout=WIDE)
         self.period = ipywidgets.BoundedIntText(
             value=period, min=1, max=100, description="period", layout=Layout(width="160px")
         )
-        self.recording = Recording(machine, text, period, problem)
+        self.period.tooltip = "cycles from one character to the next"
+        self.recording = self._recorded()
         for knob in (self.text, self.period):
             self.on_change(knob, self._record)
 
+    def _recorded(self) -> Recording:
+        return Recording(self.machine, self.text.value, self.period.value, self.problem, repeat_last=self.repeat_last)
+
     def _record(self) -> object:
-        self.recording = Recording(self.machine, self.text.value, self.period.value, self.problem)
+        self.recording = self._recorded()
         return self.repaint()
 
 
@@ -53,6 +66,8 @@ class StreamStepper(Stepping):
         period: cycles from one character to the next.
         problem: what the right answers are, if they are to be shown.
         figures: the folder for what is exported.
+        cycle: where to begin.
+        repeat_last: whether the last character comes again and again.
     """
 
     def __init__(
@@ -63,14 +78,15 @@ class StreamStepper(Stepping):
         problem: Problem | None = None,
         figures: str | os.PathLike = "../figures",
         cycle: int = 0,
+        repeat_last: bool = True,
     ):
-        super().__init__(machine, text, period, problem, figures, "stepped.svg")
+        super().__init__(machine, text, period, problem, figures, "stepped.svg", repeat_last)
         last = self.recording.cycles - 1
         self.cycle = ipywidgets.IntSlider(value=min(cycle, last), max=last, description="cycle", layout=WIDE)
         self.play = ipywidgets.Play(value=self.cycle.value, max=last, interval=300, show_repeat=False)
         ipywidgets.jslink((self.play, "value"), (self.cycle, "value"))
         self.shown, self.flowing = ipywidgets.HTML(), ipywidgets.HTML()
-        self.on_change(self.cycle, self.repaint)
+        self.on_change(self.cycle, self._stepped)
         self.buttons = {
             "back": self.button("◀", lambda: self._step(-1), "one cycle back"),
             "on": self.button("▶", lambda: self._step(1), "one cycle on"),
@@ -101,11 +117,14 @@ class StreamStepper(Stepping):
     def still(self) -> list[str]:
         return [self.recording.circuit(self.cycle.value), self.recording.curves(self.cycle.value)]
 
+    def _stepped(self) -> None:
+        self.repaint()  # and whatever was said stays to be read, while the film runs
+
     def _step(self, by: int) -> None:
         self.cycle.value = min(max(0, self.cycle.value + by), self.cycle.max)
 
     def _record(self) -> object:
-        self.recording = recording = Recording(self.machine, self.text.value, self.period.value, self.problem)
+        self.recording = recording = self._recorded()
         self.move(self.cycle, min(self.cycle.value, recording.cycles - 1))
         self.play.max = self.cycle.max = recording.cycles - 1
         return self.repaint()
@@ -138,15 +157,15 @@ class MachineEditor(Stepping):
         for link in sorted((link for link in machine.links() if not link.hard), key=lambda link: link[:4]):
             reach = max(2.0, math.ceil(2 * abs(link.weight)))
             slider = ipywidgets.FloatSlider(
-                value=link.weight, min=-reach, max=reach, step=0.01, description=str(link), style={"description_width": "280px"}
+                value=link.weight, min=-reach, max=reach, step=0.01, description=str(link), style={"description_width": "270px"}
             )
-            slider.layout = Layout(width="435px", height="24px")
+            slider.layout = Layout(width="560px", height="24px")
             self.weights[link] = slider
             self.on_change(slider, self._turned)
         sliders = ipywidgets.VBox(list(self.weights.values()), layout=Layout(max_height="280px", overflow="auto"))
         reset = self.button("reset", self._reset, "the weights that it began with")
         self.buttons = {"reset": reset}
-        self.arrange(self.text, ipywidgets.HBox([self.period, reset]), sliders)
+        self.arrange(self.text, ipywidgets.HBox([self.period, reset]), sliders, width="585px")
 
     def repaint(self) -> str:
         self.picture.svg = inline(self.drawing())

@@ -68,11 +68,14 @@ class PruningExplorer(Explorer):
             for label, act, tip in (
                 ("cut", pruning.cut, "cut this link, whatever its weight"),
                 ("restore", pruning.restore, "bring this link back"),
-                ("pin", pruning.pin, "keep this link, whatever the threshold"),
+                ("pin", pruning.pin, "keep this link, whatever the threshold; once more: let go"),
             )
         ]
         more = [self.button("train", self._train, "100 steps of training for what is left"), self.button("undo", self._undo)]
         self.buttons = {made.description: made for made in (*by_hand, *more)}
+        self.threshold.tooltip = "links with weights up to this are cut; at the left end none is"
+        self.moment.tooltip = "what was kept, in order: the first is the network, the last the machine that was found"
+        self.string.tooltip = "the string learned from whose answers are shown"
         history = [self.moment] if moments else []
         options = ipywidgets.HBox([self.string, self.show_cut])
         self.arrange(*history, self.threshold, self.link, ipywidgets.HBox([*by_hand, *more]), options)
@@ -121,6 +124,8 @@ class PruningExplorer(Explorer):
         return self.repaint()
 
     def _picked(self) -> str:
+        if not self.link.value:
+            return ""
         self.pruning.status(self.link.value)  # raises for a name that is no link's
         return self._about_the_link()
 
@@ -128,8 +133,7 @@ class PruningExplorer(Explorer):
         name, pruning = self.link.value, self.pruning
         if not name:
             return ""
-        places = {each: place for place, each in pruning.names.items()}
-        return f"{name}: weight {pruning.place.weights[places[name]]:.4g}, {pruning.status(name)}"
+        return f"{name}: weight {pruning.weight(name):.4g}, {pruning.status(name)}"
 
     def _train(self) -> str:
         self.pruning.train(100)

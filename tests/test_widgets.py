@@ -203,7 +203,7 @@ def test_a_click_on_a_link_picks_it(pruner):
     assert pruner.link.value == SMALLEST
     assert "kept" in said(pruner)
     pruner.picture._handle_custom_msg({"picked": "input.timer <- timer.timer"}, [])
-    assert "there is no link" in said(pruner)
+    assert "is a hard link" in said(pruner)
 
 
 def test_training_what_is_left_by_a_click(pruner):

@@ -250,3 +250,17 @@ def test_attended_training(reader, lab_folder):
     reader.until(lambda: reader.page.locator("button:text-is('resume')").count(), 1)
     schedule = reader.export(lab_folder, "schedule.json").read_text()
     assert all(act in schedule for act in ("steps", "rate", "l1", "cut", "checkpoint", "back"))
+
+
+STILLS = "() => [...document.querySelectorAll('[id^=dmmlab-] img')].filter(image => image.offsetParent).length"
+
+
+@explorer("stepper")
+def test_a_notebook_saved_with_an_explorer_shows_its_still_picture(reader):
+    page = reader.page
+    assert page.evaluate(STILLS) == 0  # as long as the explorer is alive
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.reload()
+    reader.until(lambda: page.evaluate(STILLS), 2)
+    assert page.locator(".dmmlab-picture").count() == 0
