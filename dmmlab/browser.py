@@ -82,7 +82,11 @@ def jupyterlab(home: Path) -> Iterator[str]:
         yield _address(f"http://127.0.0.1:{port}", home / "log")
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 def _address(address: str, log: Path) -> str:

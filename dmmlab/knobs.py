@@ -4,6 +4,7 @@ No exception leaves an explorer: what cannot be done is said in the line at its 
 still picture stands in an explorer's place.
 """
 
+import gzip
 import html
 import os
 import uuid
@@ -38,7 +39,13 @@ class Picture(anywidget.AnyWidget):
     .dmmlab-picture > svg { max-width: 100%; max-height: 640px; width: auto; height: auto; display: block; margin: auto; }
     .dmmlab-picture g.edge { cursor: pointer; }
     """
-    svg = traitlets.Unicode("").tag(sync=True)
+    svg = traitlets.Unicode("")
+    # Packed on its way: Jupyter lets a megabyte a second through, and drops messages beyond that; sliders then hang.
+    packed = traitlets.Bytes(b"").tag(sync=True)
+
+    @traitlets.observe("svg")
+    def _pack(self, change: Any) -> None:
+        self.packed = gzip.compress(change.new.encode(), compresslevel=6, mtime=0)
 
     def on_pick(self, act: Callable[[str], None]) -> None:
         """Calls ``act`` with the name of a link when it is clicked."""

@@ -13,8 +13,14 @@ function widen(edge) { // a line of one point is hard to hit: an invisible one o
 
 function render({ model, el }) {
   el.classList.add("dmmlab-picture");
-  const draw = () => {
-    el.innerHTML = model.get("svg");
+  let latest = 0;
+  const draw = async () => {
+    const mine = ++latest, packed = model.get("packed");
+    if (!packed?.byteLength) return;
+    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const svg = await new Response(unpacked).text();
+    if (mine !== latest) return; // a newer picture was quicker
+    el.innerHTML = svg;
     const edges = el.querySelectorAll("g.edge");
     if (edges.length <= 200) edges.forEach(widen);
     el.dataset.painted = String(Number(el.dataset.painted ?? 0) + 1);
@@ -26,7 +32,7 @@ function render({ model, el }) {
     const name = NAME(group);
     model.send({ picked: name.slice(0, name.lastIndexOf(": ")) });
   });
-  model.on("change:svg", draw);
+  model.on("change:packed", draw);
   draw();
 }
 

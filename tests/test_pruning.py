@@ -71,7 +71,7 @@ def do(pruning, move, argument):
     """Whether the move was made: what is not cut cannot be restored."""
     refused = move == "restore" and pruning.status(argument) in ("kept", "pinned", "gone")
     if refused:
-        with pytest.raises(LabError, match="is not cut|has no weight any more"):
+        with pytest.raises(LabError, match=r"is not cut|has no weight any more"):
             pruning.restore(argument)
     else:
         getattr(pruning, move)(argument)

@@ -41,7 +41,7 @@ class Reader:
         self.page.locator(".dmmlab-picture svg").first.wait_for()
 
     def number(self, name):
-        return self.page.locator(f'b[data-name="{name}"]').inner_text()
+        return self.page.locator(f'.widget-html b[data-name="{name}"]').inner_text()
 
     def message(self):
         return self.page.locator(".dmmlab-message").inner_text()
@@ -197,7 +197,7 @@ def test_the_stream_stepper(reader, lab_folder):
     reader.until(reader.message, "")
     reader.type("string", "y" * 10_000)
     reader.until(reader.message, lambda text: "10,000 characters: the first 400 of 100,020 cycles" in text)
-    reader.page.locator("button.jupyter-button[title='Play']").click()
+    reader.page.locator(".widget-play button").first.click()
     before = float(cycle())
     reader.until(cycle, lambda now: float(now) > before + 1)
     assert reader.export(lab_folder, "flow.svg").read_text().startswith("<svg")
