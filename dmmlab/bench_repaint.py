@@ -19,7 +19,7 @@ from .browser import NoBrowser, chromium, jupyterlab, open_notebook, run_all, wr
 from .timing import Row
 
 MOVES = 50
-PATIENCE = 1200  # milliseconds from one move to the next
+PATIENCE = 700  # milliseconds from one move to the next
 FIRST = """
 import jax, numpy as np
 from dmmlab.detectors import published
