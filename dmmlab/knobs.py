@@ -40,7 +40,7 @@ class Picture(anywidget.AnyWidget):
     .dmmlab-picture g.edge { cursor: pointer; }
     """
     svg = traitlets.Unicode("")
-    # Packed on its way: Jupyter lets a megabyte a second through, and drops messages beyond that; sliders then hang.
+    # Packed on its way: half a megabyte of SVG is a tenth of that, and Jupyter limits what a kernel may send in a second.
     packed = traitlets.Bytes(b"").tag(sync=True)
 
     @traitlets.observe("svg")
