@@ -1,7 +1,8 @@
 """Large networks, drawn: a layered bundle in which a thousand links can be told apart by their weights.
 
-Dot would take minutes for them. Here every place is computed: neurons stand in rows as in a circuit, and links run straight
-up between them, the small ones thin and pale, the heavy ones on top. Numbers are left out; they are in the tooltips.
+Dot takes seconds for them, too long for a slider. Here every place is computed: neurons stand in rows as in a circuit, and
+links run straight up between them, the small ones thin and pale, the heavy ones on top. Numbers are left out; they are in
+the tooltips.
 """
 
 from collections.abc import Iterable

