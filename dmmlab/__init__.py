@@ -1,6 +1,7 @@
 """dmmlab: dataflow matrix machines in JAX. Start with the notebooks; README.md says how."""
 
-from .machine import Link, Machine
-from .neurons import NeuronType
+from .core import vvalues
+from .core.machine import Link, Machine
+from .core.neurons import NeuronType
 
-__all__ = ["Link", "Machine", "NeuronType"]
+__all__ = ["Link", "Machine", "NeuronType", "vvalues"]

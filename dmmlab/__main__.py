@@ -2,6 +2,6 @@
 
 import sys
 
-from .cli import process
+from .cli.commands import process
 
 sys.exit(process())

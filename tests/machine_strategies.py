@@ -3,9 +3,9 @@
 from hypothesis import strategies as st
 
 from dmmlab import Machine, NeuronType
-from dmmlab.neurons import ACCUM, COMPARE, CONST_1, CUT_2022, DOT, EOS, ID, INPUT, NORM, OUTPUT, TIMER
-from dmmlab.streams import values
-from dmmlab.vvalues import add, linear_combination, number, scale
+from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, CUT_2022, DOT, EOS, ID, INPUT, NORM, OUTPUT, TIMER
+from dmmlab.core.streams import values
+from dmmlab.core.vvalues import add, linear_combination, number, scale
 
 # Types as a reader writes them in a notebook: keys by name, nested results, a product, a constant beside a sum.
 PICK = NeuronType(

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmmlab.attended import EVERY, MOST, Attended, read_schedule, replay
-from dmmlab.detectors import published
-from dmmlab.errors import LabError
-from dmmlab.networks import feedforward
-from dmmlab.problems import PROBLEMS
-from dmmlab.tasks import Task, flat
+from dmmlab.learning.session import EVERY, MOST, Attended, read_schedule, replay
+from dmmlab.machines.detectors import published
+from dmmlab.core.errors import LabError
+from dmmlab.machines.networks import feedforward
+from dmmlab.synthesis.problems import PROBLEMS
+from dmmlab.synthesis.tasks import Task, flat
 
 BIG = 10**4000
 TWICE = [{"checkpoint": 1}, {"checkpoint": 2}]

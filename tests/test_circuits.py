@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from dmmlab import Machine
-from dmmlab.circuits import circuit, graph, layers
-from dmmlab.detectors import handcrafted, published
-from dmmlab.neurons import ACCUM
-from dmmlab.views import as_tree
+from dmmlab.drawing.circuits import circuit, graph, layers
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.core.neurons import ACCUM
+from dmmlab.drawing.vvalue_text import as_tree
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dmmlab import Machine
-from dmmlab.cli import main
-from dmmlab.detectors import handcrafted
+from dmmlab.cli.commands import main
+from dmmlab.machines.detectors import handcrafted
 
 
 def dmmlab(*arguments, cwd=None, env=None):

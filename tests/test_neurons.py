@@ -2,9 +2,9 @@ import jax
 import pytest
 from jax.test_util import check_grads
 
-from dmmlab.errors import LabError
-from dmmlab.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID, NORM, OUTPUT, PRODUCT, TIMER, NeuronType, constant
-from dmmlab.vvalues import NUMBER, paths
+from dmmlab.core.errors import LabError
+from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID, NORM, OUTPUT, PRODUCT, TIMER, NeuronType, constant
+from dmmlab.core.vvalues import NUMBER, paths
 
 
 @pytest.mark.parametrize(

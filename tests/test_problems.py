@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine
-from dmmlab.engine import answers
-from dmmlab.errors import LabError
-from dmmlab.heldout import HeldOut
-from dmmlab.neurons import NeuronType
-from dmmlab.problems import LENGTHS, PROBLEMS, Problem
-from dmmlab.tasks import Task
-from dmmlab.vvalues import number
+from dmmlab.core.engine import answers
+from dmmlab.core.errors import LabError
+from dmmlab.synthesis.evaluation import HeldOut
+from dmmlab.core.neurons import NeuronType
+from dmmlab.synthesis.problems import LENGTHS, PROBLEMS, Problem
+from dmmlab.synthesis.tasks import Task
+from dmmlab.core.vvalues import number
 
 
 def target(name, text, delay=True):

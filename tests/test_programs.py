@@ -9,14 +9,15 @@ import pytest
 from hypothesis import assume, given, settings
 from machine_strategies import machines
 
-from dmmlab import Machine, NeuronType, vvalues
-from dmmlab.circuits import graph
-from dmmlab.detectors import handcrafted, published
-from dmmlab.engine import RunError, run
-from dmmlab.neurons import ACCUM, COMPARE, DOT, EOS, ID, INPUT, NORM, PRODUCT, TYPES, clip, constant, constants, product, relu
-from dmmlab.programs import equations, program
-from dmmlab.views import distance
-from dmmlab.vvalues import max_norm, trim
+from dmmlab import Machine, NeuronType
+from dmmlab.core import vvalues
+from dmmlab.drawing.circuits import graph
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.core.engine import RunError, run
+from dmmlab.core.neurons import ACCUM, COMPARE, DOT, EOS, ID, INPUT, NORM, PRODUCT, TYPES, clip, constant, constants, product, relu
+from dmmlab.drawing.programs import equations, program
+from dmmlab.drawing.vvalue_text import distance
+from dmmlab.core.vvalues import max_norm, trim
 
 GOLDEN = Path(__file__).parent / "golden"
 ODD = 'norm-<b>&"q"_%#${}~^|`\'--é'
@@ -36,7 +37,7 @@ def test_golden_text(machine, write):
 
 
 def test_the_docstring_shows_the_handcrafted_detector():
-    from dmmlab import programs
+    from dmmlab.drawing import programs
 
     assert program(handcrafted()).replace("\n", "\n    ") in programs.__doc__
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmmlab import Machine
-from dmmlab.compiled import compile_machine
-from dmmlab.detectors import handcrafted, published
-from dmmlab.errors import LabError
-from dmmlab.networks import feedforward
-from dmmlab.phases import Trace
-from dmmlab.problems import PROBLEMS
-from dmmlab.pruning import Measured, Pruning
-from dmmlab.tasks import Task, flat
+from dmmlab.compiler.compiled import compile_machine
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.core.errors import LabError
+from dmmlab.machines.networks import feedforward
+from dmmlab.synthesis.phases import Trace
+from dmmlab.synthesis.problems import PROBLEMS
+from dmmlab.explorers.pruning_session import Measured, Pruning
+from dmmlab.synthesis.tasks import Task, flat
 
 LINKS = sorted(str(link) for link in published().links() if not link.hard)
 INPUT = "accum-1-2.dict-2 <- input.char"

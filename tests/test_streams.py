@@ -1,6 +1,6 @@
 import pytest
 
-from dmmlab.streams import Stream, StreamError, characters, spaced, symbols, values
+from dmmlab.core.streams import Stream, StreamError, characters, spaced, symbols, values
 
 
 def test_characters_come_every_period_and_the_last_repeats():

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine
-from dmmlab.detectors import handcrafted
-from dmmlab.errors import LabError
-from dmmlab.files import load_arrays
-from dmmlab.phases import PHASES, Event, Settings, Trace, count, finish, fit, flat, prune, round_off, sparsify, unflat
-from dmmlab.problems import PROBLEMS
-from dmmlab.repair import DAMAGES, embed, repair
-from dmmlab.runs import run
-from dmmlab.simplify import same
-from dmmlab.synthesis import synthesize
-from dmmlab.tasks import Task
+from dmmlab.machines.detectors import handcrafted
+from dmmlab.core.errors import LabError
+from dmmlab.core.files import load_arrays
+from dmmlab.synthesis.phases import PHASES, Event, Settings, Trace, count, finish, fit, flat, prune, round_off, sparsify, unflat
+from dmmlab.synthesis.problems import PROBLEMS
+from dmmlab.synthesis.repair import DAMAGES, embed, repair
+from dmmlab.synthesis.run_folder import run
+from dmmlab.machines.canonical import same
+from dmmlab.synthesis.search import synthesize
+from dmmlab.synthesis.tasks import Task
 
 QUICK = Settings(starts=2, rounds=1, fit_steps=200, ramp_steps=1500, cool_steps=300, retrain_steps=100, finish_steps=800)
 

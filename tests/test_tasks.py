@@ -4,12 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from dmmlab.errors import LabError
-from dmmlab.networks import feedforward
-from dmmlab.phases import count, flat
-from dmmlab.problems import PROBLEMS
-from dmmlab.tasks import PENALTIES, Task
-from dmmlab.training import examples, over_strings, squared_error
+from dmmlab.core.errors import LabError
+from dmmlab.machines.networks import feedforward
+from dmmlab.synthesis.phases import count, flat
+from dmmlab.synthesis.problems import PROBLEMS
+from dmmlab.synthesis.tasks import PENALTIES, Task
+from dmmlab.learning.training import examples, over_strings, squared_error
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import jax
 import pytest
 
 from dmmlab import Machine
-from dmmlab.bundles import bundle
-from dmmlab.circuits import circuit
-from dmmlab.comparisons import side_by_side
-from dmmlab.detectors import handcrafted, published
-from dmmlab.networks import feedforward
-from dmmlab.views import as_tree
+from dmmlab.drawing.bundles import bundle
+from dmmlab.drawing.circuits import circuit
+from dmmlab.drawing.side_by_side import side_by_side
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.machines.networks import feedforward
+from dmmlab.drawing.vvalue_text import as_tree
 
 GOLDEN = Path(__file__).parent / "golden" / "handcrafted.tex"
 ODD = ['norm-<b>&"q"', "norm-$x_1^2~{}%#", "norm-αβΩ", "norm-😀", "norm-`a'|--«Þ»"]

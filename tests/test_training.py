@@ -7,14 +7,14 @@ import numpy as np
 import optax
 import pytest
 
-from dmmlab import training
-from dmmlab.compiled import compile_machine
-from dmmlab.detectors import handcrafted, imitation_error, published
-from dmmlab.networks import feedforward
-from dmmlab.replay import RUNS, prepare, replay
-from dmmlab.seeds import train_each
-from dmmlab.streams import characters
-from dmmlab.training import NotFinite, Trainer, TrainingError, examples, row_sum, squared_error, train
+from dmmlab.learning import training
+from dmmlab.compiler.compiled import compile_machine
+from dmmlab.machines.detectors import handcrafted, imitation_error, published
+from dmmlab.machines.networks import feedforward
+from dmmlab.june2022.replay import RUNS, prepare, replay
+from dmmlab.learning.many_seeds import train_each
+from dmmlab.core.streams import characters
+from dmmlab.learning.training import NotFinite, Trainer, TrainingError, examples, row_sum, squared_error, train
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from vvalue_strategies import vvalues
 
-from dmmlab.detectors import published
-from dmmlab.views import as_lines, pretty
-from dmmlab.vvalues import paths, trim
+from dmmlab.machines.detectors import published
+from dmmlab.drawing.vvalue_text import as_lines, pretty
+from dmmlab.core.vvalues import paths, trim
 
 V = {"letters": {"a": 3.0, "b": -0.5, "long one": 1e-9, "d": 1286.25}, ":number": 0.5, "none": {}, " ": {"x": {"y": 2.0}}}
 LARGE = {f"n{i}": {f"f{j}": {f"m{k}": {"o": i + j + k / 7} for k in range(31)} for j in range(2)} for i in range(24)}
@@ -79,7 +79,7 @@ def test_pretty_in_a_notebook(v):
 
 def test_deep_levels_are_folded():
     treescope = pytest.importorskip("treescope")
-    from dmmlab.views import _Branch
+    from dmmlab.drawing.vvalue_text import _Branch
 
     with treescope.using_expansion_strategy(max_height=30):
         shown = treescope.render_to_text(_Branch("V-value", LARGE)).splitlines()
@@ -94,5 +94,5 @@ def test_pretty_without_treescope(monkeypatch):
 
 
 def test_the_import_is_light():
-    loaded = "import dmmlab.views, dmmlab.programs, sys; print({'jax', 'pandas', 'treescope'} & set(sys.modules))"
+    loaded = "import dmmlab.drawing.vvalue_text, dmmlab.drawing.programs, sys; print({'jax', 'pandas', 'treescope'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 from vvalue_strategies import numbers, vvalues
 
-from dmmlab.vvalues import (
+from dmmlab.core.vvalues import (
     MAX_DEPTH,
     NUMBER,
     VValueError,

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from dmmlab.vvalues import NUMBER
+from dmmlab.core.vvalues import NUMBER
 
 # Small binary fractions: sums and products are exact, so the laws hold to the last bit.
 numbers = st.integers(-64, 64).map(lambda n: n / 8)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dmmlab.browser import NoBrowser, chromium, jupyterlab
+from dmmlab.journal.browser import NoBrowser, chromium, jupyterlab
 
 PROJECT = Path(__file__).resolve().parents[2]
 

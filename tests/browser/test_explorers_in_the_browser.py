@@ -4,16 +4,16 @@ import re
 
 import pytest
 
-from dmmlab.browser import open_notebook, run_all, write_notebook
+from dmmlab.journal.browser import open_notebook, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FIRST = """
-from dmmlab.detectors import handcrafted, published
-from dmmlab.problems import PROBLEMS
-from dmmlab.pruning import Pruning
-from dmmlab.tasks import Task
-from dmmlab.widgets import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.synthesis.problems import PROBLEMS
+from dmmlab.explorers.pruning_session import Pruning
+from dmmlab.synthesis.tasks import Task
+from dmmlab.explorers.pruning_explorer import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
 problem = PROBLEMS["duplicates"]
 """
 CELLS = {
@@ -21,7 +21,7 @@ CELLS = {
     "stepper": 'explorer = StreamStepper(handcrafted(), problem=problem, figures="out")\nexplorer',
     "editor": 'explorer = MachineEditor(published(), problem=problem, figures="out")\nexplorer',
     "training": "import jax\n"
-    "from dmmlab.networks import feedforward\n"
+    "from dmmlab.machines.networks import feedforward\n"
     "task = Task(problem, feedforward(2, 2), seed=1)\n"
     'explorer = AttendedTraining(task, task.start(jax.random.key(0)), figures="out")\nexplorer',
     "network": "import jax\n"

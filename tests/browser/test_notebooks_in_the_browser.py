@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dmmlab.browser import open_notebook
+from dmmlab.journal.browser import open_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

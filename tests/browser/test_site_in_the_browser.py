@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from dmmlab import site
+from dmmlab.journal import site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

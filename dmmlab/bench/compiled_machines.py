@@ -1,0 +1,306 @@
+"""Benchmarks: ours beside peers, on the same work, in one run.
+
+Each figure is the median of several repetitions on one core; compilation is measured apart. What is timed is the work of
+feedforward run 3 of 2022: 1486 weights, "test string.", 140 cycles, the loss, its gradient, Adam. ``dmmlab bench`` prints
+the table.
+"""
+
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from .slider_moves import repaint
+from .restarts import starts
+from ..compiler.compiled import Compiled, compile_machine
+from ..machines.detectors import handcrafted, published
+from ..core.engine import answers
+from ..core.errors import LabError, one_of
+from ..june2022.replay import RUNS, STRING, prepare
+from ..core.streams import characters, symbols
+from .measurement import Row, median, row
+from ..learning.training import Examples, Trainer, examples, squared_error
+from ..core.vvalues import add, number, scale
+
+MEMORY_LIMIT = 8 * 2**30  # for peers that are known to exhaust a machine
+
+
+def bench(names: Sequence[str] = ()) -> Iterator[Row]:
+    """Runs the benchmarks named, or all, and yields their rows as they come. Raises LabError for an unknown name."""
+    for name in names:
+        if name not in BENCHMARKS:
+            raise LabError(one_of("benchmark", name, BENCHMARKS))
+    if hasattr(os, "sched_setaffinity"):  # one core: two gain nothing on work this small, and disturb the clock
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return (row for name in names or BENCHMARKS for row in BENCHMARKS[name]())
+
+
+def _steps(trainer: Trainer, given: Examples, steps: int) -> Callable[[], Any]:
+    """So many training steps in one compiled loop."""
+    compiled, mask = trainer.compiled, trainer.compiled.mask
+    state = trainer.start(compiled.weights())
+
+    @jax.jit
+    def run(state, given):
+        return jax.lax.scan(lambda s, _: trainer.step(s, given, mask), state, None, length=steps)
+
+    return lambda: run(state, given)
+
+
+def _repeated(function: Callable[..., Any], weights: Any, data: Any, times: int) -> Callable[[], Any]:
+    """So many calls in one compiled loop. Each depends on the whole result of the one before, so that none is left out."""
+
+    def run(weights: Any, data: Any) -> Any:
+        def body(nudge: Any, _: None) -> tuple[Any, None]:
+            result = function([w + nudge for w in weights], data)
+            return 1e-30 * sum(jnp.sum(x) for x in jax.tree.leaves(result)), None
+
+        return jax.lax.scan(body, jnp.asarray(0.0), None, length=times)
+
+    jitted = jax.jit(run)
+    return lambda: jitted(weights, data)
+
+
+def _one(given: Examples) -> Examples:
+    return jax.tree.map(lambda x: x[0], given)
+
+
+def _run_3() -> tuple[Compiled, Examples]:
+    return prepare("feedforward-run-3", "exact")
+
+
+def training_step() -> Iterator[Row]:
+    compiled, given = _run_3()
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
+    step, first = median(_steps(trainer, given, 1000), 1000)
+    yield row(
+        "training step, 1486 weights, 140 cycles",
+        step,
+        "the 2022 log (Julia, 12 to 44 s a step)",
+        12.0,
+        compile_s=first,
+    )
+    scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
+    slower = Trainer(scan, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
+    theirs, _ = median(_steps(slower, given, 50), 50)
+    yield row("the same", step, "our scan schedule", theirs)
+
+
+def gradient() -> Iterator[Row]:
+    compiled, given = _run_3()
+    one = _one(given)
+    loss = partial(squared_error, compiled)
+
+    forward, _ = median(_repeated(loss, compiled.weights(), one, 500), 500)
+    both, first = median(_repeated(jax.value_and_grad(loss), compiled.weights(), one, 500), 500)
+    yield Row("forward run", forward * 1e3, "loss and gradient", both * 1e3, both / forward, first)
+
+
+def streams() -> Iterator[Row]:
+    compiled, _ = _run_3()
+    scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
+    in_chunks = partial(compiled.run_in_chunks, blocks=(0,))  # the scalar answers
+    for cycles in (1_000, 10_000, 100_000):
+        stream, times = symbols(list((STRING * 1000)[: cycles // 10])), max(1, 20_000 // cycles)
+        data, other_data = compiled.encode(stream, cycles), scan.encode(stream, cycles)
+        ours, first = median(_repeated(in_chunks, compiled.weights(), data, times), times, repeats=5)
+        note = f"{ours / cycles * 1e6:.2f} us a cycle"
+        theirs, _ = median(_repeated(compiled.numbers, compiled.weights(), data, times), times, repeats=5)
+        yield row(
+            f"forward, a stream of {cycles} cycles, in chunks", ours, "all cycles at once", theirs, compile_s=first, note=note
+        )
+        theirs, _ = median(_repeated(scan.numbers, scan.weights(), other_data, times), times, repeats=3)
+        yield row("the same", ours, "our scan schedule", theirs)
+
+
+def batches() -> Iterator[Row]:
+    compiled, given = _run_3()
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
+    single, _ = median(_steps(trainer, given, 200), 200)
+    for strings in (8, 32):
+        rng = np.random.default_rng(0)
+        texts = ["".join(rng.permutation(list(STRING))) for _ in range(strings)]
+        many = examples(compiled, [characters(text) for text in texts], 140, handcrafted())
+        ours, first = median(_steps(trainer, many, 20), 20 * strings)
+        yield row(f"step, per string, {strings} strings", ours, "one string alone", single, compile_s=first)
+    for seeds in (8, 32):
+        weights = [jnp.stack([w * (1 + 0.01 * s) for s in range(seeds)]) for w in compiled.weights()]
+        for how, run in (("loop", _seeds_in_a_loop(trainer)), ("vmap", _seeds_by_vmap(trainer))):
+            ours, first = median(partial(run, weights, given), 20 * seeds, repeats=3)
+            yield row(f"step, per seed, {seeds} seeds, {how}", ours, "one seed alone", single, compile_s=first)
+
+
+def _of_one_seed(trainer: Trainer, given: Examples, weights: Any) -> Any:
+    mask = trainer.compiled.mask
+    return jax.lax.scan(lambda s, _: trainer.step(s, given, mask), trainer.start(weights), None, length=20)
+
+
+def _seeds_in_a_loop(trainer: Trainer) -> Callable[..., Any]:
+    return jax.jit(lambda weights, given: jax.lax.map(partial(_of_one_seed, trainer, given), weights))
+
+
+def _seeds_by_vmap(trainer: Trainer) -> Callable[..., Any]:
+    return jax.jit(lambda weights, given: jax.vmap(partial(_of_one_seed, trainer, given))(weights))
+
+
+def recurrent() -> Iterator[Row]:
+    compiled, _ = prepare("recurrent", "exact")
+    given = examples(compiled, [characters(STRING)], 140, handcrafted())
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["recurrent"].regularizers)
+    step, first = median(_steps(trainer, given, 50), 50)
+    yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "given up in 2022", None, None, first)
+
+
+def specialised() -> Iterator[Row]:
+    compiled = compile_machine(published(), characters(STRING))
+    given = examples(compiled, [characters(STRING)], 140, handcrafted())
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
+    step, first = median(_steps(trainer, given, 1000), 1000)
+    large, big = _run_3()
+    other, _ = median(_steps(Trainer(large, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers), big, 500), 500)
+    yield row(
+        "training step, the 19-link machine compiled by itself",
+        step,
+        "the network of 1486 weights, masked",
+        other,
+        compile_s=first,
+    )
+
+
+def trees() -> Iterator[Row]:
+    """The peer that is our own oracle: the tree engine, V-values of scalars, not compiled; and compiled by unrolling."""
+    compiled, _ = _run_3()
+    for cycles in (5, 140):
+        given = examples(compiled, [characters(STRING)], cycles, handcrafted())
+        one = _one(given)
+        ours, first = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
+        if cycles == 5:
+            started = time.perf_counter()
+            jax.value_and_grad(tree_loss(compiled, cycles))(compiled.machine.soft)
+            theirs = time.perf_counter() - started
+            yield row(f"loss and gradient, {cycles} cycles", ours, "tree engine, JAX not compiled", theirs, compile_s=first)
+        else:
+            started = time.perf_counter()
+            tree_loss(compiled, cycles)(compiled.machine.soft)
+            theirs = time.perf_counter() - started
+            forward, _ = median(partial(jax.jit(partial(squared_error, compiled)), compiled.weights(), one))
+            yield row(f"loss alone, {cycles} cycles", forward, "tree engine, plain Python", theirs)
+    seconds, problem = _in_a_process_of_its_own("unrolled")
+    given = examples(compiled, [characters(STRING)], 2, handcrafted())
+    one = _one(given)
+    ours, _ = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
+    note = problem if seconds is None else f"the peer compiles for {seconds[0]:.1f} s"
+    theirs_at_2 = None if seconds is None else seconds[1]
+    yield row("loss and gradient, 2 cycles", ours, "trees of scalars unrolled under jit", theirs_at_2, note=note)
+
+
+def pytorch() -> Iterator[Row]:
+    from .pytorch_peer import loss_and_gradient
+
+    compiled, given = _run_3()
+    ours, first = median(
+        _repeated(jax.value_and_grad(partial(squared_error, compiled)), compiled.weights(), _one(given), 500), 500
+    )
+    scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
+    try:
+        run = loss_and_gradient(scan, given)
+    except ImportError:
+        yield row("loss and gradient, 140 cycles", ours, "PyTorch eager", None, note="not installed: pip install torch")
+        return
+    difference = abs(run() / float(squared_error(compiled, compiled.weights(), _one(given))) - 1)
+    if difference > 1e-5:
+        raise LabError(f"benchmark 'pytorch': its loss differs from ours by {difference:.1e}")
+    theirs, _ = median(run, repeats=5)
+    yield row("loss and gradient, 140 cycles", ours, "PyTorch eager, cycle by cycle", theirs, compile_s=first)
+
+
+def memory() -> Iterator[Row]:
+    for run, cycles in (("feedforward-run-3", 140), ("feedforward-run-3", 10_000), ("recurrent", 140)):
+        seconds, problem = _in_a_process_of_its_own("memory", run, str(cycles))
+        if seconds is None:
+            raise LabError(f"benchmark 'memory': {run}: {problem}")
+        note = f"peak memory {seconds[0]:.0f} MB, {seconds[1]:.0f} MB of it before compiling"
+        yield Row(f"training step, {run}, {cycles} cycles", seconds[2], "", None, None, note=note)
+
+
+def tree_loss(compiled: Compiled, cycles: int) -> Callable[[Any], Any]:
+    """The squared error by the tree engine, as a function of the tree of weights."""
+    stream = characters(STRING)
+    wanted = answers(handcrafted(), stream, cycles)
+
+    def loss(soft: Any) -> Any:
+        total = 0.0
+        for answer, right in zip(answers(compiled.machine.with_soft(soft), stream, cycles), wanted, strict=True):
+            difference = add(answer, scale(-1.0, right))
+            total = total + sum(number(difference.get(field, 0.0)) ** 2 for _, field in compiled.answers)
+        return total
+
+    return loss
+
+
+def _in_a_process_of_its_own(*what: str) -> tuple[list[float] | None, str]:
+    """Runs a part of the benchmarks where its memory can be limited and measured; the numbers that it prints, or why not."""
+    done = subprocess.run([sys.executable, "-m", "dmmlab.bench.compiled_machines", *what], capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        return (
+            None,
+            f"did not end within {MEMORY_LIMIT / 2**30:.0f} GiB of memory" if done.returncode < 0 else done.stderr[-200:],
+        )
+    return [float(text) for text in done.stdout.split()], ""
+
+
+def _unrolled() -> list[float]:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    compiled, _ = _run_3()
+    soft = compiled.machine.soft
+    run = jax.jit(jax.value_and_grad(tree_loss(compiled, 2)))
+    once, first = median(lambda: run(soft), repeats=5)
+    return [first, once]
+
+
+def _memory(run: str, cycles: int) -> list[float]:
+    compiled, _ = prepare(run, "exact")
+    given = examples(compiled, [characters(STRING)], cycles, handcrafted())
+    trainer = Trainer(compiled, optax.adam(1e-3), RUNS[run].regularizers)
+    before = _peak_memory()
+    step, _ = median(_steps(trainer, given, 10), 10, repeats=3)
+    return [_peak_memory(), before, step * 1e3]
+
+
+def _peak_memory() -> float:
+    """The most memory that this process has held, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count what the process that started this one held
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1e3  # type: ignore[index]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
+    "step": training_step,
+    "gradient": gradient,
+    "streams": streams,
+    "batches": batches,
+    "starts": starts,
+    "recurrent": recurrent,
+    "specialised": specialised,
+    "trees": trees,
+    "pytorch": pytorch,
+    "memory": memory,
+    "repaint": repaint,
+}
+
+
+if __name__ == "__main__":
+    numbers = _unrolled() if sys.argv[1] == "unrolled" else _memory(sys.argv[2], int(sys.argv[3]))
+    print(*numbers)

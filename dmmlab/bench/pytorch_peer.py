@@ -1,0 +1,70 @@
+"""A peer for the benchmarks: the same machine in PyTorch, eager, on flat tensors, cycle after cycle.
+
+It takes the matrix and the layout of a compiled machine in the scan schedule, so that only what computes differs.
+PyTorch is no requirement of dmmlab; the benchmark is left out where it is not installed.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..compiler.compiled import Compiled
+from ..compiler.schedule import Unit, ports_of, positions
+from ..learning.training import Examples
+
+
+def loss_and_gradient(compiled: Compiled, given: Examples) -> Any:
+    """A function that computes the squared error and its gradient once. Raises ImportError where there is no PyTorch."""
+    import torch
+
+    torch.set_num_threads(1)
+    (stage,), blocks = compiled.stages, range(len(compiled.layout.blocks))
+    matrix = torch.tensor(np.asarray(compiled.weights()[0]), requires_grad=True)
+    hard = torch.tensor(stage.hard, dtype=torch.float32)
+    rows = {b: torch.tensor(positions(stage.rows, b)) for b in blocks}
+    columns = {b: torch.tensor(positions(stage.columns, b)) for b in blocks}
+    data = {b: torch.tensor(np.asarray(x[0])) for b, x in given.data.items()}
+    target = torch.tensor(np.asarray(given.target[0]))
+    place = {(port, b): i for b in blocks for i, port in enumerate(ports_of(stage.rows, b))}
+    inner = {b: [unit for group in stage.groups for unit in group.outputs if b in unit.blocks] for b in blocks}
+
+    def arrived(received: Any, unit: Unit, b: int) -> Any:
+        if b not in unit.blocks:
+            return torch.zeros(len(unit.ports), len(compiled.layout.blocks[b]))
+        start = place[unit.ports[0], b]
+        return received[b][start : start + len(unit.ports)]
+
+    def up(received: Any) -> Any:
+        emitted: dict[Any, Any] = {}
+        for group in stage.groups:
+            x = [{b: arrived(received, unit, b) for b in blocks} for unit in group.inputs]
+            if group.kind.name == "accum":
+                results = [{b: x[0][b] + x[1][b] for b in blocks}]
+            elif group.kind.name == "norm":
+                results = [{0: torch.cat([x[0][b] for b in blocks], dim=1).abs().amax(dim=1, keepdim=True)}]
+            elif group.kind.name == "dot":
+                total = sum((x[0][b] * x[1][b]).sum(dim=1, keepdim=True) for b in blocks)
+                results = [{0: total.clamp(-4.0, 4.0)}]
+            elif group.kind.name == "compare":
+                difference = x[0][0] - x[1][0]
+                results = [{0: difference.relu()}, {0: (-difference).relu()}]
+            else:
+                continue
+            emitted |= {(unit, b): r[b] for unit, r in zip(group.outputs, results, strict=True) for b in unit.blocks}
+        return {b: torch.cat([emitted[unit, b] for unit in inner[b]]) for b in blocks}
+
+    def run() -> float:
+        matrix.grad = None
+        whole = matrix + hard
+        parts = {b: whole[rows[b]][:, columns[b]] for b in blocks}
+        state = {b: torch.zeros(sum(len(u.ports) for u in inner[b]), len(compiled.layout.blocks[b])) for b in blocks}
+        loss = torch.zeros(())
+        for t in range(target.shape[1]):
+            received = {b: parts[b] @ torch.cat([data[b][:, :, t], state[b]]) for b in blocks}
+            answers = torch.stack([received[0][place[port, 0], 0] for port in compiled.answers])
+            loss = loss + ((answers - target[:, t]) ** 2).sum()
+            state = up(received)
+        loss.backward()
+        return loss.item()
+
+    return run

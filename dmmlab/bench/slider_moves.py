@@ -1,0 +1,104 @@
+"""The benchmark of the explorers: how long a slider's move takes to be seen, in JupyterLab, in a browser.
+
+From the press of a key to the frame after the picture was drawn anew: the kernel has then cut the links, measured the
+losses, laid the circuit out and sent it. The median of fifty moves that change the picture, over the whole range of the
+slider.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..journal.browser import NoBrowser, chromium, jupyterlab, open_notebook, run_all, write_notebook
+from .measurement import Row
+
+MOVES = 50
+PATIENCE = 700  # milliseconds from one move to the next
+FIRST = """
+import jax, numpy as np
+from dmmlab.machines.detectors import published
+from dmmlab.synthesis.problems import PROBLEMS
+from dmmlab.explorers.pruning_session import Pruning
+from dmmlab.synthesis.tasks import Task, flat, unflat
+from dmmlab.explorers.pruning_explorer import PruningExplorer
+problem = PROBLEMS["duplicates"]
+task = Task(problem, seed=1)
+weights = task.start(jax.random.key(0))
+largest = np.argsort(-np.abs(flat(weights)))[:60]
+few = np.zeros_like(flat(weights))
+few[largest] = flat(weights)[largest]
+"""
+CASES = {  # the explorer, and the milliseconds that were asked for
+    "19 links": ("PruningExplorer(Pruning(Task(problem, published(), seed=1)))", 150.0),
+    "60 links": ("PruningExplorer(Pruning(task, unflat(few, weights)))", 150.0),
+    "1486 links": ("PruningExplorer(Pruning(task, weights))", 1000.0),
+}
+LISTEN = """() => {
+    const picture = document.querySelector(".dmmlab-picture");
+    window.moves = [];
+    let pressed = null;
+    document.addEventListener("keydown", () => { pressed = performance.now(); }, true);
+    new MutationObserver(() => requestAnimationFrame(() => requestAnimationFrame(() => {
+        if (pressed !== null) { window.moves.push(performance.now() - pressed); pressed = null; }
+    }))).observe(picture, { attributes: true, attributeFilter: ["data-painted"] });
+}"""
+
+
+def repaint() -> Iterator[Row]:
+    """A row for each size of machine. Without a browser there is one that says so."""
+    done = subprocess.run([sys.executable, "-m", "dmmlab.bench.slider_moves"], capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["nothing was said"]
+        yield Row("a slider's move is seen", None, "", None, None, note=said[-1])
+        return
+    for name, times in json.loads(done.stdout).items():
+        ours, asked = statistics.median(times), CASES[name][1]
+        note = f"{len(times)} moves, the slowest {max(times):.0f} ms"
+        yield Row(f"a slider's move is seen, {name}", ours, "asked for", asked, asked / ours, note=note)
+
+
+def _measure() -> dict[str, list[float]]:
+    """Milliseconds of each move."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        home = Path(folder)
+        with jupyterlab(home) as address:
+            for number, (name, (explorer, _)) in enumerate(CASES.items()):
+                file = f"repaint-{number}.ipynb"
+                write_notebook(home / "work" / file, [FIRST, explorer])
+                page = open_notebook(browser, address, file)
+                run_all(page)
+                page.locator(".dmmlab-picture svg").first.wait_for()
+                page.evaluate(LISTEN)
+                page.locator(".noUi-handle").first.focus()
+                found[name] = _moves(page)
+                page.close()
+    return found
+
+
+def _moves(page: Any) -> list[float]:
+    """Up and down the slider, five steps of 200 at a time, until so many moves have changed the picture."""
+    key, places = "PageUp", range(1, 201 // 5)
+    while True:
+        for _ in places:
+            page.keyboard.press(key)
+            page.wait_for_timeout(PATIENCE)
+            times = page.evaluate("() => window.moves")
+            if len(times) >= MOVES:
+                return times[:MOVES]
+        key = "PageDown" if key == "PageUp" else "PageUp"
+
+
+if __name__ == "__main__":
+    if hasattr(os, "sched_setaffinity"):  # the benchmarks keep to one core; a kernel and a browser are two processes
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        print(json.dumps(_measure()))
+    except NoBrowser as missing:
+        sys.exit(str(missing))

@@ -1,0 +1,300 @@
+"""The command line. Every command says ``--help``; bad input is one line on standard error and exit status 2."""
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .arguments import command_line
+from ..core.errors import LabError, one_of
+from ..core.machine import Machine
+from ..core.streams import Stream, symbols
+from ..core.vvalues import VValue
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0, 1 if a notebook failed, 2 for bad usage or input."""
+    options = command_line(COMMANDS).parse_args(arguments)
+    try:
+        return options.command(options)
+    except LabError as error:
+        print(f"dmmlab {options.name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"dmmlab {options.name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def process() -> int:
+    """:func:`main` as a process of its own, whose standard output may be closed, full, or poor in characters."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        status = main()
+        sys.stdout.flush()
+        return status
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it ends
+        if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has seen enough
+            return 0
+        print(f"dmmlab: output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..drawing.vvalue_text import show
+
+    machine, stream = _machine(options.machine), _stream(options)
+    cycles = options.cycles or _enough_cycles(options)
+    sinks = [name for name, kind in machine.neurons.items() if not kind.outputs]
+    if not sinks:
+        raise LabError(f"{options.machine}: no output neuron, so there is nothing to print")
+    rows = _answers(machine, stream, cycles, sinks, options.engine)
+    if options.json:
+        outputs = [{"cycle": cycle, **arrived} for cycle, arrived in rows]
+        _print_json({"machine": options.machine, "string": options.string, "cycles": cycles, "outputs": outputs})
+        return 0
+    ports = [(name, field) for name in sinks for field in machine.neurons[name].inputs]
+    widths = [max(12, len(f"{name}.{field}")) for name, field in ports]
+    header = "  ".join(f"{f'{name}.{field}':>{w}}" for (name, field), w in zip(ports, widths, strict=True))
+    reading = max(2, *(len(item) for item in _items(options)))
+    print(f"cycle  {'in':<{reading}}  {header}")
+    for cycle, arrived in rows:
+        shown = [show(arrived.get(name, {}).get(field, {})) for name, field in ports]
+        cells = "  ".join(f"{text:>{w}}" for text, w in zip(shown, widths, strict=True))
+        item = "".join(stream(cycle))
+        print(f"{cycle:>5}  {item if item.isprintable() else repr(item)[1:-1]:<{reading}}  {cells}")
+    return 0
+
+
+def _test(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from ..machines.detectors import imitation_error
+
+    machine, stream = _machine(options.machine), _stream(options)
+    if "output" not in machine.neurons:
+        raise LabError(f"{options.machine}: no neuron 'output' to compare with the handcrafted detector")
+    cycles = options.cycles or _enough_cycles(options)
+    error = imitation_error(machine.astype(np.float32), stream, cycles)
+    if options.json:
+        _print_json({**error._asdict(), "links": machine.count()})
+    else:
+        print(f"loss               {error.loss:.8g}   (sum of squared errors over {cycles} cycles)")
+        print(f"max squared error  {error.max_squared_error:.8g}")
+        print(f"links              {machine.count()}")
+    return 0
+
+
+def _answers(machine: Machine, stream: Stream, cycles: int, sinks: list[str], engine: str) -> Iterator[tuple[int, VValue]]:
+    """What arrives at the machine's output neurons, by cycle."""
+    if engine == "compiled":
+        from ..compiler.compiled import compile_machine
+
+        compiled = compile_machine(machine, stream, cycles)
+        arrived = compiled.arrived(stream, cycles)
+        columns = {name: compiled.decode(arrived, name) for name in sinks}
+        yield from ((t, {name: column[t] for name, column in columns.items() if column[t]}) for t in range(cycles))
+        return
+    from ..core.engine import run
+
+    for state in run(machine, stream, cycles):
+        yield state.cycle, {name: state.inputs[name] for name in sinks if name in state.inputs}
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from ..june2022.replay import RUNS, prepare
+    from ..learning.training import NotFinite, train
+
+    compiled, given = prepare(options.run, options.gradients)
+    try:
+        result = train(compiled, given, options.steps, regularizers=RUNS[options.run].regularizers, progress=not options.json)
+    except NotFinite as error:
+        raise LabError(str(error)) from None
+    weights = compiled.machine.count()
+    if options.json:
+        _print_json({"loss": result.history["loss"], "weights": weights})
+    else:
+        print(f"{options.run}: {weights} weights, gradients {options.gradients}\n\n step  loss before regularization")
+        for step, loss in enumerate(result.history["loss"], start=1):
+            print(f"{step:>5}  {loss:.8g}")
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from ..bench.compiled_machines import bench
+
+    rows, measured = [], bench(options.names)
+    if not options.json:
+        print("| work | ours, ms | peer | peer, ms | ratio | compiled in, s | |\n| --- | --- | --- | --- | --- | --- | --- |")
+    for row in measured:
+        rows.append(row._asdict())
+        if not options.json:
+            shown = [row.name, row.ours_ms, row.peer, row.peer_ms, row.ratio, row.compile_s, row.note]
+            cells = [_cell(x) for x in shown]
+            print(f"| {' | '.join(cells)} |", flush=True)
+    if options.json:
+        _print_json(rows)
+    return 0
+
+
+def _synthesize(options: argparse.Namespace) -> int:
+    from ..synthesis.phases import Settings
+    from ..synthesis.run_folder import run
+
+    settings = Settings(
+        starts=options.starts,
+        penalty=options.penalty,
+        score=options.score,
+        neurons_first=options.neurons_first,
+        regrow=options.regrow,
+    )
+    result = run(options.problem, options.seed, options.out, options.resume, settings, progress=not options.json)
+    if options.json:
+        _print_json(result)
+    else:
+        print(f"{options.problem}: {result['verdict']}\n{result['machine']}, after {result['seconds']} s")
+    return 0
+
+
+WITHOUT = {
+    "circuit": (),
+    "bundle": ("--merge",),
+    "matrix": ("--hide", "--live", "--merge"),
+    "beside": ("--as", "--live", "--merge"),
+}
+
+
+def _draw(options: argparse.Namespace) -> int:
+    from ..drawing.graphviz_drawing import FORMATS
+
+    machine, out = _machine(options.machine), Path(options.out)
+    kind = "beside" if options.beside else options.kind or ("circuit" if machine.count() <= 200 else "bundle")
+    given = {"--beside": options.beside, "--as": options.kind, "--hide": options.hide, "--live": options.live}
+    for name, value in {**given, "--merge": options.merge}.items():
+        if value and name in WITHOUT[kind]:
+            raise LabError(f"{name} has no meaning for {'two machines side by side' if options.beside else f'a {kind}'}")
+    if out.suffix.removeprefix(".").lower() not in FORMATS:
+        raise LabError(f"{out}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
+    if kind == "matrix":
+        from ..drawing.plots import save_matrix
+
+        save_matrix(machine, out, options.title, options.dpi)
+    else:
+        _drawing(machine, kind, options).save_as(out, dpi=options.dpi)
+    if options.json:
+        _print_json({"drawing": str(out), "links": machine.count()})
+    return 0
+
+
+def _drawing(machine: Machine, kind: str, options: argparse.Namespace) -> Any:
+    if kind == "beside":
+        from ..drawing.side_by_side import side_by_side
+
+        titles = (options.title or options.machine, options.beside)
+        return side_by_side(machine, _machine(options.beside), titles, hide=options.hide, digits=options.digits)
+    if kind == "bundle":
+        from ..drawing.bundles import bundle
+
+        return bundle(machine.live() if options.live else machine, hide=options.hide, title=options.title)
+    from ..drawing.circuits import circuit
+
+    look = {"digits": options.digits, "merge": options.merge, "title": options.title}
+    return circuit(machine, only_live=options.live, hide=options.hide, **look)
+
+
+def _show(options: argparse.Namespace) -> int:
+    from ..drawing.programs import equations, program
+
+    machine = _machine(options.machine)
+    text = (equations if options.latex else program)(machine, digits=options.digits)
+    if options.json:
+        _print_json({"text": text, "links": machine.count()})
+    else:
+        print(text.rstrip("\n"))
+    return 0
+
+
+def _journal(options: argparse.Namespace) -> int:
+    from ..journal import execution as journal, site
+
+    paths = journal.notebooks(options.notebooks)
+    parameters = journal.parse_parameters(paths, options.parameter)
+    if options.update:
+        if parameters:
+            raise LabError("--update stores outputs of the journal as it is: leave out -p")
+        parameters = {"figures": "../figures"}
+    out, executed, failed = Path(options.out), [], None
+    journal.prepare(out)
+    for path in paths:
+        print(path.stem, file=sys.stderr)
+        try:
+            executed.append(journal.execute(path, out, parameters, quiet=not sys.stderr.isatty()))
+        except journal.CellFailed as error:
+            print(f"dmmlab journal: {error}", file=sys.stderr)
+            failed = path.stem
+            break
+        if options.update:
+            journal.update(executed[-1], path)
+    index = site.write_index(out, paths[0].parent / parameters["figures"] if options.update else None)
+    if options.json:
+        done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
+        _print_json({"executed": done, "failed": failed, "site": str(index)})
+    else:
+        for each in executed:
+            print(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}")
+        print(index)
+    return 1 if failed else 0
+
+
+def _machine(name: str) -> Machine:
+    from ..machines import detectors
+
+    if name == "handcrafted":
+        return detectors.handcrafted()
+    if name == "published":
+        return detectors.published()
+    if not Path(name).exists() and not name.endswith(".json"):
+        raise LabError(f"{one_of('machine', name, ('handcrafted', 'published'))}, or the name of a file")
+    return Machine.from_json(name)
+
+
+def _stream(options: argparse.Namespace) -> Stream:
+    return symbols(_items(options), options.period)
+
+
+def _items(options: argparse.Namespace) -> list[str]:
+    items = options.string.split() if options.words else list(options.string)
+    if not items:
+        raise LabError(f"--string {options.string!r}: give at least one {'word' if options.words else 'character'}")
+    return items
+
+
+def _enough_cycles(options: argparse.Namespace) -> int:
+    return options.period * len(_items(options)) + 20  # as in 2022: 12 characters, 140 cycles
+
+
+def _cell(x: object) -> str:
+    if isinstance(x, float):
+        return f"{x:.3g}" if x < 1000 else f"{x:,.0f}"
+    return "" if x is None else str(x)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, allow_nan=False))
+
+
+COMMANDS = {
+    "run": _run,
+    "test": _test,
+    "replay": _replay,
+    "bench": _bench,
+    "synthesize": _synthesize,
+    "draw": _draw,
+    "show": _show,
+    "journal": _journal,
+}

@@ -1,0 +1,268 @@
+"""Layout: which keys can ever reach which port, and where each coordinate lies in arrays.
+
+The compiled machine needs to know before it runs what the tree engine finds out as it runs. Keys flow along the links,
+so the sets of keys at all ports are the least fixed point of
+
+    keys(input)  = union of keys(output) over the links into it
+    keys(output) = the keys of the activation function's result, given the keys of its inputs
+
+and JAX gives the second line for nothing: traced numbers are never trimmed, so the structure of a traced result is the
+largest it can have. Where it begins is the *boundary*: the neurons that no soft link can influence, such as input, timer
+and constants. They are run by the tree engine, once for each stream, and are data to the compiled machine.
+
+Then the paths of all ports are sorted into *blocks*: paths that the same ports carry lie together in one array, so
+that scalars are never padded to the width of an alphabet. A block may be padded a little to make fewer, larger ones.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Literal
+
+from ..core.engine import Streams, run
+from ..core.errors import LabError
+from ..core.machine import Machine
+from ..core.neurons import INPUT, TIMER, NeuronType, Port
+from ..core.vvalues import MAX_DEPTH, Path, VValue, from_paths, paths, show_path, trim
+
+MAX_COORDINATES = 100_000
+PADDING = 1.25  # two blocks become one if that makes them larger by no more than this factor
+Keys = frozenset[Path]
+
+
+class LayoutError(LabError):
+    """A machine that cannot be laid out in arrays; the tree engine may still run it."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything lies.
+
+    ``boundary`` lists the output ports whose values are data, ``inner`` the neurons that are computed.
+    ``blocks[b]`` is a tuple of paths; ``carried[port]`` the blocks that an output port has something in, and
+    ``used[port]`` those that a neuron's function looks at, of what can reach an input port.
+    """
+
+    machine: Machine
+    boundary: tuple[Port, ...]
+    inner: tuple[str, ...]
+    blocks: tuple[tuple[Path, ...], ...]
+    carried: Mapping[Port, frozenset[int]]
+    used: Mapping[Port, frozenset[int]]
+
+    @cached_property
+    def coordinate(self) -> dict[Path, tuple[int, int]]:
+        """The block of a path and its row in it."""
+        return {path: (b, row) for b, block in enumerate(self.blocks) for row, path in enumerate(block)}
+
+    def pack(self, v: VValue) -> dict[int, np.ndarray]:
+        """A V-value as arrays, one for each block. Raises :class:`LayoutError` for a path that has no place."""
+        arrays = {b: np.zeros(len(block)) for b, block in enumerate(self.blocks)}
+        for path, leaf in paths(v):
+            if path not in self.coordinate:
+                raise LayoutError(
+                    f"{show_path(path)}: no port of this compiled machine can carry it; compile it with such a stream"
+                )
+            block, row = self.coordinate[path]
+            arrays[block][row] = leaf
+        return arrays
+
+    def unpack(self, arrays: Mapping[int, Any]) -> VValue:
+        """The V-value of such arrays."""
+        return from_paths(
+            (path, x) for b, array in arrays.items() for path, x in zip(self.blocks[b], np.asarray(array).tolist(), strict=True)
+        )
+
+    def table(self) -> str:
+        """The translation table, as text: the paths of each block, and the ports that carry it."""
+        lines = []
+        for b, block in enumerate(self.blocks):
+            ports = [f"{neuron}.{field}" for (neuron, field), blocks in self.carried.items() if b in blocks]
+            lines.append(f"block {b}: {len(block)} paths x {len(ports)} ports")
+            lines.append("  paths: " + ", ".join(show_path(path) if path else ":number" for path in block))
+            lines.append("  ports: " + ", ".join(ports))
+        return "\n".join(lines)
+
+
+def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
+    """Finds the layout of a machine that is to read streams with the keys that this one has in its first cycles."""
+    outside = boundary_neurons(machine)
+    links = list(machine.links())
+    boundary = dict.fromkeys(
+        (link.from_neuron, link.from_field) for link in links if link.from_neuron in outside and link.to_neuron not in outside
+    )
+    keys: dict[Port, Keys] = {port: frozenset() for port in boundary}
+    enough = max(cycles, len(outside))  # for what the boundary's neurons tell one another
+    for values in boundary_values(machine, tuple(boundary), streams, enough):
+        for port, v in values.items():
+            keys[port] |= {path for path, _ in paths(v)}
+    inner = tuple(name for name in machine.neurons if name not in outside)
+    for name in inner:
+        if machine.neurons[name].reads_stream:
+            raise LayoutError(f"neuron {name!r}: reads a stream by a clock that soft links drive; that is for the tree engine")
+    reached, outputs = _fixed_point(machine, inner, keys)
+    blocks = _sort_into_blocks({**keys, **outputs}, reached)
+    everywhere = {path: b for b, block in enumerate(blocks) for path in block}
+    carried = {port: frozenset(everywhere[path] for path in ks) for port, ks in {**keys, **outputs}.items()}
+    used = {port: frozenset(everywhere[path] for path in ks) for port, ks in _looked_at(machine, inner, reached).items()}
+    return Layout(machine, tuple(boundary), inner, blocks, carried, used)
+
+
+def boundary_neurons(machine: Machine) -> set[str]:
+    """The neurons that no soft link can influence: hard links alone lead to them, from others of their kind."""
+    outside = set(machine.neurons) - {name for name, kind in machine.neurons.items() if not kind.outputs}
+    before: set[str] = set()
+    while outside != before:
+        before = outside
+        reached = {link.to_neuron for link in machine.links() if not link.hard or link.from_neuron not in outside}
+        outside = outside - reached
+    return outside
+
+
+def boundary_values(
+    machine: Machine, ports: tuple[Port, ...], streams: Streams | None, cycles: int
+) -> Iterable[dict[Port, VValue]]:
+    """What the boundary's ports emit in each cycle."""
+    outside = boundary_neurons(machine)
+    feeding = {link.to_neuron for link in machine.links() if link.to_neuron in outside}
+    constants = {name for name in outside - feeding if not machine.neurons[name].reads_stream}
+    still = {port: trim(machine.neurons[port[0]].activate({})[port[1]]) for port in ports if port[0] in constants}
+    clocked = {name for name in outside if _is_clocked(machine, name)}
+    moving = [port for port in ports if port[0] not in constants | clocked]
+    by_neuron: dict[str, Any] = dict(streams) if isinstance(streams, Mapping) else dict.fromkeys(clocked, streams)
+    shown = [port for port in ports if port[0] in clocked]
+    if any(by_neuron.get(name) is None for name, _ in shown) or moving:
+        part = machine
+        for name in set(machine.neurons) - outside:
+            part = part.without_neuron(name)
+        for state in run(part, streams, cycles):
+            yield {port: state.outputs.get(port[0], {}).get(port[1], {}) for port in ports}
+        return
+    for t in range(cycles):
+        yield still | {port: by_neuron[port[0]](t) for port in shown}
+
+
+def _is_clocked(machine: Machine, name: str) -> bool:
+    """Whether a neuron shows its stream as it is: its type is the input's and its one link comes from a plain timer."""
+    if machine.neurons[name].function is not INPUT.function:
+        return False
+    into = [link for link in machine.links() if link.to_neuron == name]
+    if len(into) != 1 or into[0].weight != 1 or machine.neurons[into[0].from_neuron] != TIMER:
+        return False
+    timer = into[0].from_neuron
+    itself = [link for link in machine.links() if link.to_neuron == timer]
+    return len(itself) == 1 and itself[0].from_neuron == timer and itself[0].weight == 1
+
+
+def _fixed_point(
+    machine: Machine, inner: tuple[str, ...], boundary: Mapping[Port, Keys]
+) -> tuple[dict[Port, Keys], dict[Port, Keys]]:
+    """The keys that can reach each input, and that each output can carry, of the inner neurons."""
+    into: dict[Port, list[Port]] = {(name, field): [] for name in inner for field in machine.neurons[name].inputs}
+    for link in machine.links():
+        if (link.to_neuron, link.to_field) in into:
+            into[link.to_neuron, link.to_field].append((link.from_neuron, link.from_field))
+    outputs: dict[Port, Keys] = {(name, field): frozenset() for name in inner for field in machine.neurons[name].outputs}
+    known: dict[Any, tuple[Keys, ...]] = {}
+    while True:
+        available = {**boundary, **outputs}
+        reached = {
+            port: frozenset().union(*(available.get(source, frozenset()) for source in sources))
+            for port, sources in into.items()
+        }
+        following: dict[Port, Keys] = {}
+        for name in inner:
+            kind = machine.neurons[name]
+            given = tuple(reached[name, field] for field in kind.inputs)
+            if (kind, given) not in known:
+                known[kind, given] = _output_keys(name, kind, given)
+            following |= {(name, field): ks for field, ks in zip(kind.outputs, known[kind, given], strict=True)}
+        following = {port: ks | outputs[port] for port, ks in following.items()}
+        if following == outputs:
+            return reached, outputs
+        outputs = following
+        if sum(map(len, outputs.values())) > MAX_COORDINATES:
+            raise LayoutError(f"more than {MAX_COORDINATES} coordinates: this machine is one for the tree engine")
+
+
+def _output_keys(name: str, kind: NeuronType, given: tuple[Keys, ...]) -> tuple[Keys, ...]:
+    try:
+        results = jax.eval_shape(lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True)))), _trees(given))
+    except LabError:
+        raise
+    except Exception as error:
+        raise LayoutError(
+            f"neuron {name!r}: type {kind.name!r} cannot be compiled, JAX cannot trace its function: "
+            f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from error
+    keys = tuple(frozenset(path for path, _ in paths(results.get(field, {}))) for field in kind.outputs)
+    if any(len(path) > MAX_DEPTH for ks in keys for path in ks):
+        raise LayoutError(f"neuron {name!r}: its keys grow without end: this machine is one for the tree engine")
+    return keys
+
+
+def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, Keys]) -> dict[Port, Keys]:
+    """Of the keys that reach each input, those that its neuron's outputs depend on; at an output neuron, all."""
+    known: dict[Any, tuple[Keys, ...]] = {}
+    result: dict[Port, Keys] = {}
+    for name in inner:
+        kind = machine.neurons[name]
+        given = tuple(reached[name, field] for field in kind.inputs)
+        if (kind, given) not in known:
+            known[kind, given] = _dependencies(kind, given) if kind.outputs else given
+        result |= {(name, field): ks for field, ks in zip(kind.inputs, known[kind, given], strict=True)}
+    return result
+
+
+def _dependencies(kind: NeuronType, given: tuple[Keys, ...]) -> tuple[Keys, ...]:
+    jaxpr = jax.make_jaxpr(lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True)))))(_trees(given)).jaxpr
+    live = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
+    for equation in reversed(jaxpr.eqns):
+        if live & set(equation.outvars):
+            live |= {v for v in equation.invars if not isinstance(v, Literal)}
+    flags = jax.tree.unflatten(jax.tree.structure(_trees(given)), [v in live for v in jaxpr.invars])
+    return tuple(frozenset(path for path, flag in paths(tree) if flag) for tree in flags)
+
+
+def _trees(given: tuple[Keys, ...]) -> tuple[VValue, ...]:
+    return tuple(_tree(ks) for ks in given)
+
+
+def _tree(ks: Iterable[Path]) -> VValue:
+    ks = sorted(ks)
+    places = from_paths((path, float(i + 1)) for i, path in enumerate(ks))
+    return jax.tree.map(lambda _: jax.ShapeDtypeStruct((), jnp.result_type(float)), places)
+
+
+def _sort_into_blocks(outputs: Mapping[Port, Keys], reached: Mapping[Port, Keys]) -> tuple[tuple[Path, ...], ...]:
+    carriers: dict[Path, set[Port]] = {}
+    for port, ks in outputs.items():
+        for path in ks:
+            carriers.setdefault(path, set()).add(port)
+    groups: dict[frozenset[Port], list[Path]] = {}
+    for path in sorted(carriers):
+        if path:
+            groups.setdefault(frozenset(carriers[path]), []).append(path)
+    blocks = [(set(ports), members) for ports, members in groups.items()]
+    merged = True
+    while merged:  # greedily, the pair first that costs least
+        merged = False
+        pairs = [(i, j) for i in range(len(blocks)) for j in range(i)]
+        costs = {(i, j): _padding(blocks[i], blocks[j]) for i, j in pairs}
+        if costs and min(costs.values()) <= PADDING:
+            i, j = min(costs, key=costs.__getitem__)
+            one = (blocks[i][0] | blocks[j][0], sorted(blocks[i][1] + blocks[j][1]))
+            blocks = [block for k, block in enumerate(blocks) if k not in (i, j)] + [one]
+            merged = True
+    inner = [tuple(members) for _, members in sorted(blocks, key=lambda block: block[1])]
+    return (((),), *inner)  # the scalar part always is block 0, by itself
+
+
+def _padding(one: tuple[set[Port], list[Path]], other: tuple[set[Port], list[Path]]) -> float:
+    together = len(one[0] | other[0]) * (len(one[1]) + len(other[1]))
+    return together / (len(one[0]) * len(one[1]) + len(other[0]) * len(other[1]))

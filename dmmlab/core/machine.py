@@ -1,0 +1,347 @@
+"""A dataflow matrix machine: neurons, and the network matrix that links them.
+
+The network matrix is a V-value of four levels, ``to_neuron -> to_input -> from_neuron -> from_output -> weight``.
+A machine holds it in two disjoint parts: *hard* links are fixed, *soft* links are the weights that training
+changes and that a count of links counts. A link of weight zero is no link, as everywhere among V-values.
+
+A ``Machine`` is a value: ``link``, ``unlink`` and their kin return a new one. Ports are written
+``neuron.field``, as in ``machine.link("norm.dict", "accum.dict", 0.5)``.
+
+On disk a machine is JSON, in one of two forms. The one published in 2022 is the tree of the soft links alone;
+the names ``type-layer-copy`` say the types, and the hard links are the customary ones. The complete form names
+everything::
+
+    {"format": "dmmlab machine 1", "neurons": {"accum": "accum"}, "hard": {...}, "soft": {...},
+     "types": {"space": {"emits": {"char": {" ": 1.0}}}, "output": {"answers": ["count"]}}}
+
+``types`` are those that need no function: constants, and neurons that only take answers.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import LabError, one_of
+from .files import read_json, write_json
+from .neurons import TYPES, NeuronType, Port, type_as_data, types_from_data
+from .vvalues import Number, VValue, add, check, describe, paths, show_path
+
+FORMAT = "dmmlab machine 1"
+
+Links = Mapping[str, Mapping[str, float]]  # {"norm.dict": {"accum.dict": 1.0}}
+
+
+class MachineError(LabError):
+    """A machine that cannot be: an unknown neuron, type or field, a link that is there already or is not."""
+
+
+class Link(NamedTuple):
+    """One entry of the network matrix."""
+
+    to_neuron: str
+    to_field: str
+    from_neuron: str
+    from_field: str
+    weight: Number
+    hard: bool
+
+    def __str__(self) -> str:
+        return f"{self.to_neuron}.{self.to_field} <- {self.from_neuron}.{self.from_field}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Neurons by name, and the two parts of the network matrix. Raises :class:`MachineError` if they disagree."""
+
+    neurons: Mapping[str, NeuronType]
+    soft: VValue = field(default_factory=dict)
+    hard: VValue = field(default_factory=dict)
+
+    def __post_init__(self):
+        object.__setattr__(self, "neurons", dict(self.neurons))
+        for name in self.neurons:
+            _check_name(name)
+        for part in ("soft", "hard"):
+            object.__setattr__(self, part, self._checked(getattr(self, part)))
+        for link in self.links():
+            if link.hard and _weight(self.soft, link[:4]) is not None:
+                raise MachineError(f"{link}: both hard and soft; a link is one or the other")
+
+    @classmethod
+    def build(
+        cls,
+        soft: Links,
+        neurons: Iterable[str] | Mapping[str, NeuronType] | None = None,
+        hard: Links | None = None,
+        types: Iterable[NeuronType] = TYPES,
+    ) -> "Machine":
+        """A machine from readable parts.
+
+        Args:
+            soft: ``{"norm.dict": {"accum.dict": 1.0}}``.
+            neurons: names of the form ``type`` or ``type-layer-copy``, whose types are looked up in ``types``,
+                or a mapping from any names to types. If left out, those that the links name, and the timer,
+                input and output that every machine of 2022 has.
+            hard: as ``soft``. If left out, the customary ones: the feedback that each type declares, and the
+                timer to every neuron that reads the stream.
+        """
+        soft_links, types = _matrix(soft), tuple(types)
+        if neurons is None:
+            neurons = _names_in(soft_links)
+        if not isinstance(neurons, Mapping):
+            neurons = {name: type_by_name(name, types) for name in neurons}
+        return cls(neurons, soft_links, customary_links(neurons) if hard is None else _matrix(hard))
+
+    @classmethod
+    def from_json(cls, path: str | PathLike, types: Iterable[NeuronType] = TYPES) -> "Machine":
+        """Reads either form of file. Types of your own are named in ``types``.
+
+        Raises :class:`~dmmlab.core.files.FileError` if it is not strict JSON of reasonable size,
+        :class:`~dmmlab.core.vvalues.VValueError` or :class:`MachineError` if it is no machine; all name the place.
+        """
+        types = tuple(types)
+        tree = read_json(path)
+        try:
+            if not isinstance(tree, dict):
+                raise MachineError(f"a machine is a JSON object, this is {describe(tree)}")
+            return cls._from_complete(tree, types) if "format" in tree else cls._from_published(tree, types)
+        except LabError as error:
+            raise MachineError(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_complete(cls, tree: dict, types: tuple[NeuronType, ...]) -> "Machine":
+        if tree["format"] != FORMAT:
+            raise MachineError(f"format: expected {FORMAT!r}, got {describe(tree['format'])}")
+        known_keys = ("format", "neurons", "types", "hard", "soft")
+        for key in sorted(tree.keys() - set(known_keys)):
+            raise MachineError(one_of("key", key, known_keys))
+        names = tree.get("neurons")
+        if not isinstance(names, dict):
+            raise MachineError(f"neurons: expected an object of names and types, got {describe(names)}")
+        known = {kind.name: kind for kind in types} | types_from_data(tree.get("types", {}))
+        for name, kind in names.items():
+            if not isinstance(kind, str) or kind not in known:
+                raise MachineError(f"{show_path(('neurons', name))}: {one_of('neuron type', str(kind), known)}")
+        neurons = {name: known[kind] for name, kind in names.items()}
+        return cls(neurons, tree.get("soft", {}), tree.get("hard", {}))
+
+    @classmethod
+    def _from_published(cls, tree: dict, types: tuple[NeuronType, ...]) -> "Machine":
+        neurons = {name: type_by_name(name, types) for name in _names_in(check(tree))}
+        return cls(neurons, tree, customary_links(neurons))
+
+    def to_json(self, path: str | PathLike, form: str = "complete") -> None:
+        """Writes the machine, whole or not at all. ``form="published"`` writes the soft links alone.
+
+        Raises :class:`MachineError` where the published form would lose something.
+        """
+        soft, hard = _floats(self.soft), _floats(self.hard)
+        if form == "published":
+            again = Machine._from_published(soft, tuple(self.neurons.values()))
+            if (again.neurons, again.hard) != (dict(self.neurons), hard):
+                raise MachineError("the published form would lose neurons or hard links; use form='complete'")
+            write_json(path, soft)
+        elif form == "complete":
+            names = {name: kind.name for name, kind in self.neurons.items()}
+            described = self._types_to_describe()
+            types = {"types": described} if described else {}
+            write_json(path, {"format": FORMAT, "neurons": names, **types, "hard": hard, "soft": soft})
+        else:
+            raise MachineError(one_of("form", form, ("complete", "published")))
+
+    def _types_to_describe(self) -> dict[str, dict]:
+        """The types that are written out as data. Raises :class:`MachineError` where a name would be read as another type."""
+        known = {kind.name: kind for kind in TYPES}
+        described: dict[str, dict] = {}
+        for neuron, kind in self.neurons.items():
+            about = type_as_data(kind)
+            usual = known.get(kind.name)
+            if usual is not None and (kind == usual or (kind.function == usual.function and kind.outputs == usual.outputs)):
+                continue
+            if described.setdefault(kind.name, about) != about or (usual is not None and not about):
+                raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")
+        return {name: about for name, about in described.items() if about}
+
+    @property
+    def matrix(self) -> VValue:
+        """The network matrix: hard and soft links together."""
+        return add(self.hard, self.soft)
+
+    def links(self) -> Iterator[Link]:
+        """Every link, the soft ones first, each part in the order of its tree."""
+        for part, hard in ((self.soft, False), (self.hard, True)):
+            for path, weight in paths(part):
+                yield Link(*path, weight, hard)  # type: ignore[call-arg, arg-type]
+
+    def count(self, hard: bool = False) -> int:
+        """The number of soft links (the trainable weights), or of the hard ones."""
+        return sum(1 for _ in paths(self.hard if hard else self.soft))
+
+    def link(self, to: str, source: str, weight: float, hard: bool = False) -> "Machine":
+        """The machine with the weight of ``to <- source`` set to ``weight``; a weight of 0 takes the link away."""
+        path = (*_port(to), *_port(source))
+        other = self.soft if hard else self.hard
+        if _weight(other, path) is not None:
+            raise MachineError(f"{to} <- {source}: there is a {'soft' if hard else 'hard'} link already; unlink it first")
+        part = "hard" if hard else "soft"
+        return replace(self, **{part: _with_weight(getattr(self, part), path, weight)})
+
+    def unlink(self, to: str, source: str) -> "Machine":
+        """The machine without the link ``to <- source``, hard or soft."""
+        path = (*_port(to), *_port(source))
+        if _weight(self.soft, path) is not None:
+            return replace(self, soft=_with_weight(self.soft, path, 0.0))
+        if _weight(self.hard, path) is not None:
+            return replace(self, hard=_with_weight(self.hard, path, 0.0))
+        raise MachineError(f"{to} <- {source}: there is no such link")
+
+    def with_neuron(self, name: str, kind: NeuronType) -> "Machine":
+        """The machine with one neuron more, unlinked but for the feedback that its type is born with."""
+        if name in self.neurons:
+            raise MachineError(f"there is a neuron {name!r} already")
+        links = {f"{name}.{to}": {f"{name}.{source}": 1.0} for to, source in kind.feedback}
+        return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, _matrix(links)))
+
+    def without_neuron(self, name: str) -> "Machine":
+        """The machine without a neuron and all its links."""
+        if name not in self.neurons:
+            raise MachineError(one_of("neuron", name, self.neurons))
+        return self._restricted(set(self.neurons) - {name})
+
+    def with_soft(self, soft: VValue) -> "Machine":
+        """The same machine with other soft links: a tree of weights, or of numbers that JAX is tracing."""
+        return replace(self, soft=soft)
+
+    def astype(self, dtype: type[np.floating]) -> "Machine":
+        """The same machine with weights of another precision: ``np.float32`` computes as the machines of 2022 did."""
+        with np.errstate(over="ignore"):  # an infinite weight is told of as such
+            return self.with_soft(_tree((*path, dtype(weight)) for path, weight in paths(self.soft)))
+
+    def live(self) -> "Machine":
+        """The part that can matter: links on which something can flow, and from there on to the output.
+
+        Something can come from a neuron that reads the stream or answers to nothing with something, and from
+        a neuron that such a one reaches. The output is every neuron without outputs of its own.
+        """
+        sources = {name for name, kind in self.neurons.items() if _speaks_first(kind)}
+        sinks = {name for name, kind in self.neurons.items() if not kind.outputs} or set(self.neurons)
+        forward: dict[str, set[str]] = {}
+        backward: dict[str, set[str]] = {}
+        for link in self.links():
+            forward.setdefault(link.from_neuron, set()).add(link.to_neuron)
+            backward.setdefault(link.to_neuron, set()).add(link.from_neuron)
+        return self._restricted(_reached(sources, forward) & _reached(sinks, backward) | sinks)
+
+    def _restricted(self, names: set[str]) -> "Machine":
+        kept = {
+            part: _tree(link[:5] for link in self.links() if link.hard == hard and {link[0], link[2]} <= names)
+            for part, hard in (("soft", False), ("hard", True))
+        }
+        return Machine({name: kind for name, kind in self.neurons.items() if name in names}, **kept)
+
+    def _checked(self, matrix: VValue) -> VValue:
+        matrix = check(matrix)
+        for path, _ in paths(matrix):
+            if len(path) != 4:
+                raise MachineError(
+                    f"{show_path(path) if path else describe(matrix)}: a link is four keys deep, "
+                    "to_neuron / to_input / from_neuron / from_output, and then a weight"
+                )
+            to_neuron, to_field, from_neuron, from_field = path
+            self._check_port(path, to_neuron, to_field, "input")
+            self._check_port(path, from_neuron, from_field, "output")
+        return matrix
+
+    def _check_port(self, path: tuple[str, ...], neuron: str, name: str, side: str) -> None:
+        if neuron not in self.neurons:
+            raise MachineError(f"{show_path(path)}: {one_of('neuron', neuron, self.neurons)}")
+        kind = self.neurons[neuron]
+        fields = kind.inputs if side == "input" else kind.outputs
+        if name not in fields:
+            has = f"{side}s {', '.join(fields)}" if fields else f"no {side}s"
+            raise MachineError(
+                f"{show_path(path)}: {show_path((neuron,))}.{show_path((name,))}: neuron type {kind.name!r} has {has}"
+            )
+
+
+def type_by_name(name: str, types: Iterable[NeuronType] = TYPES) -> NeuronType:
+    """The type of a neuron called ``type`` or ``type-layer-copy``. Raises :class:`MachineError`."""
+    known = {kind.name: kind for kind in types}
+    kind = known.get(name) or known.get(name.split("-")[0])
+    if kind is None:
+        raise MachineError(f"neuron {describe(name)}: {one_of('neuron type', name.split('-')[0], known)}")
+    return kind
+
+
+def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:
+    """The hard links of 2022, weight 1: each type's feedback, and the timer to the neurons that read the stream."""
+    links = {f"{name}.{to}": {f"{name}.{out}": 1.0} for name, kind in neurons.items() for to, out in kind.feedback}
+    if "timer" in neurons:
+        links |= {f"{name}.timer": {"timer.timer": 1.0} for name, kind in neurons.items() if kind.reads_stream}
+    return _matrix(links)
+
+
+def _matrix(links: Links) -> VValue:
+    return _tree((*_port(to), *_port(source), w) for to, sources in links.items() for source, w in sources.items())
+
+
+def _tree(entries: Iterable[tuple]) -> VValue:
+    """The four-level tree of (to_neuron, to_input, from_neuron, from_output, weight) entries."""
+    tree: dict = {}
+    for to_neuron, to_field, from_neuron, from_field, weight in entries:
+        tree.setdefault(to_neuron, {}).setdefault(to_field, {}).setdefault(from_neuron, {})[from_field] = weight
+    return tree
+
+
+def _names_in(matrix: VValue) -> list[str]:
+    """The neurons that the links name, with those that every machine of 2022 has."""
+    names = dict.fromkeys(["timer", "input"])
+    for path, _ in paths(matrix):
+        names |= dict.fromkeys(path[:3:2])
+    return list(names | {"output": None})
+
+
+def _floats(matrix: VValue) -> VValue:
+    return _tree((*path, float(weight)) for path, weight in paths(matrix))
+
+
+def _port(text: str) -> Port:
+    neuron, dot, name = text.rpartition(".") if isinstance(text, str) else ("", "", "")
+    if not dot or not neuron or not name:
+        raise MachineError(f"{describe(text)}: a port is written neuron.field, as in 'accum.dict-2'")
+    return neuron, name
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not name or not name.isprintable() or set(name) & set("./:\\"):
+        raise MachineError(f"{describe(name)}: a neuron needs a printable name without any of . / : \\")
+
+
+def _weight(matrix: VValue, path: tuple[str, ...]) -> Number | None:
+    for key in path:
+        if key not in matrix:
+            return None
+        matrix = matrix[key]
+    return matrix
+
+
+def _with_weight(matrix: VValue, path: tuple[str, ...], weight: Number) -> VValue:
+    if not path:
+        return weight
+    return {**matrix, path[0]: _with_weight(matrix.get(path[0], {}), path[1:], weight)}
+
+
+def _speaks_first(kind: NeuronType) -> bool:
+    return kind.reads_stream or any(check(v) != {} for v in kind.activate({}).values())
+
+
+def _reached(start: set[str], neighbours: Mapping[str, set[str]]) -> set[str]:
+    seen, frontier = set(start), list(start)
+    while frontier:
+        new = neighbours.get(frontier.pop(), set()) - seen
+        seen |= new
+        frontier.extend(new)
+    return seen

@@ -1,0 +1,246 @@
+"""V-values: vectors with tree-shaped indices.
+
+A V-value is a number, or a dictionary from strings to V-values::
+
+    {"t": 2.0, "e": 1.0, "word": {"length": 4.0}, ":number": 0.5}
+
+Read it as a vector: every leaf is a coordinate, and the path of keys that leads to the leaf is the name of
+that coordinate. This is the vector space of Bukatin and Anthony, "Dataflow Matrix Machines and V-values: a
+Bridge between Programs and Neural Nets" (arXiv:1712.07447). Vectors are added coordinate by coordinate, an absent
+coordinate is zero, and the reserved key ``:number`` holds the coordinate of the empty path below a key, so that
+``3.5`` and ``{":number": 3.5}`` are one vector.
+
+They are plain dictionaries, on purpose: JAX takes them as pytrees, and ``jax.grad`` with respect to a tree
+works as it is. Every result here is *canonical*: no zeros, no empty subtrees, a pure scalar is a number,
+and the zero vector is ``{}``. One thing is never trimmed: a number that JAX is tracing. Its value may be
+zero just now, but its derivative need not be.
+
+The other side of it: a sum of two trees may have fewer leaves than either. What has to keep the structure of a
+tree of weights, such as an optimizer's update, is ``jax.tree.map``, not :func:`add`.
+"""
+
+import math
+import reprlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .errors import LabError
+
+Number = Any  # a Python number, a NumPy or JAX scalar, or a number that JAX is tracing
+VValue = Any  # a number, or dict[str, VValue]; mypy cannot say "and so on" about a plain dict and a tracer
+Path = tuple[str, ...]
+
+NUMBER = ":number"  # the reserved key of the scalar part
+MAX_DEPTH = 64  # levels of keys; far above any use, far below Python's recursion limit
+
+
+class VValueError(LabError):
+    """Something is not a V-value. ``path`` says where."""
+
+    def __init__(self, path: Path, problem: str):
+        self.path = tuple(path)
+        super().__init__(f"{show_path(path)}: {problem}")
+
+
+def add(u: VValue, v: VValue) -> VValue:
+    """The sum ``u + v``, coordinate by coordinate."""
+    if not isinstance(u, dict) and not isinstance(v, dict):
+        return _canonical_number(u + v)
+    u, v = _parts(u), _parts(v)
+    total = {key: add(u[key], v[key]) for key in u if key in v}
+    return _canonical({key: total[key] if key in total else trim(part) for key, part in (u | v).items()})
+
+
+def scale(a: Number, v: VValue) -> VValue:
+    """The product ``a * v`` of a number and a V-value."""
+    if not isinstance(v, dict):
+        return _canonical_number(a * v)
+    return _canonical({key: scale(a, part) for key, part in v.items()})
+
+
+def linear_combination(mask: VValue, v: VValue) -> VValue:
+    """``sum over the leaves (path, a) of mask of a * v[path]``: one row of a generalised matrix, applied to ``v``.
+
+    Each numeric leaf of the mask is a coefficient of the whole subtree that ``v`` has at the leaf's path, so
+    a mask of four levels over a V-value of six combines V-values of two. A leaf of ``v`` that lies above the
+    mask's leaf, under a longer path of the mask, contributes nothing. Bilinear.
+    """
+    total: VValue = {}
+    for _, product in _products(mask, v, ()):
+        total = add(total, product)
+    return total
+
+
+def apply_mask(mask: VValue, v: VValue) -> VValue:
+    """The products of :func:`linear_combination`, each kept at its path instead of added up."""
+    total: VValue = {}
+    for path, product in _products(mask, v, ()):
+        total = add(total, _at(path, product))
+    return total
+
+
+def apply_matrix(matrix: VValue, v: VValue, level: int) -> VValue:
+    """Applies :func:`linear_combination` to every row of ``matrix``; the rows are ``level`` levels of keys down.
+
+    The network matrix of a machine, ``to_neuron -> to_input -> from_neuron -> from_output -> weight``, has
+    its rows at level 2: one for every input of every neuron. A number above that level is no row and
+    contributes nothing.
+    """
+    if level == 0:
+        return linear_combination(matrix, v)
+    if not isinstance(matrix, dict):
+        return {}
+    return _canonical({key: apply_matrix(row, v, level - 1) for key, row in matrix.items() if key != NUMBER})
+
+
+def dot(u: VValue, v: VValue) -> Number:
+    """The inner product: the sum over all common paths of the products of the two leaves. A number, 0.0 if none."""
+    if not isinstance(u, dict) and not isinstance(v, dict):
+        product = u * v
+        return product if is_plain(product) or not hasattr(product, "total") else product.total()
+    u, v = _parts(u), _parts(v)
+    return sum((dot(u[key], v[key]) for key in u if key in v), 0.0)
+
+
+def max_norm(v: VValue) -> Number:
+    """The largest absolute value among the leaves, 0.0 for the zero vector.
+
+    Where several leaves share it, its gradient is divided evenly among them (the convention of ``jnp.max``).
+    """
+    leaves = [leaf for _, leaf in paths(v)]
+    if all(is_plain(leaf) for leaf in leaves):
+        return max(map(abs, leaves), default=0.0)
+    from .array_leaves import largest  # here, so that what needs no JAX starts in a tenth of the time
+
+    return largest(leaves)
+
+
+def number(v: VValue) -> Number:
+    """The scalar part: the number itself, or what stands under ``:number``, or 0.0."""
+    return v.get(NUMBER, 0.0) if isinstance(v, dict) else v
+
+
+def is_plain(x: object) -> bool:
+    """Whether a number is one of Python or NumPy, not one of JAX."""
+    return isinstance(x, int | float | np.number)
+
+
+def is_traced(x: object) -> bool:
+    """Whether JAX is tracing this number, so that it has no value that could be looked at."""
+    if is_plain(x):
+        return False
+    from jax.core import Tracer
+
+    from .array_leaves import Block
+
+    return isinstance(x, Tracer | Block)
+
+
+def trim(v: VValue) -> VValue:
+    """The canonical form of the same vector: no zeros, no empty subtrees, a pure scalar as a number, zero as ``{}``."""
+    if not isinstance(v, dict):
+        return _canonical_number(v)
+    return _canonical({key: trim(part) for key, part in v.items()})
+
+
+def paths(v: VValue) -> Iterator[tuple[Path, Number]]:
+    """The coordinates of ``v``: pairs of a path and its leaf, in the order of the tree. ``:number`` adds no key."""
+    if not isinstance(v, dict):
+        yield (), v
+        return
+    for key, part in v.items():
+        for path, leaf in paths(part):
+            yield (path if key == NUMBER else (key, *path)), leaf
+
+
+def from_paths(coordinates: Iterable[tuple[Path, Number]]) -> VValue:
+    """The V-value with these coordinates; the inverse of :func:`paths`. Repeated paths are added up."""
+    tree: dict[str, VValue] = {}
+    for path, leaf in coordinates:
+        branch = tree
+        for key in path:
+            branch = branch.setdefault(key, {})
+        branch[NUMBER] = branch[NUMBER] + leaf if NUMBER in branch else leaf
+    return trim(tree)
+
+
+def check(v: VValue, path: Path = ()) -> VValue:
+    """Returns ``v`` in canonical form if it is a V-value.
+
+    Raises :class:`VValueError`, which names the path, for a leaf that is no finite number, a key that is no
+    string, anything but a number under ``:number``, and more than ``MAX_DEPTH`` levels of keys.
+    """
+    if not isinstance(v, dict):
+        if not _is_finite_number(v):
+            raise VValueError(path, f"expected a finite number, got {describe(v)}")
+        return _canonical_number(float(v) if isinstance(v, int) else v)  # an integer has no derivative
+    if len(path) >= MAX_DEPTH:
+        raise VValueError(path[:4], f"nested deeper than {MAX_DEPTH} levels")
+    if NUMBER in path:
+        raise VValueError(path, "expected a finite number, got a dict")
+    for key in v:
+        if not isinstance(key, str):
+            raise VValueError(path, f"a key must be a string, got {describe(key)}")
+    return _canonical({key: check(part, (*path, key)) for key, part in v.items()})
+
+
+def show_path(path: Path) -> str:
+    """A path as text, ``output/dict-1/:number``; long keys are cut, and odd ones stand in quotes."""
+    return "/".join(map(_show_key, path)) or "(root)"
+
+
+def describe(value: object) -> str:
+    """A short ``repr`` on one line, for error messages."""
+    return " ".join(reprlib.repr(value.item() if isinstance(value, np.generic) else value).split())
+
+
+def _show_key(key: str) -> str:
+    return key if key.isprintable() and "/" not in key and 0 < len(key) <= 40 else describe(key)
+
+
+def _products(mask: VValue, v: VValue, path: Path) -> Iterator[tuple[Path, VValue]]:
+    """Pairs of a path and ``mask[path] * v[path]``, for every leaf of the mask under which ``v`` has something."""
+    if not isinstance(mask, dict):
+        yield path, scale(mask, v)
+        return
+    for key, part in mask.items():
+        if key == NUMBER:
+            yield path, scale(part, v)
+        elif isinstance(v, dict) and key in v:
+            yield from _products(part, v[key], (*path, key))
+
+
+def _at(path: Path, v: VValue) -> VValue:
+    for key in reversed(path):
+        v = {key: v}
+    return v
+
+
+def _parts(v: VValue) -> dict[str, VValue]:
+    return v if isinstance(v, dict) else {NUMBER: v}
+
+
+def _canonical(parts: dict[str, VValue]) -> VValue:
+    """Drops the parts that vanish, given that each is canonical in itself."""
+    parts = {key: part for key, part in parts.items() if not (isinstance(part, dict) and not part)}
+    return parts[NUMBER] if len(parts) == 1 and NUMBER in parts else parts
+
+
+def _canonical_number(x: Number) -> VValue:
+    # A traced zero stays: whoever differentiates here wants to know what moving it away from zero does.
+    return {} if not is_traced(x) and not getattr(x, "ndim", 0) and x == 0 else x
+
+
+def _is_finite_number(x: object) -> bool:
+    if isinstance(x, bool | str | bytes | complex) or getattr(x, "ndim", 0) != 0:
+        return False
+    if hasattr(x, "dtype") and np.dtype(x.dtype).kind not in "iuf":
+        return False
+    if is_traced(x):
+        return True
+    try:
+        return math.isfinite(float(x))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False

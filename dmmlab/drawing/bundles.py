@@ -1,0 +1,109 @@
+"""Large networks, drawn: a layered bundle in which a thousand links can be told apart by their weights.
+
+Dot takes seconds for them, too long for a slider. Here every place is computed: neurons stand in rows as in a circuit, and
+links run straight up between them, the small ones thin and pale, the heavy ones on top. Numbers are left out; they are in
+the tooltips.
+"""
+
+from collections.abc import Iterable
+
+from graphviz import escape, nohtml
+
+from .circuits import HARD, INK, NEGATIVE, PALE, POSITIVE, empty_drawing, graph, largest_weight, mixed, node_id
+from ..core.errors import one_of
+from .graphviz_drawing import Drawing, DrawingError
+from ..core.machine import Link, Machine
+
+PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: of a port, between neurons, between rows, of a neuron
+FROM, TO = "/from", "/to"  # no neuron has a "/" in its name
+FAINT = 1 / 40  # of the largest weight: what is smaller is as pale as can be
+
+
+def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = None) -> Drawing:
+    """Draws a machine of any size. As in a circuit, outputs are above a neuron and inputs below it, in their order.
+
+    Width and shade tell ``|weight|``, and colour the sign, as in :func:`dmmlab.drawing.circuits.circuit`.
+    """
+    for name in hide:
+        if name not in machine.neurons:
+            raise DrawingError(one_of("neuron", name, machine.neurons))
+        machine = machine.without_neuron(name)
+    g = graph(machine)
+    rows: dict[int, list[str]] = {}
+    for name in sorted(g.nodes):
+        rows.setdefault(g.nodes[name]["layer"], []).append(name)
+    widths = {name: max(_width(name), PORT * max(len(g.nodes[name]["inputs"]), len(g.nodes[name]["outputs"]))) for name in g}
+    lengths = {n: sum(widths[name] + GAP for name in names) - GAP for n, names in rows.items()}
+    centre, lowest = max(lengths.values(), default=0.0) / 2, min(rows, default=0)
+    drawing = empty_drawing(title)
+    drawing.attr(layout="nop2", outputorder="edgesfirst")
+    middle: dict[str, tuple[float, float]] = {}
+    for n, names in rows.items():
+        x = centre - lengths[n] / 2
+        for name in names:
+            middle[name] = (x + widths[name] / 2, (n - lowest) * ROW)
+            x += widths[name] + GAP
+            drawing.node(
+                node_id(name),
+                label=nohtml(name),
+                shape="box",
+                style="rounded,filled",
+                fillcolor="#eef2f7" if g.nodes[name]["boundary"] else "#ffffff",
+                color="#333333",
+                fontcolor=INK,
+                fontsize="10",
+                margin="0",
+                width=f"{widths[name] / 72:.4f}",
+                height=f"{HEIGHT / 72:.4f}",
+                pos=f"{middle[name][0]:.2f},{middle[name][1]:.2f}",
+            )
+    if title:
+        drawing.node(":title", label=escape(title), shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 18:.2f}")
+        drawing.attr(label="")
+    # Graphviz draws the links of one neuron after those of another. To have the heaviest of all on top, they all go
+    # from one invisible node to another; where a link belongs is in its tooltip.
+    for end in (FROM, TO):
+        drawing.node(end, label="", shape="point", style="invis", width="0", pos=f"{centre:.2f},0")
+    largest = largest_weight(machine)
+    for link in sorted(machine.links(), key=lambda link: (link.hard, abs(link.weight), link[:4])):
+        start, stop = _ends(link, g.nodes, middle)
+        drawing.edge(FROM, TO, pos=_lane(start, stop), **_look(link, largest))
+    return drawing
+
+
+def _width(name: str) -> float:
+    return 12 + 6.4 * len(name)
+
+
+def _ends(link: Link, nodes: dict, middle: dict) -> tuple[tuple[float, float], tuple[float, float]]:
+    """From the output's place above a neuron to the input's place below another."""
+    ends = []
+    for name, field, side, away in (
+        (link.from_neuron, link.from_field, "outputs", HEIGHT / 2),
+        (link.to_neuron, link.to_field, "inputs", -HEIGHT / 2),
+    ):
+        fields, (x, y) = nodes[name][side], middle[name]
+        ends.append((x + PORT * (fields.index(field) - (len(fields) - 1) / 2), y + away))
+    return ends[0], ends[1]
+
+
+def _lane(start: tuple[float, float], end: tuple[float, float]) -> str:
+    """A spline that leaves upwards and arrives from below; feedback goes around on the right."""
+    (x0, y0), (x1, y1) = start, end
+    if y1 > y0:
+        bend = min(0.45 * (y1 - y0), 0.5 * ROW)
+        points = [(x0, y0), (x0, y0 + bend), (x1, y1 - bend), (x1, y1)]
+    else:
+        side = max(x0, x1) + 30 + (y0 - y1) / 8
+        middle = (side, (y0 + y1) / 2)
+        points = [(x0, y0), (x0, y0 + 20), (side, y0 + 20), middle, (side, y1 - 20), (x1, y1 - 20), (x1, y1)]
+    return " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+
+
+def _look(link: Link, largest: float) -> dict[str, str]:
+    size = min(1.0, abs(float(link.weight)) / largest)
+    colour = (
+        HARD if link.hard else PALE if size < FAINT else mixed(POSITIVE if link.weight > 0 else NEGATIVE, 0.75 * (1 - size))
+    )
+    width = 0.8 if link.hard else 0.25 + 2.2 * size
+    return {"color": colour, "penwidth": f"{width:.2f}", "arrowhead": "none", "tooltip": f"{link}: {link.weight:g}"}

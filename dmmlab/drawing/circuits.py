@@ -1,0 +1,265 @@
+"""Circuit diagrams: machine -> networkx graph -> Graphviz.
+
+A super-neuron is a box: its inputs below, its outputs above, its name between. The machine reads from the bottom,
+where the input enters, upwards; a neuron stands as many rows up as the longest way from the input has links.
+
+Soft links carry their weight. The larger it is, the wider and darker is the line; positive ones are dark blue and end in
+an arrow, negative ones are ochre and end in a ring, which is told apart in grey and by the colour-blind. Hard links are
+red. The DOT text depends on the machine alone, to the letter.
+"""
+
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import networkx as nx
+from graphviz import escape, nohtml
+
+from ..core.errors import one_of
+from .graphviz_drawing import FONT, Drawing, DrawingError
+from ..core.machine import Link, Machine
+from ..core.vvalues import from_paths, paths
+
+POSITIVE, NEGATIVE, HARD = "#17375e", "#c77700", "#d01515"
+INK, PALE, CUT = "#000000", "#c4c4c4", "#8c8c8c"
+DEAD = ("grey", "hide", "show")
+
+
+def graph(machine: Machine) -> nx.MultiDiGraph:
+    """The machine as a graph: an edge for every link, in the direction in which V-values flow.
+
+    Nodes have ``kind`` (the neuron type's name), ``inputs``, ``outputs``, ``layer`` (see :func:`layers`) and
+    ``boundary`` (whether something enters or leaves the machine there); edges have ``from_field``, ``to_field``,
+    ``weight`` and ``hard``.
+    """
+    g = nx.MultiDiGraph()
+    for name, kind in machine.neurons.items():
+        boundary = kind.reads_stream or not kind.inputs or not kind.outputs
+        g.add_node(name, kind=kind.name, inputs=kind.inputs, outputs=kind.outputs, boundary=boundary)
+    for link in machine.links():
+        g.add_edge(
+            link.from_neuron,
+            link.to_neuron,
+            from_field=link.from_field,
+            to_field=link.to_field,
+            weight=link.weight,
+            hard=link.hard,
+        )
+    nx.set_node_attributes(g, layers(machine, g), "layer")
+    return g
+
+
+def layers(machine: Machine, g: nx.MultiDiGraph) -> dict[str, int]:
+    """How many links each neuron is away from the input, along the longest way; feedback does not count.
+
+    The input is every neuron that reads a stream, and every neuron that nothing reaches. What only drives the
+    input (the timer) stands below it, at negative layers.
+    """
+    simple = nx.DiGraph(g)
+    simple.remove_edges_from(list(nx.selfloop_edges(simple)))
+    readers = {name for name, kind in machine.neurons.items() if kind.reads_stream}
+    drivers = {name for reader in readers for name in nx.ancestors(simple, reader)} - readers
+    roots = readers | {name for name in simple if not simple.in_degree(name)} - drivers
+    # Feedback is a link inside a cycle that leads no farther from the input (or, where the input does not reach, from
+    # the other roots).
+    distance: dict[str, float] = {}
+    for start in (roots, readers):
+        if start:
+            distance |= nx.multi_source_dijkstra_path_length(simple, start, weight=None)
+    component = {name: i for i, names in enumerate(nx.strongly_connected_components(simple)) for name in names}
+    forward = nx.DiGraph()
+    forward.add_nodes_from(simple)
+    forward.add_edges_from(
+        (a, b) for a, b in simple.edges if component[a] != component[b] or distance.get(a, 0) < distance.get(b, 0)
+    )
+    forward.remove_edges_from([(a, b) for a, b in forward.edges if (a in drivers) != (b in drivers)])
+    layer = dict.fromkeys(g, 0)
+    for name in nx.topological_sort(forward):
+        layer[name] = max((layer[before] + 1 for before in forward.predecessors(name)), default=0)
+    lowest = max((layer[name] + 1 for name in drivers), default=0)
+    return {name: n - lowest if name in drivers else n for name, n in layer.items()}
+
+
+def circuit(
+    machine: Machine,
+    *,
+    dead: str = "grey",
+    only_live: bool = False,
+    hide: Iterable[str] = (),
+    digits: int = 2,
+    merge: bool = False,
+    cut: Machine | None = None,
+    title: str | None = None,
+) -> Drawing:
+    """Draws a machine.
+
+    Args:
+        machine: what to draw.
+        dead: what becomes of links and neurons that cannot influence the output (:meth:`Machine.live`): ``"grey"``,
+            ``"hide"`` or ``"show"``, as all others.
+        only_live: the same as ``dead="hide"``.
+        hide: names of neurons to leave out with their links, such as ``["timer"]``.
+        digits: decimals of the weights.
+        merge: one line for all links from a neuron to another, with their weights in a list.
+        cut: a larger machine, of which links were cut: they are dotted, and neurons keep their places.
+        title: a caption below the drawing.
+
+    Raises :class:`~dmmlab.drawing.graphviz_drawing.DrawingError` for a neuron to hide, or a ``dead``, that there is not.
+    """
+    if dead not in DEAD:
+        raise DrawingError(one_of("dead", dead, DEAD))
+    hide = set(hide)
+    for name in hide - set(machine.neurons):
+        raise DrawingError(one_of("neuron", name, machine.neurons))
+    living = machine if dead == "show" else machine.live()
+    if only_live or dead == "hide":
+        machine = living
+    whole = machine if cut is None else _with_what_was_cut(machine, cut)
+    for name in sorted(hide & set(whole.neurons)):
+        whole = whole.without_neuron(name)
+    g = graph(whole)
+    drawing = empty_drawing(title)
+    for layer in sorted({n for _, n in g.nodes(data="layer")}):
+        names = sorted(name for name, n in g.nodes(data="layer") if n == layer)
+        with drawing.subgraph() as row:
+            row.attr(rank="same")
+            for name in names:
+                row.node(node_id(name), label=box(name, g.nodes[name], name in living.neurons), tooltip=nohtml(name))
+    there, alive = ({link[:4] for link in each.links()} for each in (machine, living))
+    largest = largest_weight(whole)
+    for lines in _lines(sorted(whole.links(), key=lambda link: link[:4]), merge):
+        present = [link for link in lines if link[:4] in there]
+        style = "cut" if not present else "live" if any(link[:4] in alive for link in present) else "dead"
+        drawing.edge(*_ends(lines), **look(present or lines, largest, style, digits))
+    return drawing
+
+
+def idle_neurons(machine: Machine) -> set[str]:
+    """The neurons that no soft link reaches or leaves, but for those that read a stream or take the answers."""
+    linked = {name for link in machine.links() if not link.hard for name in (link.from_neuron, link.to_neuron)}
+    return {name for name, kind in machine.neurons.items() if kind.outputs and not kind.reads_stream} - linked
+
+
+def empty_drawing(title: str | None = None) -> Drawing:
+    """A drawing in the journal's style, with nothing in it yet."""
+    drawing = Drawing(
+        graph_attr={
+            "rankdir": "BT",
+            "bgcolor": "white",
+            "fontname": FONT,
+            "fontsize": "12",
+            "nodesep": "0.35",
+            "ranksep": "0.55",
+        },
+        node_attr={"shape": "plain", "fontname": FONT, "fontsize": "11"},
+        edge_attr={"fontname": FONT, "fontsize": "9", "arrowsize": "0.6"},
+    )
+    if title:
+        drawing.attr(label=escape(title))
+    return drawing
+
+
+def largest_weight(machine: Machine) -> float:
+    """The largest absolute weight of a soft link; 1.0 if there is none."""
+    return max((abs(float(link.weight)) for link in machine.links() if not link.hard), default=1.0)
+
+
+def look(links: Sequence[Link], largest: float, style: str = "live", digits: int = 2) -> dict[str, str]:
+    """How Graphviz is to draw the links of one line: width and shade from ``|weight| / largest``, colour from the sign.
+
+    ``style`` is ``"live"``, ``"dead"`` (grey) or ``"cut"`` (dotted).
+    """
+    main = max(links, key=lambda link: abs(link.weight))
+    size = min(1.0, abs(float(main.weight)) / largest)
+    colour = HARD if main.hard else mixed(POSITIVE if main.weight > 0 else NEGATIVE, 0.5 * (1 - math.sqrt(size)))
+    attributes = {"tooltip": "; ".join(f"{link}: {link.weight:g}" for link in links)}
+    if style != "live":
+        colour = CUT if style == "cut" else PALE
+    attributes |= {"color": colour, "penwidth": f"{0.7 + (0 if main.hard or style != 'live' else 1.5 * size):.2f}"}
+    if style == "cut":
+        attributes |= {"style": "dotted", "arrowhead": "none", "penwidth": "1.20"}
+    elif main.weight < 0:
+        attributes["arrowhead"] = "odot"
+    if not main.hard or main.weight != 1:
+        numbers = [number(link.weight, digits) for link in links]
+        attributes["label"] = f" {', '.join(numbers) if len(numbers) < 4 else f'{len(numbers)} links'} "
+        attributes["fontcolor"] = HARD if main.hard and style == "live" else INK if style == "live" else "#999999"
+    return attributes
+
+
+def mixed(colour: str, white: float) -> str:
+    """``#rrggbb`` with so much white, from 0 to 1, mixed into it."""
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(part + (255 - part) * white):02x}" for part in parts)
+
+
+def _with_what_was_cut(machine: Machine, cut: Machine) -> Machine:
+    """Both machines' links, the first one's weights."""
+    soft = dict(paths(cut.soft)) | dict(paths(machine.soft))
+    hard = dict(paths(cut.hard)) | dict(paths(machine.hard))
+    neurons = {**cut.neurons, **machine.neurons}
+    return Machine(neurons, from_paths(soft.items()), from_paths((path, w) for path, w in hard.items() if path not in soft))
+
+
+def _lines(links: Sequence[Link], merge: bool) -> list[list[Link]]:
+    """The links of each line that is drawn."""
+    if not merge:
+        return [[link] for link in links]
+    lines: dict[tuple, list[Link]] = {}
+    for link in links:
+        lines.setdefault((link.from_neuron, link.to_neuron, link.hard), []).append(link)
+    return list(lines.values())
+
+
+def _ends(links: Sequence[Link]) -> tuple[str, str]:
+    """Where a line begins and ends: at a port, or at the neuron where its links have different ports."""
+    (tail, head), outputs, inputs = (
+        (links[0].from_neuron, links[0].to_neuron),
+        {link.from_field for link in links},
+        {link.to_field for link in links},
+    )
+    out_port = f":{port_id('o', links[0].from_field)}" if len(outputs) == 1 else ""
+    in_port = f":{port_id('i', links[0].to_field)}" if len(inputs) == 1 else ""
+    return f"{node_id(tail)}{out_port}:n", f"{node_id(head)}{in_port}:s"
+
+
+def box(name: str, node: Mapping[str, Any], alive: bool = True) -> str:
+    """The HTML-like label of a super-neuron: a row of outputs, the name, a row of inputs."""
+    ink, small, frame = (INK, "#555555", "#333333") if alive else ("#aaaaaa", "#bbbbbb", PALE)
+    outputs, inputs = _row_of_ports("o", node["outputs"], small), _row_of_ports("i", node["inputs"], small)
+    fill = "#eef2f7" if node["boundary"] and alive else "#ffffff"
+    return (
+        f'<<table border="1" cellborder="0" cellspacing="0" cellpadding="2" style="rounded" color="{frame}" '
+        f'bgcolor="{fill}">{outputs}<tr><td><b><font color="{ink}">{html.escape(name)}</font></b></td></tr>{inputs}</table>>'
+    )
+
+
+def _row_of_ports(side: str, fields: Iterable[str], colour: str) -> str:
+    cells = "".join(
+        f'<td port="{port_id(side, field)}"><font point-size="8" color="{colour}">&#160;{html.escape(field)}&#160;</font></td>'
+        for field in fields
+    )
+    table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2"><tr>{cells}</tr></table>'
+    return f'<tr><td cellpadding="0">{table}</td></tr>' if cells else ""
+
+
+def node_id(name: str) -> str:
+    """What DOT calls a neuron: its name, but that ``<b>`` would be read as HTML."""
+    return f" {name}" if name.startswith("<") and name.endswith(">") else name
+
+
+def port_id(side: str, field: str) -> str:
+    """What DOT calls an output (``side`` is ``"o"``) or an input (``"i"``) of a neuron."""
+    # DOT reads ":" in an edge's end as a separator, so a port's name must not hold one.
+    return side + "_" + "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}" for c in field)
+
+
+def number(x: float, digits: int) -> str:
+    """``−0.50`` with a true minus sign; ``1`` for exactly 1; one significant digit where ``digits`` show none."""
+    text = f"{x:.{digits}f}" if abs(x) >= 0.5 * 10**-digits else f"{x:.0e}"
+    if x == int(x):
+        text = str(int(x))
+    if abs(x) >= 1e6:
+        text = f"{x:.2e}"
+    return text.replace("-", "−")

@@ -1,0 +1,147 @@
+"""Drawings: a Graphviz digraph that renders itself, with nothing installed by hand.
+
+pygraphviz carries the Graphviz libraries, and the font comes with matplotlib, so a drawing is the same on every
+machine.
+"""
+
+import contextlib
+import html
+import io
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import graphviz
+
+from ..core.errors import LabError, one_of
+from ..core.files import write_bytes
+from .tikz import as_tikz
+
+FORMATS = ("svg", "pdf", "png", "eps", "gv", "tex")
+FONT = "DejaVu Sans"
+ONE_AT_A_TIME = threading.Lock()  # Graphviz is not made for threads: two that draw at once abort the process
+
+
+class DrawingError(LabError):
+    """A drawing that cannot be made."""
+
+
+class Drawing(graphviz.Digraph):
+    """A ``graphviz.Digraph`` that renders in this process, whether or not a ``dot`` is installed.
+
+    With ``layout=nop2``, nodes and links have their places already.
+    """
+
+    @property
+    def placed(self) -> dict[str, Any]:
+        """Where Graphviz puts everything: its JSON, in points."""
+        return json.loads(self._render("json"))
+
+    def pipe(self, format: str | None = None, *, dpi: int = 96, **_: object) -> bytes:  # type: ignore[override]
+        """The drawing as bytes, in ``svg``, ``pdf``, ``png``, ``eps``, ``gv``, or ``tex`` (TikZ)."""
+        format = format or "svg"
+        if format not in FORMATS:
+            raise DrawingError(one_of("format", format, FORMATS))
+        if format == "gv":
+            return self.source.encode()
+        if format == "tex":
+            return as_tikz(self.placed).encode()
+        drawn = self._render(format, f"-Gdpi={dpi}" if format == "png" else "")
+        return _with_fallback_font(drawn) if format == "svg" else drawn
+
+    def _render(self, format: str, options: str = "") -> bytes:
+        with ONE_AT_A_TIME:
+            _load_bundled_font()
+            source = _for_postscript(self.source) if format == "eps" else self.source
+            return _render(source, format, options, self.graph_attr.get("layout", "dot"))
+
+    def save_as(self, path: str | os.PathLike, dpi: int = 300) -> Path:
+        """Writes the drawing in the format that the file's ending names, whole or not at all."""
+        path = Path(path)
+        if not path.suffix:
+            raise DrawingError(f"{path}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
+        write_bytes(path, self.pipe(path.suffix.removeprefix(".").lower(), dpi=dpi))
+        return path
+
+    def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_):
+        # PNG beside SVG: viewers that do not trust the notebook show the PNG, as large as the SVG (96 pixels an inch).
+        fine = 1.5 if len(self.source) < 100_000 else 1.0
+        png = self.pipe("png", dpi=round(96 * fine))
+        png = png if fine > 1 else _in_few_colours(png)
+        data = {"image/svg+xml": self.pipe("svg").decode(), "image/png": png}
+        return data, {"image/png": {"width": round(int.from_bytes(png[16:20]) / fine)}}
+
+
+@cache
+def _load_bundled_font() -> None:
+    """Starts Graphviz with matplotlib's fonts and no others, so that a drawing is the same on every machine.
+
+    Graphviz asks fontconfig for its fonts once in the life of a process; the environment is then put back.
+    """
+    import matplotlib
+
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    before = os.environ.get("FONTCONFIG_FILE")
+    with tempfile.TemporaryDirectory() as folder, _silent_stderr():
+        config = Path(folder) / "fonts.conf"
+        config.write_text(
+            f"<fontconfig><dir>{html.escape(str(fonts))}</dir><cachedir>{html.escape(folder)}</cachedir>"
+            "<config><rescan><int>0</int></rescan></config></fontconfig>\n"
+        )
+        os.environ["FONTCONFIG_FILE"] = str(config)
+        try:
+            _render(f'digraph {{ node [fontname="{FONT}"] a [label=<a<b>b</b>>] }}', "svg")
+        finally:
+            del os.environ["FONTCONFIG_FILE"]
+            if before is not None:
+                os.environ["FONTCONFIG_FILE"] = before
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keeps a C library from writing to standard error: fontconfig warns of system files that we do not use."""
+    saved = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _render(source: str, format: str, options: str = "", engine: str = "dot") -> bytes:
+    import pygraphviz  # here, because it loads Graphviz, and Graphviz the fonts
+
+    return pygraphviz.AGraph(string=source).draw(format=format, prog=engine, args=options)
+
+
+def _in_few_colours(png: bytes) -> bytes:
+    """A fifth of the bytes: a thousand fine lines do not compress in true colour."""
+    from PIL import Image
+
+    small, picture = io.BytesIO(), Image.open(io.BytesIO(png)).convert("RGB")
+    picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    return small.getvalue()
+
+
+def _for_postscript(source: str) -> str:
+    """The same with what Graphviz's PostScript has: Helvetica, whose name is one word, and Latin letters."""
+    source = source.replace(f"{FONT} Bold", "Helvetica-Bold").replace(FONT, "Helvetica").replace("−", "-")
+    for c in source:
+        if c > "\xff":
+            raise DrawingError(f"an EPS drawing has Latin letters alone, not {c!r}; write a pdf instead")
+    return source
+
+
+def _with_fallback_font(svg: bytes) -> bytes:
+    # Verdana has the widths of DejaVu Sans, where a reader has no DejaVu.
+    fallback = f'font-family="{FONT}, Verdana, sans-serif"'
+    svg = svg.replace(f'font-family="{FONT}"'.encode(), fallback.encode())
+    svg = svg.replace(f'font-family="{FONT} Bold"'.encode(), f'{fallback} font-weight="bold"'.encode())
+    return svg.replace(b'\n viewBox="', b' style="max-width: 100%; height: auto"\n viewBox="', 1)  # no wider than its place

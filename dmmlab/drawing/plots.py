@@ -1,0 +1,132 @@
+"""Curves for the journal, with matplotlib."""
+
+import io
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, SymLogNorm
+from matplotlib.figure import Figure
+
+from .circuits import HARD, NEGATIVE, POSITIVE, graph, largest_weight
+from ..core.errors import LabError
+from ..core.files import write_bytes
+from ..core.machine import Machine
+from ..core.vvalues import VValue, number
+
+MATRIX_FORMATS = ("svg", "pdf", "png", "eps")
+COLOURS = ("#1b6ca8", "#d1720c", "#3a923a", "#8b5fbf")  # told apart in grey and by the colour blind
+
+
+STYLE: dict[Any, Any] = {
+    "figure.figsize": (8, 3),
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.prop_cycle": plt.cycler(color=COLOURS),
+    "svg.hashsalt": "dmmlab",
+    "svg.fonttype": "none",
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
+}
+
+
+def journal_style() -> None:
+    """Call it in a notebook's first cell: figures as SVG, with PNG beside it, the same bytes in every run."""
+    plt.rcParams.update(STYLE)
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg", "png", metadata={"Date": None})
+
+
+def plot_answers(runs: Mapping[str, Sequence[VValue]], stream: Any, fields: Sequence[str] = ("dict-1", "dict-2")) -> Figure:
+    """What arrives at the output over time: a panel for each input of the output neuron, a line for each machine.
+
+    Args:
+        runs: by machine, what :func:`dmmlab.core.engine.answers` returned.
+        stream: what the machines read; its items are written along the axis.
+        fields: the inputs of the output neuron.
+    """
+    figure, axes = plt.subplots(len(fields), sharex=True, figsize=(8, 1.8 * len(fields)), squeeze=False)
+    cycles = max(map(len, runs.values()))
+    for axis, field in zip(axes[:, 0], fields, strict=True):
+        for i, (name, answers) in enumerate(runs.items()):
+            curve = [number(answer.get(field, 0.0)) for answer in answers]
+            axis.step(range(len(curve)), curve, where="post", label=name, linestyle=("-", "--", ":", "-.")[i % 4])
+        axis.set_ylabel(f"output.{field}")
+    items = [(t, "".join(stream(t))) for t in range(cycles) if isinstance(stream(t), dict) and stream(t)]
+    axes[-1, 0].set_xticks([t for t, _ in items], [item.replace(" ", "␣") for _, item in items])
+    axes[-1, 0].set_xlabel("what the machine reads, in the cycle in which it comes")
+    if len(runs) > 1:
+        axes[0, 0].legend(frameon=False)
+    plt.close(figure)  # a notebook shows what a cell returns; an open figure it would show once more
+    return figure
+
+
+def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
+    """The network matrix as a picture: a row for each input, a column for each output.
+
+    Positive weights are blue, negative ones ochre; hard links are red. Rows and columns that no link has are left out.
+    Colours are logarithmic in ``|weight|``, over three decades.
+    """
+    links = list(machine.links())
+    if not links:
+        raise LabError("a machine without links: there is no matrix to plot")
+    g = graph(machine)
+    order = {name: (layer, name) for name, layer in g.nodes(data="layer")}
+    rows = sorted({(order[link.to_neuron], link.to_field) for link in links}, reverse=True)
+    columns = sorted({(order[link.from_neuron], link.from_field) for link in links})
+    image = np.full((len(rows), len(columns)), np.nan)
+    row_of, column_of = ({port: i for i, port in enumerate(ports)} for ports in (rows, columns))
+    hard = []
+    for link in links:
+        place = row_of[order[link.to_neuron], link.to_field], column_of[order[link.from_neuron], link.from_field]
+        if link.hard:
+            hard.append(place)
+        else:
+            image[place] = float(link.weight)
+    largest = largest_weight(machine)
+    shades = LinearSegmentedColormap.from_list("sign", [NEGATIVE, "#f4dfc0", "#f6f6f6", "#c3d3e8", POSITIVE])
+    figure, axis = plt.subplots(figsize=(8, 1.2 + 5.6 * min(1.6, max(0.4, len(rows) / len(columns)))))
+    norm = SymLogNorm(linthresh=largest / 1000, vmin=-largest, vmax=largest)
+    shown = axis.imshow(image, cmap=shades, norm=norm, aspect="auto", interpolation="nearest")
+    for ports, set_ticks, line in ((rows, axis.set_yticks, axis.axhline), (columns, axis.set_xticks, axis.axvline)):
+        names = [place[1] for place, _ in ports]
+        firsts = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
+        ends = [*firsts[1:], len(names)]
+        turned: dict[str, Any] = {"rotation": 90} if set_ticks == axis.set_xticks else {}
+        set_ticks(
+            [(a + b - 1) / 2 for a, b in zip(firsts, ends, strict=True)], [names[a] for a in firsts], fontsize=7, **turned
+        )
+        for a in firsts[1:]:
+            line(a - 0.5, color="#dddddd", linewidth=0.5)
+    axis.scatter([c for _, c in hard], [r for r, _ in hard], marker="s", s=9, color=HARD)
+    axis.grid(False)
+    axis.tick_params(length=0)
+    axis.set(xlabel="from", ylabel="to", title=title)
+    figure.colorbar(shown, ax=axis, shrink=0.6, label="weight")
+    plt.close(figure)
+    return figure
+
+
+def save_matrix(machine: Machine, path: str | os.PathLike, title: str | None = None, dpi: int = 300) -> None:
+    """Writes :func:`plot_matrix` of a machine, in the format that the file's ending names."""
+    kind = Path(path).suffix.removeprefix(".").lower()
+    if kind not in MATRIX_FORMATS:
+        raise LabError(f"{path}: a matrix is drawn as one of {', '.join('.' + f for f in MATRIX_FORMATS)}")
+    with plt.rc_context(STYLE):
+        save_figure(plot_matrix(machine, title), path, dpi)
+
+
+def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300) -> None:
+    """Writes a figure in the format that the file's ending names, whole or not at all, the same bytes each time."""
+    buffer = io.BytesIO()
+    date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    kind = Path(path).suffix.removeprefix(".")
+    figure.savefig(buffer, format=kind, metadata=date.get(kind), dpi=dpi)
+    write_bytes(path, re.sub(rb"%%CreationDate:.*\n", b"", buffer.getvalue()) if kind == "eps" else buffer.getvalue())

@@ -1,0 +1,163 @@
+"""Two machines side by side, on one plan: what they share has the same place in both, and what differs is marked.
+
+The plan is the circuit of both machines together. Neurons of the two need not have the same names: those that play the
+same part are found by walking along the links from the neurons that they share.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from graphviz import escape, nohtml
+
+from .circuits import FONT, box, circuit, empty_drawing, graph, largest_weight, layers, look, node_id
+from ..core.errors import one_of
+from .graphviz_drawing import Drawing, DrawingError
+from ..core.machine import Link, Machine
+from ..core.neurons import NeuronType
+from ..machines.canonical import equivalent
+from ..core.vvalues import from_paths
+
+MARK = "#ffe066"  # behind links that differ
+GAP = 48.0  # points between the two
+
+
+def side_by_side(
+    one: Machine,
+    other: Machine,
+    titles: tuple[str, str] = ("", ""),
+    *,
+    hide: Iterable[str] = (),
+    digits: int = 2,
+    align: Mapping[str, str] | None = None,
+) -> Drawing:
+    """Draws two machines beside each other.
+
+    Links that the other one does not have are marked; where it has them with another weight (to so many ``digits``), the
+    weight is bold. What cannot influence the output is grey.
+
+    Args:
+        one: the machine on the left, whose names the plan follows.
+        other: the machine on the right.
+        titles: a caption for each.
+        hide: names of neurons to leave out, such as ``["timer"]``.
+        digits: decimals of the weights.
+        align: for neurons of ``other``, the neuron of ``one`` that plays the same part; found by :func:`partners` if left out.
+    """
+    for name in set(hide):
+        if name not in one.neurons and name not in other.neurons:
+            raise DrawingError(one_of("neuron", name, {**one.neurons, **other.neurons}))
+        one, other = (m.without_neuron(name) if name in m.neurons else m for m in (one, other))
+    align = partners(one, other) if align is None else _checked(one, other, align)
+    planned = _plan_names(one, other, align)
+    panels = [(one, {name: name for name in one.neurons}, titles[0]), (other, planned, titles[1])]
+    maps = [{_planned(link, names): link for link in machine.links()} for machine, names, _ in panels]
+    placed = circuit(_together(panels), dead="show", digits=digits).placed
+    width = float(placed["bb"].split(",")[2])
+    nodes = {thing["name"]: thing["pos"] for thing in placed.get("objects", ()) if "pos" in thing}
+    edges = {edge["tooltip"].rpartition(": ")[0]: edge for edge in placed.get("edges", ())}
+    drawing = empty_drawing(None)
+    drawing.attr(layout="nop2")
+    largest = max(largest_weight(one), largest_weight(other))
+    for k, (machine, names, title) in enumerate(panels):
+        shift, living, g = k * (width + GAP), machine.live(), graph(machine)
+        alive = {link[:4] for link in living.links()}
+        for name in sorted(machine.neurons):
+            label = box(name, g.nodes[name], name in living.neurons)
+            drawing.node(f"{k} {name}", label=label, pos=_moved(nodes[node_id(names[name])], shift), tooltip=nohtml(name))
+        if title:
+            drawing.node(f"{k}", label=escape(title), shape="plaintext", fontname=FONT, pos=f"{shift + width / 2:.2f},-16")
+        for key, link in sorted(maps[k].items()):
+            partner = maps[1 - k].get(key)
+            style = look([link], largest, "live" if link[:4] in alive else "dead", digits)
+            if partner is not None and look([partner], largest, "live", digits).get("label") != style.get("label"):
+                style["fontname"] = f"{FONT} Bold"
+            plan = edges[f"{key[0]}.{key[1]} <- {key[2]}.{key[3]}"]
+            place = {"pos": _moved(plan["pos"], shift)}
+            ends = (f"{k} {link.from_neuron}", f"{k} {link.to_neuron}")
+            if partner is None:
+                drawing.edge(*ends, color=MARK, penwidth=f"{float(style['penwidth']) + 5:.2f}", arrowhead="none", **place)
+            if "lp" in plan and "label" in style:
+                place["lp"] = _moved(plan["lp"], shift)
+            drawing.edge(*ends, **style, **place)
+    return drawing
+
+
+def _checked(one: Machine, other: Machine, align: Mapping[str, str]) -> Mapping[str, str]:
+    for name, partner in align.items():
+        for neuron, machine in ((name, other), (partner, one)):
+            if neuron not in machine.neurons:
+                raise DrawingError(one_of("neuron", neuron, machine.neurons))
+        if not equivalent(one.neurons[partner], other.neurons[name]):
+            raise DrawingError(f"align: {name!r} and {partner!r} are neurons of different types")
+    if len(set(align.values())) < len(align):
+        names = sorted(name for name, partner in align.items() if list(align.values()).count(partner) > 1)
+        raise DrawingError(f"align: {', '.join(map(repr, names))} have the same partner; each needs one of its own")
+    return align
+
+
+def partners(one: Machine, other: Machine) -> dict[str, str]:
+    """For neurons of ``other``, the neuron of ``one`` of the same type that plays the same part.
+
+    Neurons at the boundary are partners by name. Then, again and again, the two that have the most links to partners in
+    common; where several have as many, those nearest in layer and name.
+    """
+    rows = {True: layers(one, graph(one)), False: layers(other, graph(other))}
+    found = {name: name for name, kind in other.neurons.items() if name in one.neurons and _at_boundary(kind)}
+    links = [link for link in other.links() if link.from_neuron != link.to_neuron]
+    there = {link[:4] for link in one.links()}
+    while True:
+        free = set(one.neurons) - set(found.values())
+        best: tuple | None = None
+        for b in sorted(other.neurons.keys() - found.keys()):
+            for a in sorted(free):
+                if not equivalent(one.neurons[a], other.neurons[b]):
+                    continue
+                trial = {**found, b: a}
+                common = sum(_planned(link, trial) in there for link in links if b in (link[0], link[2]))
+                rank = (-common, a != b, abs(rows[True][a] - rows[False][b]), a, b)
+                if best is None or rank < best:
+                    best = rank
+        if best is None:
+            return found
+        found[best[4]] = best[3]
+
+
+def _at_boundary(kind: NeuronType) -> bool:
+    return kind.reads_stream or not kind.inputs or not kind.outputs
+
+
+def _plan_names(one: Machine, other: Machine, align: Mapping[str, str]) -> dict[str, str]:
+    """For each neuron of ``other``, its name in the plan: its partner's, or one that is free."""
+    taken, names = set(one.neurons), {}
+    for name in other.neurons:
+        planned = align.get(name, name if name not in taken else f"{name}'")
+        while name not in align and planned in taken:
+            planned += "'"
+        taken.add(planned)
+        names[name] = planned
+    return names
+
+
+def _planned(link: Link, names: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """A link with the plan's names of its neurons; those that have none are no neurons of the plan."""
+    return names.get(link[0], ""), link[1], names.get(link[2], ""), link[3]
+
+
+def _together(panels: Iterable[tuple[Machine, Mapping[str, str], str]]) -> Machine:
+    """One machine with the links of all, by the plan's names: soft ones, all with a label, so that there is room for it."""
+    neurons: dict[str, NeuronType] = {}
+    soft: dict[tuple[str, ...], float] = {}
+    hard: dict[tuple[str, ...], float] = {}
+    for machine, names, _ in panels:
+        neurons |= {names[name]: kind for name, kind in machine.neurons.items() if names[name] not in neurons}
+        for link in machine.links():
+            (hard if link.hard else soft)[_planned(link, names)] = -1.25 if not link.hard else link.weight
+    return Machine(neurons, from_paths(soft.items()), from_paths((path, w) for path, w in hard.items() if path not in soft))
+
+
+def _moved(places: str, shift: float) -> str:
+    """Graphviz's ``"e,x,y x,y x,y"``, so many points to the right."""
+    moved = []
+    for place in places.split():
+        *sort, x, y = place.split(",")
+        moved.append(",".join([*sort, f"{float(x) + shift:.2f}", y]))
+    return " ".join(moved)

@@ -1,0 +1,150 @@
+"""Explorers: machines to be pruned, watched, trained and turned by hand, in JupyterLab.
+
+    from dmmlab.explorers.pruning_explorer import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
+
+Everything an explorer does is done by an object that needs no browser and can be had as its attribute
+(:mod:`dmmlab.explorers.pruning_session`, :mod:`dmmlab.explorers.recording`, :mod:`dmmlab.learning.session`); here are the knobs.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import ipywidgets
+from ipywidgets import Layout
+
+from .attended_training import AttendedTraining
+from ..core.errors import LabError
+from ..drawing.graphviz_drawing import Drawing
+from .explorer import NARROW, WIDE, Explorer, table
+from .pruning_session import Pruning
+from .svg_curves import answer_curves, inline
+from .stream_stepper import MachineEditor, StreamStepper
+
+__all__ = ["AttendedTraining", "MachineEditor", "PruningExplorer", "StreamStepper"]
+
+
+class PruningExplorer(Explorer):
+    """Cut by threshold and by hand, and see what is left, and what it is worth.
+
+    Args:
+        pruning: a :class:`~dmmlab.explorers.pruning_session.Pruning`, of a machine, a network, or the history of a synthesis.
+        figures: the folder for what is exported.
+    """
+
+    def __init__(self, pruning: Pruning, figures: str | os.PathLike = "../figures", name: str = "pruned.svg"):
+        super().__init__(figures, name)
+        self.pruning = pruning
+        low, high = (math.log10(x) for x in pruning.range)
+        self.threshold = ipywidgets.FloatLogSlider(
+            value=10**low,
+            min=low,
+            max=high,
+            step=(high - low) / 200,
+            description="threshold",
+            readout_format=".2e",
+            layout=WIDE,
+        )
+        moments = max(0, len(pruning.history) - 1)
+        self.moment = ipywidgets.IntSlider(value=moments, max=moments, description="moment", layout=WIDE)
+        self.string = ipywidgets.Dropdown(
+            options=[(f"string {i + 1}", i) for i in range(len(pruning.task.samples))], layout=Layout(width="110px")
+        )
+        self.show_cut = ipywidgets.Checkbox(value=True, description="show what is cut", indent=False, layout=NARROW)
+        self.link = ipywidgets.Combobox(
+            placeholder="click a link, or type its name", description="link", continuous_update=False, layout=WIDE
+        )
+        self.link.options = pruning.links
+        self.on_change(self.threshold, self._threshold_moved)
+        self.on_change(self.moment, self._moment_moved)
+        for knob in (self.show_cut, self.string):
+            self.on_change(knob, self.repaint)
+        self.on_change(self.link, self._picked)
+        self.picture.on_pick(self.guarded_pick)
+        by_hand = [
+            self.button(label, partial(self._by_hand, act), tip)
+            for label, act, tip in (
+                ("cut", pruning.cut, "cut this link, whatever its weight"),
+                ("restore", pruning.restore, "bring this link back"),
+                ("pin", pruning.pin, "keep this link, whatever the threshold; once more: let go"),
+            )
+        ]
+        more = [self.button("train", self._train, "100 steps of training for what is left"), self.button("undo", self._undo)]
+        self.buttons = {made.description: made for made in (*by_hand, *more)}
+        self.threshold.tooltip = "links with weights up to this are cut; at the left end none is"
+        self.moment.tooltip = "what was kept, in order: the first is the network, the last the machine that was found"
+        self.string.tooltip = "the string learned from whose answers are shown"
+        history = [self.moment] if moments else []
+        options = ipywidgets.HBox([self.string, self.show_cut])
+        self.arrange(*history, self.threshold, self.link, ipywidgets.HBox([*by_hand, *more]), options)
+
+    def repaint(self) -> str:
+        pruning = self.pruning
+        self.picture.svg = inline(self.drawing())
+        measured = pruning.measure()
+        self.numbers.value = table(
+            {
+                "links": f"{measured.links:,}",
+                "of these live": f"{measured.live:,}",
+                "training loss": f"{measured.train_loss:.3g}",
+                "largest error on held-out strings": f"{measured.heldout_error:.3g}",
+            }
+        )
+        self.curves.value = answer_curves(pruning.task.problem.answers, *pruning.answers(self.string.value))
+        if not measured.links:
+            return "all links are cut: the machine answers nothing; undo, or move the threshold down"
+        return self._about_the_link() if measured.live else "nothing reaches the output any more"
+
+    def drawing(self) -> Drawing:
+        return self.pruning.drawing(self.show_cut.value)
+
+    def save(self, path: Path) -> Path:
+        return self.pruning.export(path, self.show_cut.value)
+
+    def guarded_pick(self, name: str) -> None:
+        """What a click on a link does."""
+        self.move(self.link, name)
+        self.guarded(self._picked)()
+
+    def _threshold_moved(self) -> str:
+        lowest = self.threshold.value <= 10**self.threshold.min * 1.0001
+        self.pruning.move_threshold(0.0 if lowest else self.threshold.value)
+        return self.repaint()
+
+    def _moment_moved(self) -> str:
+        self.pruning.go_to(self.moment.value)
+        return self._weights_changed()
+
+    def _by_hand(self, act: Callable[[str], None]) -> str:
+        if not self.link.value:
+            raise LabError("first pick a link: click it, or type its name")
+        act(self.link.value)
+        return self.repaint()
+
+    def _picked(self) -> str:
+        if not self.link.value:
+            return ""
+        self.pruning.status(self.link.value)  # raises for a name that is no link's
+        return self._about_the_link()
+
+    def _about_the_link(self) -> str:
+        name, pruning = self.link.value, self.pruning
+        if not name:
+            return ""
+        return f"{name}: weight {pruning.weight(name):.4g}, {pruning.status(name)}"
+
+    def _train(self) -> str:
+        self.pruning.train(100)
+        return self._weights_changed()
+
+    def _undo(self) -> str:
+        undone = self.pruning.undo()
+        return f"undone: {undone}. {self._weights_changed()}"
+
+    def _weights_changed(self) -> str:
+        self.move(self.threshold, max(self.pruning.place.threshold, 10**self.threshold.min))
+        self.move(self.moment, self.pruning.place.moment)
+        self.link.options = self.pruning.links
+        return self.repaint()

@@ -1,0 +1,234 @@
+"""Pruning by hand: what the pruning explorer does, without the explorer.
+
+Links stay whose weights are above a threshold. Single links can be cut for all that, or pinned, so that no threshold cuts
+them; what is left can be trained on; every move can be taken back. With the trace of a synthesis one goes back and forth in
+its history and branches off from any moment of it::
+
+    pruning = Pruning(Task(PROBLEMS["duplicates"], published()))
+    pruning.move_threshold(0.3)
+    pruning.cut("output.dict-1 <- norm-2-1.norm")
+    pruning.undo()
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..drawing.bundles import bundle
+from ..drawing.circuits import circuit, idle_neurons
+from ..compiler.compiled import Weights
+from ..core.errors import LabError
+from ..drawing.graphviz_drawing import Drawing
+from ..synthesis.evaluation import HeldOut
+from ..core.machine import Machine
+from ..synthesis.phases import Trace, present
+from ..synthesis.tasks import Task, flat, unflat
+
+READABLE = 60  # links: up to here a circuit with numbers is drawn, from there on a bundle
+LENGTHS = (14, 200)  # characters of the strings to be tested on: a fraction of those of a synthesis
+
+
+class Place(NamedTuple):
+    """Where a pruning stands: all that a move changes, and that :meth:`Pruning.undo` brings back."""
+
+    moment: int  # of the history
+    weights: np.ndarray  # all of them, cut or not
+    threshold: float
+    cut: frozenset[int]  # by hand
+    pinned: frozenset[int]
+
+
+class Measured(NamedTuple):
+    """What a pruned machine is worth."""
+
+    links: int
+    live: int  # of these, links that can influence the output
+    train_loss: float  # mean over strings and cycles, summed over answers, of the squared error
+    heldout_error: float  # the largest absolute error on strings that were not learned from
+
+
+class Pruning:
+    """A machine, or the history of one, to be pruned.
+
+    Args:
+        task: the links, the strings to learn from, and the strings to be tested on.
+        weights: where to begin; those of the task's machine, or the last of the history, if left out.
+        history: a trace of a synthesis of the same task.
+    """
+
+    def __init__(self, task: Task, weights: Weights | None = None, history: Trace | None = None):
+        self.task = task
+        self.names = task.links
+        self._places = {name: place for place, name in self.names.items()}
+        self.history: Sequence[np.ndarray] = history.snapshots if history is not None else ()
+        if weights is None and not self.history and not isinstance(task.network, Machine):
+            raise LabError("a network has no weights of its own: give some, or a history")
+        if weights is None:
+            weights = unflat(self.history[-1], task.mask) if self.history else task.weights(task.compiled.machine)
+        self._done: list[tuple[str, Place]] = []  # moves, each with the place before it
+        self._made: tuple[Place, Machine] | None = None  # the machine of a place
+        self.place = Place(max(0, len(self.history) - 1), flat(weights), 0.0, frozenset(), frozenset())
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Thresholds that make a difference: from below the smallest weight to above the largest."""
+        sizes = np.abs(np.concatenate([array[array != 0] for array in (*self.history, self.place.weights)]))
+        if not len(sizes):
+            return 1e-6, 1.0
+        return max(float(sizes.min()) / 2, 1e-6), float(sizes.max()) * 1.25
+
+    @property
+    def kept(self) -> np.ndarray:
+        """For each weight whether its link is there."""
+        weights, kept = self.place.weights, np.abs(self.place.weights) > self.place.threshold
+        kept[list(self.place.pinned)] = True
+        kept[list(self.place.cut)] = False
+        return kept & (weights != 0)
+
+    @property
+    def weights(self) -> Weights:
+        """The weights, with zeros for the links that are cut."""
+        return unflat(np.where(self.kept, self.place.weights, 0.0), self.task.mask)
+
+    @property
+    def machine(self) -> Machine:
+        if self._made is None or self._made[0] is not self.place:
+            self._made = (self.place, self.task.machine(self.weights))
+        return self._made[1]
+
+    @property
+    def whole(self) -> Machine:
+        """The machine with the links that are cut."""
+        return self.task.machine(unflat(self.place.weights, self.task.mask))
+
+    @property
+    def links(self) -> list[str]:
+        """The names of all links, those with the smallest weights first."""
+        weights = np.abs(self.place.weights)
+        return [self.names[i] for i in np.argsort(weights, kind="stable") if weights[i] != 0]
+
+    def status(self, name: str) -> str:
+        """``kept``, ``pinned``, ``cut`` (by hand), ``below the threshold``, or ``gone``: its weight is zero."""
+        i = self._place(name)
+        if i in self.place.cut:
+            return "cut"
+        if self.place.weights[i] == 0:
+            return "gone"
+        return "pinned" if i in self.place.pinned else "kept" if self.kept[i] else "below the threshold"
+
+    def weight(self, name: str) -> float:
+        """The weight of a link, cut or not."""
+        return float(self.place.weights[self._place(name)])
+
+    def move_threshold(self, threshold: float) -> None:
+        """Cuts the links with weights up to the threshold, and no others but those that were cut by hand."""
+        if not threshold >= 0:
+            raise LabError(f"threshold {threshold!r}: expected a number from 0 on")
+        self._move("threshold", threshold=float(threshold))
+
+    def cut(self, name: str) -> None:
+        """Cuts a link by hand."""
+        i = self._place(name)
+        self._move(f"cut {name}", cut=self.place.cut | {i}, pinned=self.place.pinned - {i})
+
+    def pin(self, name: str) -> None:
+        """Keeps a link, whatever the threshold; of one that is pinned, lets go."""
+        i = self._place(name)
+        if i in self.place.pinned:
+            self._move(f"let go of {name}", pinned=self.place.pinned - {i})
+        else:
+            self._move(f"pin {name}", cut=self.place.cut - {i}, pinned=self.place.pinned | {i})
+
+    def restore(self, name: str) -> None:
+        """Brings a link back; one that is below the threshold is pinned.
+
+        Raises :class:`~dmmlab.core.errors.LabError` if it is there, or if its weight is zero.
+        """
+        i = self._place(name)
+        if self.kept[i]:
+            raise LabError(f"{name} is not cut")
+        if self.place.weights[i] == 0:
+            raise LabError(f"{name} has no weight any more; undo brings it back")
+        if abs(self.place.weights[i]) <= self.place.threshold:
+            self.pin(name)
+        else:
+            self._move(f"restore {name}", cut=self.place.cut - {i})
+
+    def cut_smallest(self, count: int) -> None:
+        """Cuts the links with the smallest weights among those that are left and not pinned."""
+        if not isinstance(count, int) or count < 1:
+            raise LabError(f"cut the smallest {count!r}: expected a whole number from 1 on")
+        free = [i for i in np.argsort(np.abs(self.place.weights), kind="stable") if self.kept[i] and i not in self.place.pinned]
+        self._move(f"cut the smallest {count}", cut=self.place.cut | {int(i) for i in free[:count]})
+
+    def go_to(self, moment: int) -> None:
+        """Takes the weights of a moment of the history; what was cut and pinned by hand is forgotten."""
+        if not 0 <= moment < len(self.history):
+            raise LabError(f"moment {moment}: the history has {len(self.history)}, from 0 on")
+        self._move("history", moment=moment, weights=self.history[moment], cut=frozenset(), pinned=frozenset())
+
+    def train(self, steps: int, rate: float = 3e-3) -> None:
+        """Trains what is left; the links that are cut are then gone."""
+        weights = self.weights
+        if not self.kept.any():
+            raise LabError("no links are left to be trained")
+        trained = self.task.descend(weights, steps, (rate, rate / 3), mask=present(weights), penalty="none")
+        if not all(bool(np.isfinite(w).all()) for w in map(np.asarray, trained)):
+            raise LabError("training left the finite numbers; nothing was changed")
+        self._move(f"train {steps} steps", weights=flat(trained), cut=frozenset(), pinned=self.place.pinned, threshold=0.0)
+
+    def undo(self) -> str:
+        """Takes the last move back and says which it was. A row of threshold moves is one move, and so in the history."""
+        if not self._done:
+            raise LabError("there is nothing to undo")
+        move, self.place = self._done.pop()
+        return move
+
+    def measure(self) -> Measured:
+        """The links and the losses of what is left."""
+        machine, weights = self.machine, self.weights
+        links = int(self.kept.sum())
+        return Measured(links, machine.live().count(), self.task.mean_squared_error(weights), self._heldout.worst(machine))
+
+    def answers(self, string: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """What is answered to a string of the task, and what would be right: (answers, cycles) each."""
+        cycles = self.task.samples[string].cycles
+        given, right = self.task.answers(self.weights), self.task.target
+        return given[:, string, :cycles], right[:, string, :cycles]
+
+    def drawing(self, show_cut: bool = True) -> Drawing:
+        """The circuit, with links that are cut dotted if they are few; the bundle, where links are many."""
+        machine = self.machine
+        if machine.count() > READABLE:
+            return bundle(machine, hide=idle_neurons(machine))
+        if show_cut and np.count_nonzero(self.place.weights) <= READABLE:
+            return circuit(machine, cut=self.whole, hide=idle_neurons(self.whole))
+        return circuit(machine, hide=idle_neurons(machine))
+
+    def export(self, path: str | os.PathLike, show_cut: bool = False) -> Path:
+        """Writes the drawing, in the format that the file's ending names; ``.json`` is the machine itself."""
+        if Path(path).suffix == ".json":
+            self.machine.to_json(path)
+            return Path(path)
+        return self.drawing(show_cut).save_as(path)
+
+    @cached_property
+    def _heldout(self) -> HeldOut:
+        problem = self.task.problem
+        return HeldOut(problem, self.task.compiled.machine, problem.heldout(lengths=LENGTHS))
+
+    def _place(self, name: str) -> int:
+        if name.strip() in self._places:
+            return self._places[name.strip()]
+        if any(str(link) == name.strip() for link in self.task.compiled.machine.links()):
+            raise LabError(f"{name.strip()} is a hard link: it belongs to the architecture")
+        raise LabError(f"there is no link {name!r}; a link is written output.dict-1 <- norm.norm")
+
+    def _move(self, move: str, **changed: object) -> None:
+        if not self._done or move != self._done[-1][0] or move not in ("threshold", "history"):
+            self._done.append((move, self.place))
+        self.place = self.place._replace(**changed)  # type: ignore[arg-type]

@@ -1,0 +1,182 @@
+"""Small pictures that follow a slider: curves as SVG, and circuits on which values flow.
+
+A matplotlib figure takes two hundred times as long as a curve written here, and a circuit that Graphviz lays out anew may
+move its neurons: too slow and too restless to be drawn at each move. So curves are written here, and what flows is painted
+onto a circuit that stands still.
+"""
+
+import html
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+
+from ..drawing.circuits import HARD, NEGATIVE, PALE, POSITIVE
+from ..drawing.graphviz_drawing import Drawing
+from ..core.machine import Link
+
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its axes begin
+HUGE = 1e30  # answers beyond it are drawn as if they were it; single precision holds it
+RIGHT_ANSWER, GIVEN = "#b8b8b8", "#1b6ca8"
+
+ElementTree.register_namespace("", SVG)
+ElementTree.register_namespace("xlink", XLINK)
+
+
+class Paint(NamedTuple):
+    """How a link is painted: colour, width in points, and what its tooltip says."""
+
+    colour: str
+    width: float
+    tip: str
+
+
+def inline(drawing: Drawing) -> str:
+    """A drawing as an ``<svg>`` element to stand in a page."""
+    text = drawing.pipe("svg").decode()
+    return text[text.index("<svg") :]
+
+
+def painted(svg: str, links: Mapping[str, Paint], neurons: Mapping[str, str]) -> str:
+    """A circuit's SVG with other links' looks and other neurons' tooltips, by their names."""
+    root = ElementTree.fromstring(svg)
+    for group in root.iter(f"{{{SVG}}}g"):
+        kind = group.get("class")
+        anchor = group.find(f".//{{{SVG}}}a") if kind in ("edge", "node") else None
+        if anchor is None:
+            continue
+        name = anchor.get(f"{{{XLINK}}}title", "")
+        if kind == "node" and name in neurons:
+            anchor.set(f"{{{XLINK}}}title", neurons[name])
+        paint = links.get(name.rpartition(": ")[0]) if kind == "edge" else None
+        if paint is not None:
+            anchor.set(f"{{{XLINK}}}title", paint.tip)
+            for shape in anchor:
+                if shape.tag != f"{{{SVG}}}text":
+                    shape.set("stroke", paint.colour)
+                    if shape.get("fill") not in (None, "none"):
+                        shape.set("fill", paint.colour)
+            for path in anchor.iter(f"{{{SVG}}}path"):
+                path.set("stroke-width", f"{paint.width:.2f}")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def flow_paint(link: Link, size: float, tip: str) -> Paint:
+    """Pale where nothing flows; else in the link's colour, the wider the larger the V-value (logarithmically)."""
+    if size == 0:
+        return Paint(PALE, 0.7, tip)
+    colour = HARD if link.hard else POSITIVE if link.weight > 0 else NEGATIVE
+    return Paint(colour, 1.0 + min(4.0, 1.3 * math.log1p(size)), tip)
+
+
+def answer_curves(names: Sequence[str], given: np.ndarray, right: np.ndarray | None = None, cursor: int | None = None) -> str:
+    """Answers over time: a panel for each; the right ones wide and grey, if there are any, those given on top.
+
+    Args:
+        names: of the answers.
+        given: (answers, cycles).
+        right: in the same shape; NaN where nothing is asked.
+        cursor: a cycle to be marked.
+    """
+    panels = [
+        _panel(i * HEIGHT, name, given[i], right[i] if right is not None else None, cursor) for i, name in enumerate(names)
+    ]
+    cycles, height = given.shape[1], len(panels) * HEIGHT
+    foot = (
+        f'<text x="{LEFT}" y="{height + 12}">0</text>'
+        f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">{cycles - 1}</text>'
+        f'<text x="{(LEFT + WIDTH) / 2}" y="{height + 12}" text-anchor="middle">cycle</text>'
+    )
+    return _sheet(height + 18, f"Answers over {cycles} cycles", "".join(panels) + foot)
+
+
+def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) -> str:
+    """Losses at steps, on a logarithmic scale; steps at which links were cut are marked."""
+    values = np.clip(np.nan_to_num([loss for _, loss in losses], nan=1e9, posinf=1e9), 1e-12, 1e9)
+    height, last = 2 * HEIGHT, losses[-1][0]
+    low, high = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()) + 1e-9)
+    high = max(high, low + 1)
+    x, y = _scale(0, max(1, last), LEFT, WIDTH - 4), _scale(low, high, height - 16, TOP)
+    lines = "".join(
+        f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(d):.1f}" y2="{y(d):.1f}" stroke="#e3e3e3"/>'
+        f'<text x="{LEFT - 5}" y="{y(d) + 4:.1f}" text-anchor="end">1e{d}</text>'
+        for d in range(low, high + 1, max(1, (high - low) // 4))
+    )
+    marks = "".join(
+        f'<line x1="{x(cut):.1f}" x2="{x(cut):.1f}" y1="{TOP}" y2="{height - 16}" stroke="#d1720c" stroke-dasharray="3 3"/>'
+        for cut in cuts
+    )
+    chosen = np.unique(np.linspace(0, len(values) - 1, 500).astype(int))
+    points = " ".join(f"{x(losses[i][0]):.1f},{y(math.log10(values[i])):.1f}" for i in chosen)
+    curve = f'<polyline points="{points}" fill="none" stroke="{GIVEN}" stroke-width="1.6"/>'
+    foot = f'<text x="{WIDTH - 4}" y="{height - 2}" text-anchor="end">{last:,} steps</text><text x="{LEFT}" y="12">loss</text>'
+    return _sheet(height, f"The loss over {last} steps", lines + marks + curve + foot)
+
+
+def as_image(svg: str) -> str:
+    """An HTML image that needs nothing but itself, and is shown where a page's own SVG is not trusted."""
+    import base64
+
+    text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>", "", svg, flags=re.S)
+    return f'<img src="data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}" style="max-width:100%"/>'
+
+
+def _panel(top: float, name: str, given: np.ndarray, right: np.ndarray | None, cursor: int | None) -> str:
+    given = np.where(np.isfinite(given), np.clip(given, -HUGE, HUGE), given)
+    right = None if right is None else np.where(np.isfinite(right), np.clip(right, -HUGE, HUGE), np.nan)
+    finite = np.concatenate([x[np.isfinite(x)] for x in (given, right if right is not None else given)])
+    low, high = (min(0.0, float(finite.min())), max(1.0, float(finite.max()))) if len(finite) else (0.0, 1.0)
+    if right is not None and np.isfinite(right).any():  # an answer that is far off does not squash the right ones
+        reach = max(1.0, float(np.nanmax(right)) - min(0.0, float(np.nanmin(right))))
+        low, high = max(low, float(np.nanmin(right)) - reach), min(high, float(np.nanmax(right)) + reach)
+    high = max(high, low + 1e-9 * max(1.0, abs(low)))
+    low = 0.0 if abs(low) < 1e-3 * (high - low) else low  # no mark for what cannot be seen
+    x, y = _scale(0, max(1, given.shape[0]), LEFT, WIDTH - 4), _scale(low, high, top + HEIGHT - 6, top + TOP)
+    marks = "".join(
+        f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(v):.1f}" y2="{y(v):.1f}" stroke="#e3e3e3"/>'
+        f'<text x="{LEFT - 5}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.2g}</text>'
+        for v in (low, 0.0, high)
+        if v != 0.0 or (low == 0.0 == v) or min(y(low) - y(0.0), y(0.0) - y(high)) > 11
+    )
+    told = ""
+    seen = given[np.isfinite(given)]
+    if len(seen) and (seen.min() < low or seen.max() > high):
+        told = (
+            f'<text x="{WIDTH - 4}" y="{top + 12}" text-anchor="end" fill="{GIVEN}">'
+            f"leaves the frame: {seen.min():.3g} to {seen.max():.3g}</text>"
+        )
+    wide = _steps(right, x, y, low, high, RIGHT_ANSWER, 4.5) if right is not None else ""
+    line = _steps(given, x, y, low, high, GIVEN, 1.6)
+    at = ""
+    if cursor is not None:
+        now = f"{x(cursor + 0.5):.1f}"
+        at = f'<line x1="{now}" x2="{now}" y1="{top + TOP}" y2="{top + HEIGHT - 6}" stroke="#d1720c"/>'
+    return f'{marks}<text x="{LEFT}" y="{top + 12}" font-weight="bold">{html.escape(name)}</text>{told}{wide}{at}{line}'
+
+
+def _steps(values: np.ndarray, x: Callable, y: Callable, low: float, high: float, colour: str, width: float) -> str:
+    path, pen = "", "M"
+    shown = np.clip(np.nan_to_num(values, nan=np.nan, posinf=high, neginf=low), low, high)
+    for t, value in enumerate(shown):
+        if math.isnan(value):
+            pen = "M"
+            continue
+        path += f"{pen}{x(t):.1f},{y(value):.1f}H{x(t + 1):.1f}"
+        pen = "L"
+    return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+
+
+def _scale(low: float, high: float, to_low: float, to_high: float) -> Callable[[float], float]:
+    return lambda v: to_low + (v - low) / (high - low) * (to_high - to_low)
+
+
+def _sheet(height: float, title: str, inside: str) -> str:
+    return (
+        f'<svg xmlns="{SVG}" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'font-family="DejaVu Sans, Verdana, sans-serif" font-size="10" fill="#333333"><title>{html.escape(title)}</title>'
+        f'<rect width="100%" height="100%" fill="white"/>{inside}</svg>'
+    )

@@ -1,0 +1,237 @@
+"""Executes the journal: every numbered notebook, in order, with papermill.
+
+An executed notebook is written even when a cell fails, with the traceback in it. What a run leaves behind says
+nothing of the machine it ran on: time stamps, paths and widget state are scrubbed, so that a notebook that is
+executed twice differs only where its results do. Each gets an HTML page that needs no network
+(:mod:`dmmlab.journal.site`).
+"""
+
+import ast
+import contextlib
+import json
+import os
+import re
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import site
+from ..core.errors import LabError, one_of
+from ..core.files import write_text
+from ..core.vvalues import describe
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class JournalError(LabError):
+    """A journal that cannot be executed: no such notebook, no such parameter."""
+
+
+class CellFailed(Exception):
+    """A cell of a notebook raised. The message shows the cell and the end of the traceback."""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What a run of one notebook left."""
+
+    name: str
+    seconds: float
+    notebook: Path
+    page: Path
+
+
+def folder() -> Path:
+    """The folder of the notebooks: the one here, or that of the checkout that ``dmmlab`` is installed from."""
+    for candidate in (Path("notebooks"), PROJECT / "notebooks"):
+        if any(candidate.glob("[0-9]*.ipynb")):
+            return candidate
+    raise JournalError("no notebooks here: run this in a checkout of the project, or name the notebooks")
+
+
+def notebooks(names: Iterable[str] = ()) -> list[Path]:
+    """The notebooks with these names, or all of the journal, in order.
+
+    A name is a path, or the beginning of the name of a notebook of the journal, such as ``03``.
+    """
+    names = list(names)
+    if not names:
+        return sorted(folder().glob("[0-9]*.ipynb"))
+    found = []
+    for name in names:
+        path = Path(name)
+        if path.suffix == ".ipynb" and path.is_file():
+            found.append(path)
+            continue
+        matches = sorted(folder().glob("[0-9]*.ipynb"))
+        near = [p for p in matches if p.name == name or p.stem == name] or [
+            p for p in matches if name and p.name.startswith(name)
+        ]
+        if len(near) != 1:
+            known = ", ".join(p.stem for p in near or matches)
+            raise JournalError(f"notebook {name!r}: {'which of' if near else 'no such notebook; there are'} {known}")
+        found += near
+    return found
+
+
+def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, quiet: bool = False) -> Executed:
+    """Executes one notebook and writes ``out/notebooks/NAME.ipynb`` and ``out/html/NAME.html``.
+
+    Its ``figures`` parameter, the folder for what it exports, is set to ``out/figures``.
+
+    Args:
+        path: the notebook. It runs in its own folder.
+        out: where results go.
+        parameters: values for its ``parameters`` cell, from :func:`parse_parameters`; those that this notebook does not
+            have are left out.
+        quiet: no progress bar on standard error.
+
+    Raises:
+        CellFailed: a cell raised; the executed notebook and its page are there all the same.
+    """
+    pm = _papermill()
+    target, page = out / "notebooks" / path.name, site.page_of(out, path.stem)
+    prepare(out)
+    known = _parameters_of(path)
+    given = {"figures": os.path.relpath(out / "figures", path.parent), **(parameters or {})}
+    scratch = target.with_name(f".{target.name}")
+    started, failure = time.monotonic(), None
+    try:
+        pm.execute_notebook(
+            path,
+            scratch,
+            parameters={name: value for name, value in given.items() if name in known},
+            kernel_name="python3",
+            cwd=path.parent,
+            progress_bar=not quiet,
+            extra_arguments=["--log-level=40"],  # errors; its warnings are about the machine, not about the journal
+        )
+    except pm.PapermillExecutionError as error:
+        failure = error
+    except OSError as error:
+        raise JournalError(f"{target}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if scratch.exists():
+            _finish(scratch, target, page)
+            scratch.unlink()
+    if failure is not None:
+        source = "\n".join(f"    {line}" for line in failure.source.splitlines())
+        raise CellFailed(
+            f"{path.name}: cell [{failure.exec_count}] failed:\n\n{source}\n\n"
+            f"{failure.ename}: {failure.evalue}\n\nThe whole traceback is in {target}"
+        )
+    return Executed(path.stem, time.monotonic() - started, target, page)
+
+
+def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Pairs of a parameter's name and its value as text -> values of the types that the notebooks' own values have.
+
+    Raises :class:`JournalError` for a parameter that no notebook has, or that needs a value of another type.
+    """
+    defaults = {name: info["default"] for path in paths for name, info in _parameters_of(path).items()}
+    values = {}
+    for name, text in texts:
+        if name not in defaults:
+            raise JournalError(one_of("parameter", name, defaults))
+        if not text.isprintable():
+            raise JournalError(f"parameter {name!r}: {describe(text)} is not printable text")
+        try:
+            default = ast.literal_eval(defaults[name])
+        except ValueError:
+            raise JournalError(f"parameter {name!r}: computed as {defaults[name]!r}, so it cannot be given") from None
+        values[name] = text if isinstance(default, str) else _value_like(default, name, text)
+    return values
+
+
+def prepare(out: Path) -> None:
+    """Makes the folders that results go to. Raises :class:`JournalError` if they cannot be written."""
+    for path in (out / "notebooks", out / "html", out / "figures"):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(f"{path}: cannot be made: {error.strerror}") from None
+        if not os.access(path, os.W_OK):
+            raise JournalError(f"{path}: cannot be written to: Permission denied")
+
+
+def update(executed: Executed, source: Path) -> None:
+    """Stores a run's outputs in the notebook it came from: its own cells, without the injected parameters."""
+    import nbformat
+
+    notebook = nbformat.read(executed.notebook, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
+    write_text(source, nbformat.writes(notebook) + "\n")
+
+
+def _finish(scratch: Path, target: Path, page: Path) -> None:
+    """Scrubs an executed notebook, signs it as trusted on this machine, and writes its page."""
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    notebook = nbformat.read(scratch, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    notebook.cells = [cell for cell in notebook.cells if "papermill-error-cell-tag" not in _tags(cell)]
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+        cell.metadata = {"tags": _tags(cell)} if _tags(cell) else {}
+        _keep_stills(cell)
+    write_text(target, nbformat.writes(notebook) + "\n")
+    with contextlib.suppress(Exception):  # a read-only home: the notebook then opens untrusted, with PNG pictures
+        NotebookNotary().sign(nbformat.read(target, as_version=4))
+    write_text(page, site.page(notebook, target.stem))
+
+
+def _keep_stills(cell: Any) -> None:
+    """Takes away explorers, which are nothing without their kernel; their still pictures stay."""
+    view = "application/vnd.jupyter.widget-view+json"
+    if cell.cell_type == "code":
+        cell.outputs = [output for output in cell.outputs if view not in output.get("data", {})]
+        for number, output in enumerate(cell.outputs):
+            page = output.get("data", {}).get("text/html", "")
+            if page.startswith('<div id="dmmlab-'):
+                output.data["text/html"] = re.sub(r"dmmlab-[0-9a-f]{32}", f"dmmlab-{cell.id}-{number}", page, count=1)
+
+
+def _parameters_of(path: Path) -> dict[str, Any]:
+    pm = _papermill()
+    try:
+        return pm.inspect_notebook(path)
+    except Exception as error:  # nbformat, jsonschema and papermill each raise kinds of their own
+        raise JournalError(f"{path}: not a notebook that can be executed: {str(error).splitlines()[0]}") from None
+
+
+def _value_like(default: Any, name: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if type(value) is int and isinstance(default, float):
+        value = float(value)
+    if type(value) is not type(default):
+        raise JournalError(f"parameter {name!r}: expected a value like {default!r}, got {text!r}")
+    return value
+
+
+def _tags(cell: Any) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _papermill() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its dependencies announce their deprecations on import
+            import papermill
+    except ImportError:
+        raise JournalError("the journal needs more packages: pip install 'dmmlab[journal]'") from None
+    return papermill

@@ -1,0 +1,285 @@
+"""The journal as a site: for reading without running.
+
+Each executed notebook becomes a page, and an index lists the pages and shows the figures. A page is one file that can be
+mailed, or opened from a disk: pictures, styles and the few lines of script are in it, and its content security policy
+makes the browser refuse whatever an output of a notebook might want to fetch.
+
+A page is dark where its reader prefers dark, or switched it so. nbconvert's light theme is the base; its dark theme is a
+second set of values for the same variables, here bound to ``data-theme="dark"``. Pictures are drawn on white paper; in the
+dark they are inverted and their hues turned back, so that blue stays blue and the paper becomes the page. On
+paper, in print, all is light.
+
+Which pages there are is known only when the last notebook has run. So a page is first written without links to others,
+with a place for each, and :func:`write_index` fills these in, again and again if need be: no link is ever dead.
+"""
+
+import base64
+import copy
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from ..core.files import read_text, write_text
+
+TITLE = "A lab journal of dataflow matrix machines"
+ABOUT = (
+    "A dataflow matrix machine is a neural machine in which a single neuron processes streams of vectors whose indices are "
+    "trees; here such machines are trained by gradients, and pruned to small programs that one can read."
+)
+MAX_BYTES = 2**28  # of a page or of a figure; a page of the journal takes about half a megabyte
+
+HEAD = """<meta http-equiv="Content-Security-Policy" content="default-src data: blob: 'unsafe-inline' 'unsafe-eval'">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<script>
+(() => {
+  const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)");
+  const stored = () => { try { return localStorage.getItem("dmmlab-theme"); } catch { return null; } };
+  const show = () => {
+    const chosen = stored();
+    root.dataset.theme = chosen === "dark" || chosen === "light" ? chosen : dark.matches ? "dark" : "light";
+  };
+  show();
+  dark.addEventListener("change", show);
+  addEventListener("storage", show);
+  addEventListener("pageshow", show);
+  addEventListener("click", event => {
+    if (!event.target.closest("#theme")) return;
+    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+    try { localStorage.setItem("dmmlab-theme", root.dataset.theme); } catch {}
+  });
+})();
+</script>"""
+
+STYLE = """
+:root { --paper: #fff; --ink: #1f1f1f; --quiet: #666; --line: #e2e2e2; --accent: #1b6ca8; color-scheme: light; }
+@media screen { :root[data-theme="dark"] {
+  --paper: #1f1f1f; --ink: #e0e0e0; --quiet: #a0a0a0; --line: #3a3a3a; --accent: #7ab8e8; color-scheme: dark; } }
+html { background: var(--paper); }
+body { margin: 0; background: var(--paper); color: var(--ink); }
+#site { display: flex; align-items: center; gap: 1.5rem; max-width: 66rem; margin: 0 auto; padding: .6rem 1.25rem;
+  box-sizing: border-box; font: 14px/1.4 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
+#site nav { display: flex; flex: 1; gap: 1.5rem; min-width: 0; }
+#site a { color: var(--quiet); text-decoration: none; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+#site a:hover { color: var(--accent); }
+#site a:first-child { color: var(--ink); font-weight: 600; flex: none; margin-right: auto; }
+#theme { display: none; flex: none; width: 2rem; height: 2rem; padding: 0; border: 0; border-radius: 50%; background: none;
+  color: var(--quiet); cursor: pointer; }
+#theme svg { display: block; margin: auto; }
+#theme:hover { color: var(--accent); }
+:root[data-theme] #theme { display: block; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+@media screen { :root[data-theme="dark"] :is(.jp-OutputArea-output, .jp-RenderedMarkdown, figure) :is(img, svg):not(svg *) {
+  filter: invert(.88) hue-rotate(180deg); } }
+@media (max-width: 48rem) { #site a span { display: none; } }
+@media print { #site { display: none; } }
+"""
+
+PAGE_STYLE = """
+:root, :root[data-theme="dark"] { --jp-layout-color0: var(--paper); --jp-content-link-color: var(--accent);
+  --jp-content-font-size1: 15px; }
+:root { --jp-mirror-editor-comment-color: #357070; --jp-rendermime-error-background: #fdf0ef; }
+@media screen { :root[data-theme="dark"] { --jp-layout-color1: #272727; --jp-content-font-color0: var(--ink);
+  --jp-content-font-color1: var(--ink); --jp-rendermime-table-row-background: #272727; --jp-cell-editor-border-color: #3a3a3a;
+  --jp-mirror-editor-operator-color: #c792ea; --jp-mirror-editor-meta-color: #c792ea;
+  --jp-mirror-editor-comment-color: #8ab0b0; --jp-mirror-editor-def-color: #7ab8e8; --jp-mirror-editor-builtin-color: #7fc783;
+  --jp-mirror-editor-keyword-color: #7fc783; --jp-layout-color2: #333;
+  --jp-rendermime-error-background: #35211f; --jp-cell-prompt-not-active-font-color: #8a8a8a; } }
+body.jp-Notebook { padding: 0; overflow: visible; }
+main { max-width: 66rem; margin: 0 auto; padding: 0 1.25rem 4rem .25rem; box-sizing: border-box; }
+.jp-RenderedMarkdown { max-width: 46rem; }
+.jp-InputArea-editor, .jp-OutputArea-output { overflow-x: auto; }
+.jp-RenderedHTMLCommon :is(h1, h2, h3) { line-height: 1.2; text-wrap: balance; }
+.jp-RenderedSVG, .jp-RenderedImage { padding: .4rem 0; }
+.jp-RenderedMarkdown table { margin-left: 0; }
+:root:not([data-theme="dark"]) .jp-RenderedText pre { & .ansi-red-fg { color: #b3261e; } & .ansi-green-fg { color: #00703a; }
+  & .ansi-cyan-fg { color: #007070; } & .ansi-blue-fg { color: #1b6ca8; } & .ansi-yellow-fg { color: #7a5c00; } }
+.jp-RenderedText pre .ansi-yellow-bg { background: none; text-decoration: underline; }
+.jp-OutputPrompt:empty { padding: var(--jp-code-padding); border: 1px solid transparent; }
+.jp-OutputArea-output img { max-width: 100%; height: auto; }
+a:not([href]) { color: inherit !important; text-decoration: none !important; }
+@media screen and (max-width: 48rem) { main { padding-left: 1.25rem; }
+  main :is(.jp-InputPrompt, .jp-OutputPrompt) {
+  display: none; } }
+@media print { pre { white-space: pre-wrap !important; } }
+"""
+
+INDEX_STYLE = """
+main { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.25rem 5rem; box-sizing: border-box;
+  font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
+h1 { margin: 0 0 .8rem; font-size: clamp(1.7rem, 4vw, 2.4rem); line-height: 1.15; font-weight: 650; letter-spacing: -.015em;
+  text-wrap: balance; }
+h2 { margin: 3.5rem 0 1rem; font-size: 1.15rem; font-weight: 650; }
+.about { max-width: 48.6rem; margin: 0; color: var(--quiet); text-wrap: pretty; }
+a { color: inherit; text-decoration: none; }
+a:hover { color: var(--accent); }
+ol { list-style: none; margin: 0; padding: 0; }
+li { display: grid; grid-template-columns: 2.6rem 1fr; padding: .85rem 0; border-top: 1px solid var(--line); }
+li > span { color: var(--quiet); font-variant-numeric: tabular-nums; }
+li a { font-weight: 600; }
+li div > em { color: var(--quiet); }
+li p { max-width: 46rem; margin: .1rem 0 0; color: var(--quiet); text-wrap: pretty; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1.5rem; }
+figure { margin: 0; }
+figure div { height: 17rem; padding: .75rem; border: 1px solid var(--line); border-radius: 6px; box-sizing: border-box; }
+figure img { display: block; width: 100%; height: 100%; object-fit: contain; }
+a:hover figure div { border-color: var(--accent); }
+figcaption { margin-top: .45rem; font-size: 14px; color: var(--quiet); }
+figcaption span { margin-right: .4rem; font-variant-numeric: tabular-nums; }
+"""
+
+SWITCH = (
+    '<button id="theme" type="button" aria-label="Dark or light" title="Dark or light"><svg width="16" height="16" '
+    'viewBox="0 0 16 16" aria-hidden="true">'
+    '<circle cx="8" cy="8" r="6.5" fill="none" stroke="currentColor" stroke-width="1.5"/>'
+    '<path d="M8 1.5a6.5 6.5 0 0 1 0 13z" fill="currentColor"/></svg></button>'
+)
+HEADER = re.compile(r'<header id="site">.*?</header>', flags=re.S)
+LINK = re.compile(r'<a data-notebook="([^"#]*)(#[^"]*)?"(?: href="[^"]*")?')
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A page as the index and its neighbours speak of it: title and question are HTML."""
+
+    name: str
+    page: Path
+    title: str
+    question: str = ""
+    failed: bool = False
+
+    @property
+    def number(self) -> str:
+        """The number that the notebook's name begins with, or nothing."""
+        return (re.match(r"\d*", self.name) or [""])[0]
+
+
+def page_of(out: Path, name: str) -> Path:
+    """Where the page of the notebook ``name`` goes; ``index.html`` itself is the site's."""
+    return out / "html" / f"{'index-notebook' if name.lower() == 'index' else name}.html"
+
+
+def page(notebook: Any, name: str) -> str:
+    """An executed notebook as an HTML page that asks nothing of the network, with places for links to other pages."""
+    from nbconvert import HTMLExporter
+
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/svg+xml" in output.get("data", {}):
+                output["data"].pop("image/png", None)
+    exporter = HTMLExporter()
+    body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": name}})
+    # What nbconvert would fetch: typesetting of formulas and diagrams, and widgets; the journal has none in its pages.
+    body = re.sub(
+        r"<script[^>]*https?://.*?</script>|<script[^>]*>(?:(?!</script>).)*https?://.*?</script>",
+        "",
+        body,
+        flags=re.S,
+    )
+    body = re.sub(r'<a href="(?:\./)?([^"/:#]+)\.ipynb(#[^"]*)?"', r'<a data-notebook="\1\2"', body)
+    dark, _, _ = exporter.environment.loader.get_source(exporter.environment, "static/theme-dark.css")
+    dark = "@media screen {\n" + dark.replace(":root", ':root[data-theme="dark"]') + "}\n"
+    body = body.replace("<head>", f"<head>\n{HEAD}", 1)
+    body = body.replace("</head>", f"<style>\n{dark}{STYLE}{PAGE_STYLE}</style>\n</head>", 1)
+    return body.replace("<main>", f'<header id="site"><nav></nav>{SWITCH}</header>\n<main>', 1)
+
+
+def write_index(out: Path, figures: Path | None = None) -> Path:
+    """Writes ``out/html/index.html``, and into the pages beside it the links between them.
+
+    Args:
+        out: where :func:`dmmlab.journal.execution.execute` left notebooks and pages. Listed are the notebooks that have a page.
+        figures: the folder of the figures to show; ``out/figures`` if left out.
+
+    Raises:
+        FileError: a file cannot be read or written.
+    """
+    notebooks = sorted(path for path in (out / "notebooks").glob("*.ipynb") if not path.name.startswith("."))
+    entries = [_entry(path, page_of(out, path.stem)) for path in notebooks if page_of(out, path.stem).is_file()]
+    for i, each in enumerate(entries):
+        before = read_text(each.page, MAX_BYTES)
+        after = linked(before, entries[i - 1] if i else None, entries[i + 1] if i + 1 < len(entries) else None, entries)
+        if after != before:
+            write_text(each.page, after)
+    pictures = sorted((figures or out / "figures").glob("[!.]*.svg"), key=lambda path: path.stem)
+    index = out / "html" / "index.html"
+    write_text(index, _index(entries, pictures))
+    return index
+
+
+def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence[Entry]) -> str:
+    """A page with links to the index, to the pages before and after, and from its text to those that are there."""
+    addresses = {each.name: quote(each.page.name) for each in there}
+
+    def link(match: re.Match) -> str:
+        name, part = match[1], match[2] or ""
+        address = addresses.get(unquote(html.unescape(name)))
+        return f'<a data-notebook="{name}{part}"' + (f' href="{address}{part}"' if address else "")
+
+    neighbours = [
+        f'<a rel="{rel}" href="{quote(each.page.name)}">{left}{each.number or each.title} <span>{each.title}</span>{right}</a>'
+        for rel, each, left, right in (("prev", before, "← ", ""), ("next", after, "", " →"))
+        if each
+    ]
+    header = f'<header id="site"><nav><a href="index.html">Journal</a>{"".join(neighbours)}</nav>{SWITCH}</header>'
+    return HEADER.sub(lambda _: header, LINK.sub(link, text), count=1)
+
+
+def _entry(notebook: Path, page: Path) -> Entry:
+    """What the first markdown cell says of a notebook: its heading, and the paragraph that begins with **Question.**"""
+    import nbformat
+
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except Exception:  # nbformat and jsonschema each raise kinds of their own; the page can be read all the same
+        return Entry(notebook.stem, page, html.escape(notebook.stem))
+    text = next((cell.source for cell in cells if cell.cell_type == "markdown"), "")
+    heading = re.search(r"^# +(?:\d+ · )?(.+)$", text, flags=re.M)
+    question = re.search(r"^\*\*Question\.\*\* *(.+?)(?=\n\s*\n|\Z)", text, flags=re.M | re.S)
+    failed = any(output.output_type == "error" for cell in cells for output in cell.get("outputs", []))
+    title = _inline(heading[1] if heading else notebook.stem)
+    return Entry(notebook.stem, page, title, _inline(question[1]) if question else "", failed)
+
+
+def _inline(markdown: str) -> str:
+    """A line of markdown as HTML: emphasis and code; of a link the text; whatever else it holds is text."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", html.escape(" ".join(markdown.split())))
+    for mark, tag in ((r"\*\*", "strong"), (r"\*", "em"), ("`", "code")):
+        text = re.sub(rf"{mark}(\S|\S.*?\S){mark}", rf"<{tag}>\1</{tag}>", text)
+    return text
+
+
+def _index(entries: Sequence[Entry], figures: Sequence[Path]) -> str:
+    items = [
+        f'<li><span>{each.number}</span><div><a href="{quote(each.page.name)}">{each.title}</a>'
+        + (" <em>(stopped at a cell that failed)</em>" if each.failed else "")
+        + (f"<p>{each.question}</p>" if each.question else "")
+        + "</div></li>"
+        for each in entries
+    ]
+    pages = {each.number: quote(each.page.name) for each in reversed(entries) if each.number}
+    gallery = f'<h2>Figures</h2>\n<div class="gallery">\n{"".join(_figure(path, pages) for path in figures)}</div>\n'
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{HEAD}\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{TITLE}</title>\n<style>{STYLE}{INDEX_STYLE}</style>\n</head>\n<body>\n"
+        f'<header id="site"><nav></nav>{SWITCH}</header>\n<main>\n<h1>{TITLE}</h1>\n<p class="about">{ABOUT}</p>\n'
+        f"<h2>Notebooks</h2>\n<ol>\n{chr(10).join(items)}\n</ol>\n{gallery if figures else ''}</main>\n</body>\n</html>\n"
+    )
+
+
+def _figure(path: Path, pages: dict[str, str]) -> str:
+    """A figure with a caption from its name, ``03-handcrafted-detector.svg``, in a link to the page of notebook 03."""
+    number, words = re.match(r"(?:(\d+)-)?(.*)", path.stem).groups(default="")  # type: ignore[union-attr]
+    words = html.escape((words[:1].upper() + words[1:]).replace("-", " "))
+    data = base64.b64encode(read_text(path, MAX_BYTES).encode()).decode()
+    figure = (
+        f'<figure><div><img alt="{words}" src="data:image/svg+xml;base64,{data}"></div>'
+        f"<figcaption><span>{number}</span>{words}</figcaption></figure>"
+    )
+    return f'<a href="{pages[number]}">{figure}</a>\n' if number in pages else f"{figure}\n"

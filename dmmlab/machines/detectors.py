@@ -1,0 +1,91 @@
+"""The duplicate character detector: written by hand, and as it was found by training in 2022.
+
+It reads a string one character at a time. At ``output.dict-1`` stands the largest number of times that any
+character has come so far, minus 1 (nothing while there is no duplicate); at ``output.dict-2`` the number of full
+stops so far, up to 4.
+"""
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.engine import RunError, Streams, answers
+from ..core.machine import Links, Machine
+from ..core.neurons import constant
+from ..core.vvalues import number
+
+# A published fact: the weights to two decimals, as shown in the author's talk at JuliaCon 2023.
+PUBLISHED_19: Links = {
+    "accum-1-2.dict-2": {"input.char": 0.76},
+    "compare-1-2.dict-1": {"const_1.const_1": -0.45},
+    "compare-1-2.dict-2": {"const_1.const_1": 0.44},
+    "norm-2-1.dict": {"accum-1-2.dict": 0.68, "input.char": -0.5},
+    "dot-2-2.dict-1": {"accum-1-2.dict": -0.68, "input.char": -0.52},
+    "dot-2-2.dict-2": {"eos.char": -1.29},
+    "compare-3-1.dict-1": {"compare-1-2.false": -0.44, "norm-2-1.norm": 0.26},
+    "compare-3-1.dict-2": {"compare-1-2.false": 0.45, "norm-2-1.norm": -0.25},
+    "compare-4-2.dict-1": {"norm-2-1.norm": -0.6},
+    "compare-4-2.dict-2": {"norm-2-1.norm": 0.6},
+    "compare-5-1.dict-1": {"dot-2-2.dot": 0.68},
+    "compare-5-1.dict-2": {"dot-2-2.dot": -0.69},
+    "output.dict-1": {"compare-3-1.false": -1.26, "compare-4-2.false": 1.07},
+    "output.dict-2": {"compare-5-1.true": 1.09},
+}
+
+
+def handcrafted(end_mark: str = ".") -> Machine:
+    """The machine of section 3 of Bukatin, Matthews and Radul (arXiv:1606.09470): 8 soft links, all of weight 1.
+
+    ``end_mark`` is the item that is counted at ``output.dict-2``.
+    """
+    machine = Machine.build(
+        {
+            "accum.dict-2": {"input.char": 1.0},
+            "norm.dict": {"accum.dict": 1.0},
+            "dot.dict-1": {"accum.dict": 1.0},
+            "dot.dict-2": {"eos.char": 1.0},
+            "compare.dict-1": {"norm.norm": 1.0},
+            "compare.dict-2": {"const_1.const_1": 1.0},
+            "output.dict-1": {"compare.true": 1.0},
+            "output.dict-2": {"dot.dot": 1.0},
+        }
+    )
+    if end_mark == ".":
+        return machine
+    eos = constant(f"eos {end_mark}", "char", {end_mark: 1.0})  # a type, and so a name, of its own
+    return replace(machine, neurons={**machine.neurons, "eos": eos})
+
+
+def published() -> Machine:
+    """The machine of 19 links that training and pruning by hand left in June 2022, its weights to two decimals."""
+    return Machine.build(PUBLISHED_19)
+
+
+class ImitationError(NamedTuple):
+    """How far a machine's answers are from those of its teacher.
+
+    ``loss`` is the sum over all cycles and outputs of the squared differences, ``max_squared_error`` the largest.
+    """
+
+    loss: float
+    max_squared_error: float
+
+
+def imitation_error(machine: Machine, streams: Streams, cycles: int, teacher: Machine | None = None) -> ImitationError:
+    """Runs a machine beside its teacher, the handcrafted detector if none is given, and compares the scalar parts of what
+    arrives at ``output`` in each cycle, as in 2022. The tests that were published then are in single precision:
+    ``imitation_error(machine.astype(np.float32), characters("test string."), 140)``.
+
+    Raises :class:`~dmmlab.core.engine.RunError` if the errors are too large to be squared.
+    """
+    teacher = teacher or handcrafted()
+    pairs = zip(answers(machine, streams, cycles), answers(teacher, streams, cycles), strict=True)
+    fields = teacher.neurons["output"].inputs
+    with np.errstate(over="ignore"):
+        squares = [(number(a.get(f, 0.0)) - number(b.get(f, 0.0))) ** 2 for a, b in pairs for f in fields]
+        result = ImitationError(loss=float(sum(squares)), max_squared_error=float(max(squares, default=0.0)))
+    if not math.isfinite(result.loss):
+        raise RunError("the errors are too large to be squared in this precision")
+    return result

@@ -1,0 +1,139 @@
+"""Repair: break a machine, embed it in a larger network, and let training find the way back.
+
+Asked at the author's talk in 2023, and not tried then. What is found need not be what was broken: any exact machine is
+a repair.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import networkx as nx
+
+from ..core.errors import LabError
+from ..core.machine import Machine
+from ..machines.networks import Network
+from .phases import PHASES, Settings, Trace, Verdict, round_off
+from ..machines.canonical import equivalent
+from .tasks import Task, random_key
+
+
+def cut(*links: tuple[str, str]) -> Callable[[Machine], Machine]:
+    """Without these links, each an input and an output."""
+
+    def damage(machine: Machine) -> Machine:
+        for to, source in links:
+            machine = machine.unlink(to, source)
+        return machine
+
+    return damage
+
+
+def reweighted(to: str, source: str, weight: float) -> Callable[[Machine], Machine]:
+    """With another weight of one link, or with a link more."""
+    return lambda machine: machine.link(to, source, weight)
+
+
+def exchanged(one: str, other: str) -> Callable[[Machine], Machine]:
+    """With the links into two inputs exchanged."""
+
+    def damage(machine: Machine) -> Machine:
+        into: dict[str, dict[str, Any]] = {one: {}, other: {}}
+        for link in machine.links():
+            to = f"{link.to_neuron}.{link.to_field}"
+            if to in into and not link.hard:
+                into[to][f"{link.from_neuron}.{link.from_field}"] = link.weight
+                machine = machine.unlink(to, f"{link.from_neuron}.{link.from_field}")
+        for to, sources in ((one, into[other]), (other, into[one])):
+            for source, weight in sources.items():
+                machine = machine.link(to, source, weight)
+        return machine
+
+    return damage
+
+
+# Ten ways to break the handcrafted duplicate detector.
+DAMAGES: Mapping[str, Callable[[Machine], Machine]] = {
+    "a link cut in the middle": cut(("norm.dict", "accum.dict")),
+    "the input cut off": cut(("accum.dict-2", "input.char")),
+    "two links cut": cut(("compare.dict-1", "norm.norm"), ("output.dict-2", "dot.dot")),
+    "a wrong sign inside": reweighted("compare.dict-2", "const_1.const_1", -1.0),
+    "a wrong sign at the output": reweighted("output.dict-1", "compare.true", -1.0),
+    "the inputs of compare exchanged": exchanged("compare.dict-1", "compare.dict-2"),
+    "the answers exchanged": exchanged("output.dict-1", "output.dict-2"),
+    "the input at half its weight": reweighted("accum.dict-2", "input.char", 0.5),
+    "the threshold at half its weight": reweighted("compare.dict-2", "const_1.const_1", 0.5),
+    "a link too many": reweighted("output.dict-2", "norm.norm", 1.0),
+}
+
+
+def embed(machine: Machine, network: Network) -> Machine:
+    """The machine on neurons of a feedforward network, each in the first layer after those that feed it.
+
+    Raises :class:`~dmmlab.core.errors.LabError` if there is no room for it: too few layers or copies, a loop other than an
+    accumulator's, another neuron around the network.
+    """
+    graph = nx.DiGraph((a.from_neuron, a.to_neuron) for a in machine.links() if a.from_neuron != a.to_neuron)
+    graph.add_nodes_from(machine.neurons)
+    if not nx.is_directed_acyclic_graph(graph):
+        raise LabError("a machine with a loop has no layers, and cannot be embedded in a feedforward network")
+    layer: dict[str, int] = {}
+    places: dict[str, str] = {}
+    for name in nx.topological_sort(graph):
+        kind = machine.neurons[name]
+        if name in network.neurons and (not kind.inputs or not kind.outputs or kind.reads_stream or name == "timer"):
+            if not equivalent(kind, network.neurons[name]):
+                raise LabError(f"neuron {name!r}: the network has another one of that name")
+            layer[name], places[name] = 0, name
+            continue
+        layer[name] = 1 + max((layer[before] for before in graph.predecessors(name)), default=0)
+        free = (f"{kind.name}-{layer[name]}-{copy}" for copy in range(1, len(network.neurons)))
+        places[name] = next((place for place in free if place not in places.values()), "")
+        if places[name] not in network.neurons:
+            raise LabError(f"neuron {name!r}: the network has no free {kind.name} in layer {layer[name]}")
+    parts: dict[bool, dict] = {False: {}, True: {}}
+    for link in machine.links():
+        to, source = places[link.to_neuron], places[link.from_neuron]
+        row = parts[link.hard].setdefault(to, {}).setdefault(link.to_field, {})
+        row.setdefault(source, {})[link.from_field] = link.weight
+    embedded = Machine(network.neurons, parts[False], network.hard)
+    mine = {str(link): link.weight for link in embedded.links() if link.hard and link.to_neuron in places.values()}
+    if mine != {str(link): link.weight for link in Machine(network.neurons, {}, parts[True]).links()}:
+        raise LabError("the machine's hard links are not those that the network has there")
+    return embedded
+
+
+class Repair(NamedTuple):
+    """What came of a repair, its trace, and how many attempts it took."""
+
+    verdict: Verdict
+    trace: Trace
+    attempts: int
+
+
+def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None = None, attempts: int = 3) -> Repair:
+    """Trains a damaged machine back, amid the random weights of a network, and prunes what is not needed.
+
+    Args:
+        task: a feedforward network compiled for the problem that the machine no longer solves.
+        damaged: the machine; it is embedded in the network.
+        key: a seed or a JAX key, for the random weights.
+        settings: as for a synthesis.
+        attempts: how often to try, each time amid other random weights, as long as what comes of it is not exact. The
+            last attempt is returned if none is.
+    """
+    if not isinstance(task.network, Network):
+        raise LabError("a repair needs a network to embed the machine in")
+    if attempts < 1:
+        raise LabError(f"{attempts} attempts: at least one is needed")
+    settings, embedded = settings or Settings(), task.weights(embed(damaged, task.network))
+    key = random_key(key)
+    for attempt in range(1, attempts + 1):
+        mine, trace = jax.random.fold_in(key, attempt), Trace()
+        weights = [w + r for w, r in zip(embedded, task.start(mine, settings.scale), strict=True)]
+        for number, phase in enumerate(PHASES.values()):
+            weights = phase(task, weights, settings, trace, jax.random.fold_in(mine, number))
+        verdict = round_off(task, task.machine(weights))
+        if verdict.exact:
+            break
+    return Repair(verdict, trace, attempt)

@@ -1,0 +1,82 @@
+"""A synthesis in a folder of its own: the machine, its trace, its circuit, and what is needed to take it up again."""
+
+import csv
+import io
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from ..drawing.circuits import circuit
+from ..core.errors import LabError, one_of
+from ..core.files import write_json, write_text
+from .phases import Settings
+from .problems import PROBLEMS
+from .search import Synthesis, synthesize
+
+
+def run(
+    name: str,
+    seed: int,
+    folder: str | os.PathLike,
+    resume: bool = False,
+    settings: Settings | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Synthesizes a machine for one of :data:`~dmmlab.synthesis.problems.PROBLEMS`, and returns what came of it, as JSON has it.
+
+    Writes ``machine.json``, ``circuit.svg``, ``circuit.pdf``, ``starts.csv``, ``trace.csv`` and ``result.json``; while it
+    works, a file for each start after each phase. With ``resume`` a run that was interrupted goes on from these.
+
+    Raises:
+        LabError: an unknown problem; a folder that holds a run, without ``resume``; one of another run, with it.
+    """
+    if name not in PROBLEMS:
+        raise LabError(one_of("problem", name, PROBLEMS))
+    folder = Path(folder)
+    if resume and not (folder / "run.json").exists():
+        raise LabError(f"{folder}: holds no run to go on with; leave out --resume")
+    if (folder / "run.json").exists() and not resume:
+        raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
+    if folder.is_dir() and not resume and any(folder.iterdir()):
+        raise LabError(f"{folder}: is not empty; name another folder")
+    found = synthesize(PROBLEMS[name], key=seed, settings=settings, folder=folder, progress=progress)
+    return _write(found, name, seed, folder)
+
+
+def _write(found: Synthesis, name: str, seed: int, folder: Path) -> dict[str, Any]:
+    best, file = found.best, folder / "machine.json"
+    best.machine.to_json(file)
+    write_text(folder / "starts.csv", _csv(found.outcomes()))
+    write_text(folder / "trace.csv", _csv(found.events()))
+    result = {
+        "problem": name,
+        "seed": seed,
+        "links": best.links,
+        "train_loss": _or_null(best.train_loss),
+        "heldout_max_abs_error": _or_null(best.heldout_max_abs_error),
+        "exact": best.exact,
+        "rounded": best.rounded,
+        "verdict": found.verdict,
+        "starts": len(found.starts),
+        "seconds": round(found.seconds, 1),
+        "machine": str(file),
+    }
+    write_json(folder / "result.json", result)
+    drawing = circuit(best.machine, hide={"timer"} & best.machine.neurons.keys())
+    for ending in ("svg", "pdf"):
+        drawing.save_as(folder / f"circuit.{ending}")
+    return result
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _or_null(x: float) -> float | None:
+    """JSON has no infinity."""
+    return x if math.isfinite(x) else None
