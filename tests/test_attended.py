@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dmmlab.core.errors import LabError
 from dmmlab.learning.session import EVERY, MOST, Attended, read_schedule, replay
 from dmmlab.machines.detectors import published
-from dmmlab.core.errors import LabError
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.problems import PROBLEMS
 from dmmlab.synthesis.tasks import Task, flat

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine
-from dmmlab.drawing.bundles import bundle
-from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.core.errors import LabError
-from dmmlab.machines.networks import feedforward, recurrent
+from dmmlab.drawing.bundles import bundle
 from dmmlab.drawing.plots import plot_matrix, save_matrix
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.machines.networks import feedforward, recurrent
 
 MACHINES = {
     "handcrafted": handcrafted,

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from dmmlab import Machine
-from dmmlab.drawing.circuits import circuit, graph, layers
-from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.core.neurons import ACCUM
+from dmmlab.drawing.circuits import circuit, graph, layers
 from dmmlab.drawing.vvalue_text import as_tree
+from dmmlab.machines.detectors import handcrafted, published
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from dmmlab import Machine
+from dmmlab.core.neurons import ACCUM, INPUT, NORM, NeuronType
 from dmmlab.drawing.circuits import graph
 from dmmlab.drawing.side_by_side import GAP, MARK, partners, side_by_side
-from dmmlab.machines.detectors import handcrafted, published
-from dmmlab.core.neurons import ACCUM, INPUT, NORM, NeuronType
 from dmmlab.machines.canonical import canonical
+from dmmlab.machines.detectors import handcrafted, published
 
 GOLDEN = Path(__file__).parent / "golden" / "published-beside-canonical.gv"
 PRUNED = published().unlink("compare-4-2.dict-1", "norm-2-1.norm").unlink("norm-2-1.dict", "input.char")

@@ -11,13 +11,13 @@ from machine_strategies import machines
 
 from dmmlab import Machine, NeuronType
 from dmmlab.compiler.compiled import compile_machine
-from dmmlab.machines.detectors import handcrafted, published
-from dmmlab.core.engine import RunError, answers
 from dmmlab.compiler.layout import LayoutError, lay_out
-from dmmlab.machines.networks import feedforward, recurrent_2022
+from dmmlab.core.engine import RunError, answers
 from dmmlab.core.neurons import TIMER, TYPES_2022
 from dmmlab.core.streams import Stream, characters, symbols, values
 from dmmlab.core.vvalues import add, dot, max_norm, number, paths, scale
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.machines.networks import feedforward, recurrent_2022
 
 CYCLES = 6
 examples_seen = 0

@@ -4,11 +4,11 @@ import pytest
 from jax.test_util import check_grads
 
 from dmmlab import Machine, NeuronType
-from dmmlab.machines.detectors import PUBLISHED_19, handcrafted, imitation_error, published
 from dmmlab.core.engine import START, RunError, answers, down, run, step, up
 from dmmlab.core.neurons import ACCUM, INPUT, TIMER
 from dmmlab.core.streams import characters, spaced, symbols, values
 from dmmlab.core.vvalues import add, dot, linear_combination, number, scale
+from dmmlab.machines.detectors import PUBLISHED_19, handcrafted, imitation_error, published
 
 
 def test_every_link_costs_a_cycle():

@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dmmlab.journal import execution as journal
 from dmmlab.cli.commands import main
+from dmmlab.journal import execution as journal
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb"))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine, NeuronType
-from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.core.machine import MachineError
 from dmmlab.core.neurons import ACCUM, NORM, OUTPUT, TYPES_2022, constant, constants
-from dmmlab.synthesis.problems import PROBLEMS
 from dmmlab.core.vvalues import VValueError, add
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.synthesis.problems import PROBLEMS
 
 
 def test_handcrafted_links():

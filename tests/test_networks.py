@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from dmmlab.machines.networks import LAYER, NetworkError, all_fields, feedforward, recurrent, recurrent_2022
 from dmmlab.core.neurons import ACCUM, COMPARE, DOT, ID, NORM
-from dmmlab.june2022.replay import RUNS
 from dmmlab.june2022.random_numbers import normal_numbers
+from dmmlab.june2022.replay import RUNS
+from dmmlab.machines.networks import LAYER, NetworkError, all_fields, feedforward, recurrent, recurrent_2022
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from dmmlab import Machine
 from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
-from dmmlab.synthesis.evaluation import HeldOut
 from dmmlab.core.neurons import NeuronType
+from dmmlab.core.vvalues import number
+from dmmlab.synthesis.evaluation import HeldOut
 from dmmlab.synthesis.problems import LENGTHS, PROBLEMS, Problem
 from dmmlab.synthesis.tasks import Task
-from dmmlab.core.vvalues import number
 
 
 def target(name, text, delay=True):

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from dmmlab import Machine
 from dmmlab.compiler.compiled import compile_machine
-from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.core.errors import LabError
+from dmmlab.explorers.pruning_session import Measured, Pruning
+from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.phases import Trace
 from dmmlab.synthesis.problems import PROBLEMS
-from dmmlab.explorers.pruning_session import Measured, Pruning
 from dmmlab.synthesis.tasks import Task, flat
 
 LINKS = sorted(str(link) for link in published().links() if not link.hard)

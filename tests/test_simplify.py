@@ -6,11 +6,11 @@ from hypothesis import assume, given, settings
 from machine_strategies import machines
 
 from dmmlab import Machine, NeuronType
-from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.core.engine import RunError, answers
-from dmmlab.machines.canonical import above, canonical, merged, rounded, same, shortcuts, without_idle_links
 from dmmlab.core.streams import characters
 from dmmlab.core.vvalues import paths, scale
+from dmmlab.machines.canonical import above, canonical, merged, rounded, same, shortcuts, without_idle_links
+from dmmlab.machines.detectors import handcrafted, published
 
 CYCLES = 12
 

@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from dmmlab.journal import site
 from dmmlab.core.files import FileError
+from dmmlab.journal import site
 
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle cx="4" cy="4" r="3"/></svg>'

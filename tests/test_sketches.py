@@ -9,8 +9,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dmmlab.drawing.circuits import circuit
+from dmmlab.explorers.svg_curves import (
+    LEFT,
+    SVG,
+    WIDTH,
+    XLINK,
+    Paint,
+    answer_curves,
+    as_image,
+    flow_paint,
+    inline,
+    loss_curve,
+    painted,
+)
 from dmmlab.machines.detectors import handcrafted
-from dmmlab.explorers.svg_curves import LEFT, SVG, WIDTH, XLINK, Paint, answer_curves, as_image, flow_paint, inline, loss_curve, painted
 
 NAN, INF = float("nan"), float("inf")
 numbers = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, NAN, INF, -INF, 1e308, -1e308, 5e-324])

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine
-from dmmlab.drawing.circuits import HARD, NEGATIVE, PALE, POSITIVE
-from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.core.engine import answers, run
 from dmmlab.core.errors import LabError
 from dmmlab.core.neurons import INPUT, TIMER
-from dmmlab.synthesis.problems import PROBLEMS
-from dmmlab.explorers.svg_curves import SVG, XLINK
-from dmmlab.explorers.recording import AROUND, LONGEST, MOST, Recording
 from dmmlab.core.streams import characters
-from dmmlab.drawing.vvalue_text import show
 from dmmlab.core.vvalues import max_norm, number, scale
+from dmmlab.drawing.circuits import HARD, NEGATIVE, PALE, POSITIVE
+from dmmlab.drawing.vvalue_text import show
+from dmmlab.explorers.recording import AROUND, LONGEST, MOST, Recording
+from dmmlab.explorers.svg_curves import SVG, XLINK
+from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.synthesis.problems import PROBLEMS
 
 DUPLICATES = PROBLEMS["duplicates"]
 ODD = ["a", ".", " ", "\n\t\x00\x0b\x7f", "<b>&\"']]>", "αβ😀\u202e\ud7ff\ufffe", "::number", ":number", "a" * 60, "ab." * 4]

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine
-from dmmlab.machines.detectors import handcrafted
 from dmmlab.core.errors import LabError
 from dmmlab.core.files import load_arrays
+from dmmlab.machines.canonical import same
+from dmmlab.machines.detectors import handcrafted
 from dmmlab.synthesis.phases import PHASES, Event, Settings, Trace, count, finish, fit, flat, prune, round_off, sparsify, unflat
 from dmmlab.synthesis.problems import PROBLEMS
 from dmmlab.synthesis.repair import DAMAGES, embed, repair
 from dmmlab.synthesis.run_folder import run
-from dmmlab.machines.canonical import same
 from dmmlab.synthesis.search import synthesize
 from dmmlab.synthesis.tasks import Task
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from dmmlab.core.errors import LabError
+from dmmlab.learning.training import examples, over_strings, squared_error
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.phases import count, flat
 from dmmlab.synthesis.problems import PROBLEMS
 from dmmlab.synthesis.tasks import PENALTIES, Task
-from dmmlab.learning.training import examples, over_strings, squared_error
 
 
 @pytest.fixture(scope="module")

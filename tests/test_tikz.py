@@ -12,9 +12,9 @@ from dmmlab import Machine
 from dmmlab.drawing.bundles import bundle
 from dmmlab.drawing.circuits import circuit
 from dmmlab.drawing.side_by_side import side_by_side
+from dmmlab.drawing.vvalue_text import as_tree
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
-from dmmlab.drawing.vvalue_text import as_tree
 
 GOLDEN = Path(__file__).parent / "golden" / "handcrafted.tex"
 ODD = ['norm-<b>&"q"', "norm-$x_1^2~{}%#", "norm-αβΩ", "norm-😀", "norm-`a'|--«Þ»"]

@@ -7,14 +7,14 @@ import numpy as np
 import optax
 import pytest
 
-from dmmlab.learning import training
 from dmmlab.compiler.compiled import compile_machine
+from dmmlab.core.streams import characters
+from dmmlab.june2022.replay import RUNS, prepare, replay
+from dmmlab.learning import training
+from dmmlab.learning.many_seeds import train_each
+from dmmlab.learning.training import NotFinite, Trainer, TrainingError, examples, row_sum, squared_error, train
 from dmmlab.machines.detectors import handcrafted, imitation_error, published
 from dmmlab.machines.networks import feedforward
-from dmmlab.june2022.replay import RUNS, prepare, replay
-from dmmlab.learning.many_seeds import train_each
-from dmmlab.core.streams import characters
-from dmmlab.learning.training import NotFinite, Trainer, TrainingError, examples, row_sum, squared_error, train
 
 
 @pytest.fixture(scope="module")

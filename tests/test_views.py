@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from vvalue_strategies import vvalues
 
-from dmmlab.machines.detectors import published
-from dmmlab.drawing.vvalue_text import as_lines, pretty
 from dmmlab.core.vvalues import paths, trim
+from dmmlab.drawing.vvalue_text import as_lines, pretty
+from dmmlab.machines.detectors import published
 
 V = {"letters": {"a": 3.0, "b": -0.5, "long one": 1e-9, "d": 1286.25}, ":number": 0.5, "none": {}, " ": {"x": {"y": 2.0}}}
 LARGE = {f"n{i}": {f"f{j}": {f"m{k}": {"o": i + j + k / 7} for k in range(31)} for j in range(2)} for i in range(24)}

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine
-from dmmlab.learning.session import read_schedule, replay
-from dmmlab.explorers.attended_training import RUNNING
-from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.core.errors import LabError
 from dmmlab.drawing.graphviz_drawing import FORMATS
+from dmmlab.explorers.attended_training import RUNNING
+from dmmlab.explorers.pruning_explorer import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
+from dmmlab.explorers.pruning_session import Pruning
+from dmmlab.learning.session import read_schedule, replay
+from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.phases import Trace
 from dmmlab.synthesis.problems import PROBLEMS
-from dmmlab.explorers.pruning_session import Pruning
 from dmmlab.synthesis.tasks import Task, flat
-from dmmlab.explorers.pruning_explorer import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
 
 DUPLICATES = PROBLEMS["duplicates"]
 SMALLEST = "compare-3-1.dict-2 <- norm-2-1.norm"  # -0.25

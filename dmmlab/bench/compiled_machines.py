@@ -21,17 +21,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .slider_moves import repaint
-from .restarts import starts
 from ..compiler.compiled import Compiled, compile_machine
-from ..machines.detectors import handcrafted, published
 from ..core.engine import answers
 from ..core.errors import LabError, one_of
-from ..june2022.replay import RUNS, STRING, prepare
 from ..core.streams import characters, symbols
-from .measurement import Row, median, row
-from ..learning.training import Examples, Trainer, examples, squared_error
 from ..core.vvalues import add, number, scale
+from ..june2022.replay import RUNS, STRING, prepare
+from ..learning.training import Examples, Trainer, examples, squared_error
+from ..machines.detectors import handcrafted, published
+from .measurement import Row, median, row
+from .restarts import starts
+from .slider_moves import repaint
 
 MEMORY_LIMIT = 8 * 2**30  # for peers that are known to exhaust a machine
 
@@ -251,7 +251,9 @@ def tree_loss(compiled: Compiled, cycles: int) -> Callable[[Any], Any]:
 
 def _in_a_process_of_its_own(*what: str) -> tuple[list[float] | None, str]:
     """Runs a part of the benchmarks where its memory can be limited and measured; the numbers that it prints, or why not."""
-    done = subprocess.run([sys.executable, "-m", "dmmlab.bench.compiled_machines", *what], capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        [sys.executable, "-m", "dmmlab.bench.compiled_machines", *what], capture_output=True, text=True, timeout=900
+    )
     if done.returncode:
         return (
             None,

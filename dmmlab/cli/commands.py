@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .arguments import command_line
 from ..core.errors import LabError, one_of
 from ..core.machine import Machine
 from ..core.streams import Stream, symbols
 from ..core.vvalues import VValue
+from .arguments import command_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -220,7 +220,8 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _journal(options: argparse.Namespace) -> int:
-    from ..journal import execution as journal, site
+    from ..journal import execution as journal
+    from ..journal import site
 
     paths = journal.notebooks(options.notebooks)
     parameters = journal.parse_parameters(paths, options.parameter)

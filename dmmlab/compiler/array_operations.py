@@ -1,6 +1,7 @@
 """What the compiled machine does with arrays: sums over time, delays, selections, a scan with a cheap gradient.
 
-Time is the last axis. Each of these is here because the obvious way was measured to be slower on a CPU.
+Time is the last axis, and one array holds one block of coordinates (:mod:`dmmlab.compiler.layout`). Each of these is here
+because the obvious way was measured to be slower on a CPU.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-Arrays = dict[int, jax.Array]  # by block: ports x keys (x strings) x cycles
+# By block; many strings of one length may be run at once, as one axis more.
+Inputs = dict[int, jax.Array]  # (boundary ports, keys, cycles) or (boundary ports, keys, strings, cycles)
+Answers = dict[int, jax.Array]  # (answer ports, keys, cycles) or (answer ports, keys, strings, cycles)
+Carry = dict[int, jax.Array]  # the outputs of the cycle before: (inner ports, keys) or (inner ports, keys, strings)
+Matrices = dict[int, jax.Array]  # (input ports, output ports)
+Blocks = dict[int, jax.Array]  # (ports, keys, ...), of any ports
+
 SHORT = 64  # cycles, up to which a running sum is fastest as a product with a triangular matrix
 
 
@@ -30,10 +37,9 @@ def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
     return matrix
 
 
-def filled(x: jax.Array, keys: int, shape: tuple[int, int]) -> jax.Array:
-    """A result of a uniform function with all its axes, (neurons, keys, cycles); a constant has none."""
-    neurons, cycles = shape
-    return jnp.broadcast_to(x.reshape(1, keys, 1) if x.ndim < 3 else x, (neurons, keys, cycles))
+def filled(x: jax.Array, keys: int, neurons: int, points: int) -> jax.Array:
+    """A result of a uniform function with all its axes, (neurons, keys, points); a constant has none."""
+    return jnp.broadcast_to(x.reshape(1, keys, 1) if x.ndim < 3 else x, (neurons, keys, points))
 
 
 def delayed(x: jax.Array, before: jax.Array | None) -> jax.Array:
@@ -42,36 +48,39 @@ def delayed(x: jax.Array, before: jax.Array | None) -> jax.Array:
     return jnp.concatenate([first, x[..., :-1]], axis=-1)
 
 
-def accumulate(xs: list[jax.Array], before: list[jax.Array] | None, cut: bool) -> tuple[list[jax.Array], list[jax.Array]]:
-    """An accumulator's outputs, one cycle late, and its outputs in the last cycle: one running sum for all its blocks."""
+def accumulate(xs: list[jax.Array], before: list[jax.Array] | None, truncated: bool) -> tuple[list[jax.Array], list[jax.Array]]:
+    """An accumulator's outputs in the last cycle, and all its outputs, one cycle late: one running sum for all its blocks.
+
+    With ``truncated``, no derivative flows through its memory.
+    """
     if not xs:  # nothing ever arrives
         return [], []
     x = jnp.concatenate(xs, axis=1)
-    sums = exclusive_sum(x, cut)
+    sums = exclusive_sum(x, truncated)
     if before is not None:
-        start = jnp.concatenate(before, axis=1)[..., None]
-        sums = sums + (jax.lax.stop_gradient(start) if cut else start)
-    end = (jax.lax.stop_gradient(sums[..., -1]) if cut else sums[..., -1]) + x[..., -1]
+        first = jnp.concatenate(before, axis=1)[..., None]
+        sums = sums + (jax.lax.stop_gradient(first) if truncated else first)
+    last = (jax.lax.stop_gradient(sums[..., -1]) if truncated else sums[..., -1]) + x[..., -1]
     ends = np.cumsum([part.shape[1] for part in xs])[:-1].tolist()
-    return jnp.split(sums, ends, axis=1), jnp.split(end, ends, axis=1)
+    return jnp.split(last, ends, axis=1), jnp.split(sums, ends, axis=1)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
-def exclusive_sum(x: jax.Array, cut: bool) -> jax.Array:
+def exclusive_sum(x: jax.Array, truncated: bool) -> jax.Array:
     """``y[..., t] = sum of x[..., s] over s < t``.
 
-    A loop: on a CPU it takes a quarter of the time of ``jnp.cumsum``. With ``cut``, the gradient is that of a sum
-    through which no derivative flows back in time, ``y[t] = constant + x[t - 1]``.
+    A loop: on a CPU it takes a quarter of the time of ``jnp.cumsum``. With ``truncated``, the gradient is that of a
+    sum through which no derivative flows back in time, ``y[t] = constant + x[t - 1]``.
     """
     return _running(x, reverse=False)
 
 
-def _exclusive_sum_forward(x: jax.Array, cut: bool) -> tuple[jax.Array, None]:
+def _exclusive_sum_forward(x: jax.Array, truncated: bool) -> tuple[jax.Array, None]:
     return _running(x, reverse=False), None
 
 
-def _exclusive_sum_backward(cut: bool, _: None, g: jax.Array) -> tuple[jax.Array]:
-    if cut:
+def _exclusive_sum_backward(truncated: bool, _: None, g: jax.Array) -> tuple[jax.Array]:
+    if truncated:
         return (jnp.concatenate([g[..., 1:], jnp.zeros_like(g[..., :1])], axis=-1),)
     return (_running(g, reverse=True),)
 
@@ -96,31 +105,31 @@ def _running(x: jax.Array, reverse: bool) -> jax.Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def scan_with_late_products(
-    cycle: Callable, parts: Arrays, carry: Arrays, data: Arrays, nudges: Arrays
-) -> tuple[Arrays, Arrays]:
+    cycle: Callable, matrices: Matrices, carry: Carry, inputs: Inputs, zeros: Blocks
+) -> tuple[Carry, Answers]:
     """``lax.scan`` of ``cycle`` whose gradient with respect to the matrices is one product after the backward scan.
 
-    ``nudges`` are zeros added to what arrives; the gradient with respect to them, times what was sent, is the gradient with
+    ``zeros`` are added to what arrives; the gradient with respect to them, times what was sent, is the gradient with
     respect to the matrix.
     """
-    last, (answers, _) = jax.lax.scan(partial(cycle, parts), carry, (data, nudges))
+    last, (answers, _) = jax.lax.scan(partial(cycle, matrices), carry, (inputs, zeros))
     return last, answers
 
 
-def _late_forward(cycle: Callable, parts: Arrays, carry: Arrays, data: Arrays, nudges: Arrays):
-    def run(carry, data, nudges):
-        last, (answers, sources) = jax.lax.scan(partial(cycle, parts), carry, (data, nudges))
+def _late_forward(cycle: Callable, matrices: Matrices, carry: Carry, inputs: Inputs, zeros: Blocks):
+    def run(carry, inputs, zeros):
+        last, (answers, sources) = jax.lax.scan(partial(cycle, matrices), carry, (inputs, zeros))
         return (last, answers), sources
 
-    results, pull_back, sources = jax.vjp(run, carry, data, nudges, has_aux=True)
+    results, pull_back, sources = jax.vjp(run, carry, inputs, zeros, has_aux=True)
     return results, (pull_back, sources)
 
 
-def _late_backward(cycle: Callable, residuals: Any, g: Any):
+def _late_backward(cycle: Callable, residuals: Any, cotangents: Any):
     pull_back, sources = residuals
-    carry, data, nudges = pull_back(g)
-    parts = {b: jnp.einsum("tr...,tc...->rc", nudges[b], sources[b]) for b in nudges}
-    return parts, carry, data, nudges
+    carry, inputs, zeros = pull_back(cotangents)
+    matrices = {b: jnp.einsum("tr...,tc...->rc", zeros[b], sources[b]) for b in zeros}
+    return matrices, carry, inputs, zeros
 
 
 scan_with_late_products.defvjp(_late_forward, _late_backward)

@@ -1,69 +1,63 @@
 """Compiled machines: the two-stroke cycle on arrays.
 
 The same function as the tree engine's, for a machine whose matrix is fixed while it runs. The layout
-(:mod:`dmmlab.compiler.layout`) says where each coordinate lies; two schedules say in which order things are computed.
-
-* *time-parallel*: where only accumulators recur, neurons are computed stage by stage, each for all cycles at
-  once. What arrives at a stage is one matrix product for each block of coordinates, ports x (keys*cycles); an accumulator
-  is a running sum. Depth is sequential, length is not.
-* *scan*: for any other recurrence, ``lax.scan`` over the cycles. The gradient with respect to the weights is one product
-  after the backward scan, not a sum of outer products inside it.
-
-In both, a link costs one cycle: the arrays hold what *arrives*, that is, outputs one cycle late. Time is the last axis.
-Many strings of one length may be run at once, as one axis more before time: for short strings that is the fastest way.
-Weights are a list of matrices, one for a stage, with a mask of the same shape, so that pruning a link never recompiles.
+(:mod:`dmmlab.compiler.layout`) says where each coordinate lies, one of two schedules (:mod:`dmmlab.compiler.two_schedules`) in
+which order things are computed. Many strings of one length may be run at once, as one axis more before time: for short
+strings that is the fastest way. Weights are a list of matrices, one for a stage, with a mask of the same shape, so that
+pruning a link never recompiles.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core.array_leaves import Block
 from ..core.engine import RunError, Streams
 from ..core.errors import one_of
-from .array_operations import Arrays, accumulate, delayed, filled, scan_with_late_products, select
-from .layout import Layout, LayoutError, boundary_values, lay_out
 from ..core.machine import Machine
-from ..core.neurons import Port, add_cut
+from ..core.neurons import Port
+from ..core.streams import Stream
+from ..core.vvalues import VValue, describe, from_paths, paths, trim
+from .array_operations import Answers, Carry, Inputs
+from .chunks import Chunks, cut_up, join_up, scan_chunks
+from .layout import Layout, LayoutError, boundary_values, lay_out
 from .schedule import (
-    Group,
+    PortGroup,
     Stage,
-    Unit,
     accumulates,
     all_ports,
-    boundary_units,
+    boundary_groups,
     groups_of,
-    join,
     make_stage,
     ports_of,
     positions,
     side_by_side,
-    split,
     stages_of,
 )
-from ..core.streams import Stream
-from ..core.vvalues import VValue, add, describe, from_paths, paths, trim
+from .two_schedules import inner_groups, scan, time_parallel
+from .weights import Weights
 
-Weights = list[jax.Array]  # one matrix for each stage: input ports x output ports
 SCHEDULES = ("time-parallel", "scan")
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A machine on arrays; make one with :func:`compile_machine`."""
+    """A machine on arrays; make one with :func:`compile_machine`.
+
+    ``answer_ports`` are the inputs of the neurons that have no outputs: what arrives there is the answer.
+    """
 
     layout: Layout
     schedule: str
     stages: tuple[Stage, ...]
-    answers: tuple[Port, ...]  # the inputs of the neurons that have no outputs
+    answer_ports: tuple[Port, ...]
 
     @property
     def machine(self) -> Machine:
+        """The machine that was compiled."""
         return self.layout.machine
 
     def weights(self, soft: VValue | None = None) -> Weights:
@@ -90,8 +84,8 @@ class Compiled:
         """1.0 where there is a link, in the shape of the weights."""
         return [jnp.asarray(stage.exists, jnp.result_type(float)) for stage in self.stages]
 
-    def encode(self, streams: Streams, cycles: int) -> Arrays:
-        """What arrives from the boundary in each cycle: arrays of (ports, keys, cycles).
+    def encode(self, streams: Streams, cycles: int) -> Inputs:
+        """What arrives from the boundary in each cycle: for each block, (boundary ports, keys, cycles).
 
         Raises :class:`LayoutError` for a key that was not in the stream that the machine was compiled for.
         """
@@ -113,60 +107,57 @@ class Compiled:
                     arrays[block][places[port, block], row, t + 1] = leaf
         return {b: _in_working_precision(array) for b, array in arrays.items()}
 
-    def run(self, weights: Weights, data: Arrays, carry: Arrays | None = None) -> Arrays:
-        """What arrives at the machine's answers in each cycle: for each block, (answers, keys, cycles).
+    def run(self, weights: Weights, inputs: Inputs) -> Answers:
+        """What arrives at the machine's answers in each cycle. Pure; for use under ``jit``, ``grad`` and ``vmap``.
 
-        Where the data are of shape (ports, keys, strings, cycles), so are the answers.
-        Pure and differentiable; for use under ``jit``, ``grad`` and ``vmap``.
+        Args:
+            weights: a matrix for each stage.
+            inputs: for each block, (boundary ports, keys, cycles) or (boundary ports, keys, strings, cycles).
+
+        Returns:
+            For each block, (answer ports, keys, cycles), with an axis of strings where the inputs have one.
         """
-        return self.run_on(weights, data, carry)[0]
+        return self.run_from(weights, inputs, None)[1]
 
-    def run_on(self, weights: Weights, data: Arrays, carry: Arrays | None = None) -> tuple[Arrays, Arrays]:
-        """As :meth:`run`, from the outputs ``carry`` of the cycle before; also returns those of the last cycle."""
+    def run_from(self, weights: Weights, inputs: Inputs, carry: Carry | None) -> tuple[Carry, Answers]:
+        """As :meth:`run`, from the outputs of the cycle before (none, if None); also returns those of the last cycle."""
         weights = [_with_hard_links(w, stage) for w, stage in zip(weights, self.stages, strict=True)]
         if self.schedule == "scan":
-            return self._scan(weights, data, carry)
-        return self._time_parallel(weights, data, carry)
+            return scan(self.layout, self.stages, weights, inputs, self.initial_carry(inputs) if carry is None else carry)
+        return time_parallel(self.layout, self.stages, weights, inputs, carry)
 
-    def run_in_chunks(self, weights: Weights, data: Arrays, chunk: int = 200, blocks: Sequence[int] | None = None) -> Arrays:
-        """As :meth:`run`, a chunk of cycles after the other: what it works on stays in the cache, however long the stream.
+    def run_in_chunks(self, weights: Weights, inputs: Inputs, chunk: int = 200, blocks: Sequence[int] | None = None) -> Answers:
+        """As :meth:`run`, a chunk of cycles after the other (:mod:`dmmlab.compiler.chunks`).
 
         With ``blocks``, only those blocks of the answers; ``(0,)`` gives the scalar parts.
         """
-        if chunk < 1:
-            raise LayoutError(f"chunks of {chunk} cycles: expected a whole number from 1 on")
-        cycles = data[0].shape[-1]
-        padded, chunks = -cycles % chunk, -(-cycles // chunk)
+        cycles = inputs[0].shape[-1]
+        parts = {b: cut_up(array, chunk) for b, array in inputs.items()}
+        chunks = Chunks(parts, jnp.arange(len(parts[0])) == 0)
 
-        def in_chunks(array: jax.Array) -> jax.Array:
-            array = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, padded)])
-            return jnp.moveaxis(array.reshape(*array.shape[:-1], chunks, chunk), -2, 0)
+        def chosen(answers: Answers, _: None) -> Answers:
+            return {b: x for b, x in answers.items() if blocks is None or b in blocks}
 
-        def one(carry: Arrays, part: Arrays) -> tuple[Arrays, Arrays]:
-            arrived, carry = self.run_on(weights, part, carry)
-            return carry, {b: x for b, x in arrived.items() if blocks is None or b in blocks}
+        return {b: join_up(x, cycles) for b, x in scan_chunks(self, chosen, weights, chunks)[1].items()}
 
-        _, arrived = jax.lax.scan(one, self.nothing(data), {b: in_chunks(array) for b, array in data.items()})
-        return {b: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], chunks * chunk)[..., :cycles] for b, x in arrived.items()}
+    def scalar_answers(self, weights: Weights, inputs: Inputs) -> jax.Array:
+        """The scalar parts of the answers: (answer ports, cycles), or (answer ports, strings, cycles)."""
+        return self.run(weights, inputs)[0][:, 0]
 
-    def numbers(self, weights: Weights, data: Arrays) -> jax.Array:
-        """The scalar parts of the answers: (answers, cycles), or (answers, strings, cycles)."""
-        return self.run(weights, data)[0][:, 0]
-
-    def answers_of(self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output") -> list[VValue]:
+    def answers(self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output") -> list[VValue]:
         """As :func:`dmmlab.core.engine.answers`: what arrives at a neuron without outputs, in each cycle, as V-values."""
-        return self.decode(self.arrived(streams, cycles, soft), neuron)
+        return self.decode(self.run_streams(streams, cycles, soft), neuron)
 
-    def arrived(self, streams: Streams, cycles: int, soft: VValue | None = None) -> Arrays:
+    def run_streams(self, streams: Streams, cycles: int, soft: VValue | None = None) -> Answers:
         """As :meth:`run`, for a stream and soft links as they are; compiled once for each number of cycles."""
         return self._jitted(self.weights(soft), self.encode(streams, cycles))
 
-    def decode(self, arrived: Arrays, neuron: str = "output") -> list[VValue]:
+    def decode(self, answers: Answers, neuron: str = "output") -> list[VValue]:
         """What :meth:`run` returned, as V-values: ``[{input: V-value}]``, one for each cycle, of one answering neuron."""
-        rows = {i: field for i, (name, field) in enumerate(self.answers) if name == neuron}
+        rows = {i: field for i, (name, field) in enumerate(self.answer_ports) if name == neuron}
         if not rows:
-            raise LayoutError(one_of("answering neuron", neuron, {name for name, _ in self.answers}))
-        arrays = {b: np.asarray(array) for b, array in arrived.items() if len(array)}
+            raise LayoutError(one_of("answering neuron", neuron, {name for name, _ in self.answer_ports}))
+        arrays = {b: np.asarray(array) for b, array in answers.items() if len(array)}
         if any(array.ndim != 3 for array in arrays.values()):
             raise LayoutError("answers to several strings: take one of them, [:, :, i], to decode it")
         finite = np.all([np.isfinite(array).all(axis=(0, 1)) for array in arrays.values()], axis=0)
@@ -178,7 +169,7 @@ class Compiled:
         ]
 
     @cached_property
-    def _jitted(self) -> Callable[[Weights, Arrays], Arrays]:
+    def _jitted(self) -> Callable[[Weights, Inputs], Answers]:
         return jax.jit(self.run)
 
     @cached_property
@@ -191,126 +182,15 @@ class Compiled:
                 places[(*rows[r], *columns[c])] = (s, int(r), int(c))
         return {tuple(link[:4]): places[tuple(link[:4])] for link in self.machine.links() if not link.hard}
 
-    @cached_property
-    def _boundary(self) -> tuple[Unit, ...]:
-        return boundary_units(self.layout)
-
-    @cached_property
-    def _inner(self) -> tuple[Unit, ...]:
-        """The units of the neurons that are computed, in the order of a carry."""
-        return tuple(unit for stage in self.stages for group in stage.groups for unit in group.outputs)
-
-    def nothing(self, data: Arrays) -> Arrays:
-        """The carry before the first cycle: (ports, keys), or (ports, keys, strings) as the data are."""
-        strings = data[0].shape[2:-1]
+    def initial_carry(self, inputs: Inputs) -> Carry:
+        """The outputs before the first cycle, zeros: (inner ports, keys), or (inner ports, keys, strings) as in the inputs."""
+        strings, inner = inputs[0].shape[2:-1], inner_groups(self.stages)
         blocks = enumerate(self.layout.blocks)
-        return {b: jnp.zeros((len(positions(self._inner, b)), len(block), *strings)) for b, block in blocks}
+        return {b: jnp.zeros((len(positions(inner, b)), len(block), *strings)) for b, block in blocks}
 
-    def _part(self, matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
-        return select(matrix, positions(stage.rows, block), positions(stage.columns, block))
-
-    def _time_parallel(self, weights: Weights, data: Arrays, carry: Arrays | None) -> tuple[Arrays, Arrays]:
-        axes = data[0].shape[2:]  # (cycles,), or (strings, cycles)
-        before = {} if carry is None else split(self._inner, carry)
-        arriving = split(self._boundary, data)
-        last: dict[tuple[Unit, int], jax.Array] = {}
-        for stage, matrix in zip(self.stages, weights, strict=True):
-            arrived: Arrays = {}
-            for b, block in enumerate(self.layout.blocks):
-                source = join(stage.columns, b, arriving, (len(block), *axes))
-                product = self._part(matrix, stage, b) @ source.reshape(len(source), len(block) * math.prod(axes))
-                arrived[b] = product.reshape(len(product), len(block), *axes)
-            received = split(stage.rows, arrived)
-            for group in stage.groups:
-                if group.accumulates:
-                    cut, (unit,) = group.kind.function is add_cut, group.outputs
-                    present = sorted(unit.blocks)
-                    fields = group.inputs
-                    summands = [[received[field, b] for field in fields if b in field.blocks] for b in present]
-                    added = [reduce(jnp.add, xs) for xs in summands]
-                    start = None if carry is None else [before[unit, b] for b in present]
-                    for b, sums, end in zip(present, *accumulate(added, start, cut), strict=True):
-                        arriving[unit, b], last[unit, b] = sums, end
-                elif group.outputs:
-                    for key, x in self._activate(group, received, axes).items():
-                        arriving[key], last[key] = delayed(x, before.get(key)), x[..., -1]
-        blocks = enumerate(self.layout.blocks)
-        return arrived, {b: join(self._inner, b, last, (len(block), *axes[:-1])) for b, block in blocks}
-
-    def _scan(self, weights: Weights, data: Arrays, carry: Arrays | None) -> tuple[Arrays, Arrays]:
-        (stage,), (matrix,), blocks = self.stages, weights, self.layout.blocks
-        parts = {b: self._part(matrix, stage, b) for b in range(len(blocks))}
-        sinks = tuple(unit for group in stage.groups if not group.outputs for unit in group.inputs)
-        strings = data[0].shape[2:-1]
-        if carry is None:
-            carry = self.nothing(data)
-        cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in data.items()}
-
-        def cycle(parts: Arrays, state: Arrays, now: tuple[Arrays, Arrays]) -> tuple[Arrays, tuple[Arrays, Arrays]]:
-            boundary, nudge = now
-            sources = {b: jnp.concatenate([boundary[b], state[b]]) for b in parts}  # the columns, in their order
-            arrived = {b: jnp.tensordot(parts[b], x, axes=1) for b, x in sources.items()}
-            received = split(stage.rows, {b: x + nudge[b] for b, x in arrived.items()})
-            outputs: dict[tuple[Unit, int], jax.Array] = {}
-            for group in stage.groups:
-                if group.outputs:
-                    outputs |= self._activate(group, received, strings)
-            state = {b: join(self._inner, b, outputs, (len(block), *strings)) for b, block in enumerate(blocks)}
-            answers = {b: join(sinks, b, received, (len(block), *strings)) for b, block in enumerate(blocks)}
-            return state, (answers, sources)
-
-        nudges = {b: jnp.zeros((len(cycles[0]), len(parts[b]), len(block), *strings)) for b, block in enumerate(blocks)}
-        last, answers = scan_with_late_products(cycle, parts, carry, cycles, nudges)
-        return {b: jnp.moveaxis(array, 0, -1) for b, array in answers.items()}, last
-
-    def _activate(
-        self, group: Group, received: Mapping[tuple[Unit, int], jax.Array], axes: tuple[int, ...]
-    ) -> dict[tuple[Unit, int], jax.Array]:
-        """The up movement of a group: its scalar function, mapped over its neurons and over the axes after the keys'."""
-        points = math.prod(axes)  # strings and cycles are one axis here
-        given = [
-            {b: x.reshape(*x.shape[:2], points) for b in sorted(unit.blocks) for x in [received[unit, b]]}
-            for unit in group.inputs
-        ]
-
-        def activate(given: list[Arrays], whole: bool) -> list[Arrays]:
-            values = [self._vvalue(arrays, whole) for arrays in given]
-            results = group.kind.activate(dict(zip(group.kind.inputs, values, strict=True)))
-            return [self._arrays(results[f], unit) for f, unit in zip(group.kind.outputs, group.outputs, strict=True)]
-
-        neurons = len(group.outputs[0].ports)
-        if group.kind.uniform:
-            results = activate(given, whole=True)
-            shape = (neurons, points)
-            results = [{b: filled(x, len(self.layout.blocks[b]), shape) for b, x in arrays.items()} for arrays in results]
-        else:
-            function = jax.vmap(partial(activate, whole=False), in_axes=-1, out_axes=-1, axis_size=points)
-            results = jax.vmap(function, axis_size=neurons)(given)
-        return {
-            (unit, b): x.reshape(*x.shape[:2], *axes)
-            for unit, arrays in zip(group.outputs, results, strict=True)
-            for b, x in arrays.items()
-        }
-
-    def _vvalue(self, arrays: Arrays, whole: bool) -> VValue:
-        """What a neuron's function sees of one input: whole blocks, (neurons, keys, cycles), or scalars, key by key."""
-        if whole:
-            blocks = {f":block {b}": Block(x) for b, x in arrays.items() if b > 0}
-            return add(blocks, arrays[0][:, 0]) if 0 in arrays else blocks
-        return from_paths((path, x[row]) for b, x in arrays.items() for row, path in enumerate(self.layout.blocks[b]))
-
-    def _arrays(self, v: VValue, unit: Unit) -> Arrays:
-        """What a neuron's function returned for one output, as arrays of the unit's blocks."""
-        leaves = dict(paths(trim(v)))
-        arrays = {}
-        for b in sorted(unit.blocks):
-            block = leaves.get((f":block {b}",))
-            if block is not None:
-                arrays[b] = block.array
-            else:
-                rows = [jnp.asarray(leaves.get(path, 0.0), jnp.result_type(float)) for path in self.layout.blocks[b]]
-                arrays[b] = jnp.stack(jnp.broadcast_arrays(*rows), axis=-2 if rows[0].ndim else 0)
-        return arrays
+    @cached_property
+    def _boundary(self) -> tuple[PortGroup, ...]:
+        return boundary_groups(self.layout)
 
 
 def compile_machine(machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None) -> Compiled:
@@ -322,6 +202,9 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
         streams: an example of what it is to read, as for :func:`dmmlab.core.engine.run`; only its keys matter.
         cycles: how many cycles of the example to look at (up to its last event, if left out).
         schedule: ``"time-parallel"`` or ``"scan"``; chosen by the graph if left out.
+
+    Returns:
+        The machine on arrays, with its own weights.
 
     Raises:
         LayoutError: the machine cannot be laid out in arrays (its keys grow without end, or a function cannot be
@@ -339,15 +222,15 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
     if schedule == "scan":
         order, accumulators = [list(layout.inner)], set()
     assert order is not None
-    stages, columns = [], list(boundary_units(layout))
+    stages, columns = [], list(boundary_groups(layout))
     grouped = [groups_of(layout, names, accumulators) for names in order]
     for groups in grouped:
         if schedule == "scan":
-            columns += [unit for group in groups for unit in group.outputs]
+            columns += [ports for group in groups for ports in group.outputs]
         stages.append(make_stage(layout, groups, columns if schedule == "scan" else side_by_side(columns)))
         if schedule != "scan":
-            columns += [unit for group in groups for unit in group.outputs]
-    answers = tuple(port for group in grouped[-1] if not group.outputs for unit in group.inputs for port in unit.ports)
+            columns += [ports for group in groups for ports in group.outputs]
+    answers = tuple(port for group in grouped[-1] if not group.outputs for ports in group.inputs for port in ports.ports)
     return Compiled(layout, schedule, tuple(stages), answers)
 
 

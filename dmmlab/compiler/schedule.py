@@ -1,7 +1,8 @@
-"""Stages: in which order a compiled machine computes, and how the ports lie side by side.
+"""The schedule of a compiled machine: in which order it computes, and how the ports lie side by side.
 
-Neurons of one type that can be computed at once form a *group*, groups that are fed by earlier ones alone form a *stage*,
-and a stage has one matrix: rows are the input ports of its groups, columns the output ports that may feed them.
+Neurons of one type that can be computed at once form a *neuron group*, groups that are fed by earlier ones alone form a *stage*,
+and a stage has one matrix: rows are the input ports of its groups, columns the output ports that may feed them. The ports of
+one field of a neuron group lie side by side in the arrays, as a *port group*.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,40 +13,42 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
-from .array_operations import Arrays
-from .layout import Layout
 from ..core.machine import Machine
-from ..core.neurons import NeuronType, Port, add_cut
-from ..core.vvalues import add
-
-RUNNING_SUMS = (add, add_cut)  # functions that make a neuron with feedback an accumulator
+from ..core.neurons import NeuronType, Port
+from .array_operations import Blocks
+from .layout import Layout
 
 
 @dataclass(frozen=True)
-class Unit:
-    """Ports that lie side by side in the arrays: one field of all neurons of a group, with the blocks it concerns."""
+class PortGroup:
+    """One field of all neurons of a group, side by side in the arrays, with the blocks that it concerns."""
 
     ports: tuple[Port, ...]
     blocks: frozenset[int]
 
 
 @dataclass(frozen=True)
-class Group:
-    """Neurons of one type in one stage, computed together. ``inputs`` and ``outputs`` are units, one for each field."""
+class NeuronGroup:
+    """Neurons of one type in one stage, computed together; a port group for each input and output."""
 
     kind: NeuronType
-    inputs: tuple[Unit, ...]
-    outputs: tuple[Unit, ...]
+    inputs: tuple[PortGroup, ...]
+    outputs: tuple[PortGroup, ...]
     accumulates: bool
+
+    @property
+    def truncated(self) -> bool:
+        """Whether no derivative flows through an accumulator's memory."""
+        return self.kind.inputs[0] in self.kind.stop_gradient
 
 
 @dataclass(frozen=True)
 class Stage:
     """A part of the matrix: rows are the input ports of some groups, columns the output ports that may feed them."""
 
-    groups: tuple[Group, ...]
-    rows: tuple[Unit, ...]
-    columns: tuple[Unit, ...]
+    groups: tuple[NeuronGroup, ...]
+    rows: tuple[PortGroup, ...]
+    columns: tuple[PortGroup, ...]
     exists: np.ndarray  # 1.0 where there is a soft link
     hard: np.ndarray
 
@@ -53,7 +56,7 @@ class Stage:
 def accumulates(machine: Machine, name: str) -> bool:
     """Whether a neuron adds what arrives to its own output: nothing else enters where that comes back, with weight 1."""
     kind = machine.neurons[name]
-    if kind.function not in RUNNING_SUMS or len(kind.inputs) != 2:
+    if not kind.accumulates or not set(kind.stop_gradient) <= {kind.inputs[0]}:
         return False
     into = [link for link in machine.links() if link.to_neuron == name and link.to_field == kind.inputs[0]]
     itself = [link for link in machine.links() if link.to_neuron == name == link.from_neuron]
@@ -77,14 +80,15 @@ def stages_of(layout: Layout, accumulators: set[str]) -> list[list[str]] | None:
     return [[name for name in layout.inner if name in set(names)] for names in nx.topological_generations(graph)] + [sinks]
 
 
-def boundary_units(layout: Layout) -> tuple[Unit, ...]:
+def boundary_groups(layout: Layout) -> tuple[PortGroup, ...]:
+    """The ports of the boundary, those that concern the same blocks side by side."""
     by_blocks: dict[frozenset[int], list[Port]] = {}
     for port in layout.boundary:
         by_blocks.setdefault(layout.carried[port], []).append(port)
-    return tuple(Unit(tuple(ports), blocks) for blocks, ports in by_blocks.items())
+    return tuple(PortGroup(tuple(ports), blocks) for blocks, ports in by_blocks.items())
 
 
-def groups_of(layout: Layout, names: Sequence[str], accumulators: set[str]) -> list[Group]:
+def groups_of(layout: Layout, names: Sequence[str], accumulators: set[str]) -> list[NeuronGroup]:
     """The neurons of one stage, by type."""
     members: dict[tuple[NeuronType, bool], list[str]] = {}
     for name in names:
@@ -96,21 +100,22 @@ def groups_of(layout: Layout, names: Sequence[str], accumulators: set[str]) -> l
     groups = []
     for (kind, adds_up), group in members.items():
         fields = kind.inputs[1:] if adds_up else kind.inputs
-        inputs = [_unit(group, field, layout.used) for field in fields]
+        inputs = [_port_group(group, field, layout.used) for field in fields]
         if not kind.outputs:  # answers have a row in every block that any of them has something in
-            inputs = [Unit(unit.ports, answered) for unit in inputs]
-        outputs = [_unit(group, field, layout.carried) for field in kind.outputs]
-        groups.append(Group(kind, tuple(inputs), tuple(outputs), adds_up))
+            inputs = [PortGroup(port_group.ports, answered) for port_group in inputs]
+        outputs = [_port_group(group, field, layout.carried) for field in kind.outputs]
+        groups.append(NeuronGroup(kind, tuple(inputs), tuple(outputs), adds_up))
     return groups
 
 
-def _unit(names: Sequence[str], field: str, blocks: Mapping[Port, frozenset[int]]) -> Unit:
+def _port_group(names: Sequence[str], field: str, blocks: Mapping[Port, frozenset[int]]) -> PortGroup:
     ports = tuple((name, field) for name in names)
-    return Unit(ports, frozenset().union(*(blocks[port] for port in ports)))
+    return PortGroup(ports, frozenset().union(*(blocks[port] for port in ports)))
 
 
-def make_stage(layout: Layout, groups: Sequence[Group], columns: Sequence[Unit]) -> Stage:
-    rows = side_by_side([unit for group in groups for unit in group.inputs])
+def make_stage(layout: Layout, groups: Sequence[NeuronGroup], columns: Sequence[PortGroup]) -> Stage:
+    """The stage of these groups, with the machine's links from these columns."""
+    rows = side_by_side([port_group for group in groups for port_group in group.inputs])
     row = {port: i for i, port in enumerate(all_ports(rows))}
     column = {port: i for i, port in enumerate(all_ports(columns))}
     matrices = {hard: np.zeros((len(row), len(column))) for hard in (False, True)}
@@ -121,45 +126,48 @@ def make_stage(layout: Layout, groups: Sequence[Group], columns: Sequence[Unit])
     return Stage(tuple(groups), rows, tuple(columns), exists=matrices[False], hard=matrices[True])
 
 
-def side_by_side(units: Sequence[Unit]) -> tuple[Unit, ...]:
-    """Sorts units so that those that a block concerns lie together: with two blocks all do, with more those of block 0."""
+def side_by_side(port_groups: Sequence[PortGroup]) -> tuple[PortGroup, ...]:
+    """Sorts port groups so that those that a block concerns lie together: with two blocks all do, with more those of block 0."""
 
-    def order(unit: Unit) -> tuple[int, list[int]]:
-        others = sorted(unit.blocks - {0})
-        rank = 0 if 0 not in unit.blocks else 1 if others else 2
-        return (rank if unit.blocks else 3), others
+    def order(port_group: PortGroup) -> tuple[int, list[int]]:
+        others = sorted(port_group.blocks - {0})
+        rank = 0 if 0 not in port_group.blocks else 1 if others else 2
+        return (rank if port_group.blocks else 3), others
 
-    return tuple(sorted(units, key=order))
-
-
-def all_ports(units: Sequence[Unit]) -> list[Port]:
-    return [port for unit in units for port in unit.ports]
+    return tuple(sorted(port_groups, key=order))
 
 
-def ports_of(units: Sequence[Unit], block: int) -> list[Port]:
+def all_ports(port_groups: Sequence[PortGroup]) -> list[Port]:
+    """The ports of all groups, in their order."""
+    return [port for port_group in port_groups for port in port_group.ports]
+
+
+def ports_of(port_groups: Sequence[PortGroup], block: int) -> list[Port]:
     """The ports that a block concerns, in the order in which they lie in its arrays."""
-    return [port for unit in units if block in unit.blocks for port in unit.ports]
+    return [port for port_group in port_groups if block in port_group.blocks for port in port_group.ports]
 
 
-def positions(units: Sequence[Unit], block: int) -> list[int]:
-    """The positions, among the ports of all units, of those that a block concerns."""
-    flags = [block in unit.blocks for unit in units for _ in unit.ports]
+def positions(port_groups: Sequence[PortGroup], block: int) -> list[int]:
+    """The positions, among the ports of all port groups, of those that a block concerns."""
+    flags = [block in port_group.blocks for port_group in port_groups for _ in port_group.ports]
     return [i for i, flag in enumerate(flags) if flag]
 
 
-def split(units: Sequence[Unit], arrays: Arrays) -> dict[tuple[Unit, int], jax.Array]:
-    """Arrays of all units' ports, one for each block -> an array for each unit and block."""
+def split(port_groups: Sequence[PortGroup], arrays: Blocks) -> dict[tuple[PortGroup, int], jax.Array]:
+    """Arrays of all groups' ports, one for each block -> an array for each port group and block."""
     parts = {}
     for b, array in arrays.items():
         start = 0
-        for unit in units:
-            if b in unit.blocks:
-                parts[unit, b] = jax.lax.slice_in_dim(array, start, start + len(unit.ports), axis=0)
-                start += len(unit.ports)
+        for port_group in port_groups:
+            if b in port_group.blocks:
+                parts[port_group, b] = jax.lax.slice_in_dim(array, start, start + len(port_group.ports), axis=0)
+                start += len(port_group.ports)
     return parts
 
 
-def join(units: Sequence[Unit], block: int, parts: Mapping[tuple[Unit, int], jax.Array], shape: tuple[int, ...]) -> jax.Array:
-    """The inverse of :func:`_split`, for one block; ``shape`` is that of one port."""
-    chosen = [parts[unit, block] for unit in units if block in unit.blocks]
+def join(
+    port_groups: Sequence[PortGroup], block: int, parts: Mapping[tuple[PortGroup, int], jax.Array], shape: tuple[int, ...]
+) -> jax.Array:
+    """The inverse of :func:`split`, for one block; ``shape`` is that of one port."""
+    chosen = [parts[port_group, block] for port_group in port_groups if block in port_group.blocks]
     return jnp.concatenate(chosen) if chosen else jnp.zeros((0, *shape))

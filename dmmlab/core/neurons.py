@@ -1,17 +1,20 @@
-"""Neuron types: what a super-neuron computes, and the names of its inputs and outputs.
+"""Neuron types: what a super-neuron computes, the names of its inputs and outputs, and what may be relied upon.
 
-A neuron of a dataflow matrix machine has any number of named inputs and named outputs, and a V-value flows
-on each. Its activation function is a plain Python function: one positional argument for every input, in
-order, and one result for every output (a tuple if there are several). It is written in the algebra of
-:mod:`dmmlab.core.vvalues`, so it is pure and differentiable, and a new type is one line of a notebook::
+A neuron of a dataflow matrix machine has any number of named inputs and named outputs, and a V-value flows on each. Its
+activation function is a plain Python function: one positional argument for every input, in order, and one result for every
+output (a tuple if there are several). It is written in the algebra of :mod:`dmmlab.core.vvalues`, so it is pure and
+differentiable, and a new type is one line of a notebook::
 
     difference = NeuronType("difference", ("plus", "minus"), ("value",), lambda u, v: add(u, scale(-1, v)))
 
-The types below are those of the machines of 2022 ("DMM Lite").
+All that anything else in ``dmmlab`` knows of a type stands in the type: whether it accumulates, through which inputs no
+derivative flows, how it may be rescaled, how it reads as text. Nothing asks which function a type has, so a reader's own type
+with the same properties is compiled, simplified and written down as those below, the types of 2022 ("DMM Lite").
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from .errors import LabError
@@ -20,19 +23,67 @@ from .vvalues import Number, VValue, add, check, describe, dot, from_paths, is_p
 Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
 
 
+class Scaling(Enum):
+    """What may be done to the weights around a neuron so that its function is the same.
+
+    ``f`` is the type's function and ``a`` a number; ``u``, ``v`` are what arrives at its inputs.
+    """
+
+    LINEAR = "f(a u, a v) = a f(u, v)"
+    EVEN = "f(a u) = |a| f(u)"
+    DIFFERENCE = "f(u, v) = (g(u - v), g(v - u)), and g(a u) = a g(u) for a > 0"
+    BILINEAR = (
+        "f(u, v) = f(v, u), f(a u, v / a) = f(u, v), f(-u, v) = -f(u, v): symmetric, up to an odd function such as a clip"
+    )
+
+
+class Emits(Enum):
+    """What kind of V-value a neuron emits, as far as its type says."""
+
+    ANYTHING = "any V-value"
+    NUMBERS = "numbers alone"
+    AS_ARRIVES = "numbers, if numbers arrive at all inputs"
+    STREAM = "the stream's V-value in the cycle that its input names"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """How a neuron type reads in a program and in an equation.
+
+    ``program`` and ``latex`` have one ``%s`` for each input. Where the type's scaling is ``DIFFERENCE`` there is one ``%s``
+    for the difference; where ``fieldwise``, one for the input of the same place as the output. ``scalar`` says that of the
+    inputs only the scalar parts count.
+    """
+
+    program: str
+    latex: str
+    scalar: bool = False
+    fieldwise: bool = False
+
+
 @dataclass(frozen=True)
 class NeuronType:
     """A kind of neuron.
 
-    ``function`` takes one V-value per input (``{}`` where nothing arrives) and returns one per output.
-    ``feedback`` lists pairs (input, output): the hard self-links that a neuron of this type is born with.
-    ``reads_stream`` marks the types whose function takes the machine's input stream as one argument more.
-    ``uniform`` promises that the function treats all keys alike and is written in ``add``, ``scale``, ``dot``,
-    ``max_norm``, ``number`` and elementwise arithmetic alone, so that the compiled machine may hand it many
-    coordinates at once (:class:`dmmlab.core.array_leaves.Block`), which is faster.
+    Args:
+        name: what machines on disk call it.
+        inputs: the names of its inputs.
+        outputs: the names of its outputs.
+        function: one V-value per input (``{}`` where nothing arrives) -> one per output. It must depend on the vectors, not
+            on how they happen to be written: a zero and an absent key are the same. One that counts keys or compares with
+            ``{}`` does not, and the two engines may then disagree.
+        feedback: pairs (input, output), the hard self-links of weight 1 that a neuron of this type is born with.
+        reads_stream: the function takes the machine's input stream as one argument more.
+        uniform: the function treats all keys alike and is written in ``add``, ``scale``, ``dot``, ``max_norm``, ``number``
+            and elementwise arithmetic alone, so that the compiled machine may hand it many coordinates at once
+            (:class:`dmmlab.core.array_leaves.Block`), which is faster.
+        accumulates: the one output is the sum of all inputs; with feedback to the first, it is a running sum.
+        stop_gradient: inputs through which no derivative flows.
+        scaling: what may be done to the weights around it; nothing if left out.
+        emits: what kind of V-value.
+        formula: how it reads; by its name and its inputs' names if left out.
 
-    The function must depend on the vectors it is given, not on how they happen to be written: a zero and an absent key
-    are the same. One that counts keys or compares with ``{}`` does not, and the two engines may then disagree.
+    Raises :class:`~dmmlab.core.errors.LabError` for fields that cannot be, or a property that they do not allow.
     """
 
     name: str
@@ -42,6 +93,11 @@ class NeuronType:
     feedback: tuple[Port, ...] = ()
     reads_stream: bool = False
     uniform: bool = False
+    accumulates: bool = False
+    stop_gradient: tuple[str, ...] = ()
+    scaling: Scaling | None = None
+    emits: Emits = Emits.ANYTHING
+    formula: Formula | None = None
 
     def __post_init__(self):
         for side in ("inputs", "outputs"):
@@ -51,10 +107,21 @@ class NeuronType:
             if len(set(fields)) < len(fields) or any(set(f) & set("./:\\") or not f.isprintable() for f in fields):
                 raise LabError(f"neuron type {self.name!r}: {side} {fields!r}: each needs a name of its own without . / : \\")
             object.__setattr__(self, side, tuple(fields))
+        shape = len(self.inputs), len(self.outputs)
+        needed = {Scaling.EVEN: (1, 1), Scaling.DIFFERENCE: (2, 2), Scaling.BILINEAR: (2, 1)}
+        if self.scaling in needed and shape != needed[self.scaling]:
+            raise LabError(f"neuron type {self.name!r}: {self.scaling} needs {needed[self.scaling]} inputs and outputs")
+        if self.accumulates and (shape[0] < 2 or shape[1] != 1):
+            raise LabError(f"neuron type {self.name!r}: what accumulates has at least two inputs and one output")
+        if not set(self.stop_gradient) <= set(self.inputs):
+            raise LabError(f"neuron type {self.name!r}: stop_gradient {self.stop_gradient!r}: expected names of its inputs")
 
     def activate(self, inputs: VValue, stream: Callable[[Number], VValue] | None = None) -> dict[str, VValue]:
         """One up movement of one neuron: ``{input: V-value} -> {output: V-value}``."""
         arguments = [inputs.get(field, {}) for field in self.inputs]
+        if self.stop_gradient:
+            pairs = zip(self.inputs, arguments, strict=True)
+            arguments = [_constant(v) if field in self.stop_gradient else v for field, v in pairs]
         if self.reads_stream:
             arguments.append(stream)
         results = self.function(*arguments)
@@ -68,8 +135,24 @@ class NeuronType:
         return dict(zip(self.outputs, results, strict=True))
 
 
+def _constant(v: VValue) -> VValue:
+    """The same V-value, but that its derivative is zero."""
+    import jax
+
+    return jax.tree.map(lambda x: x if is_plain(x) else jax.lax.stop_gradient(x), v)
+
+
 def constant(name: str, output: str, value: VValue) -> NeuronType:
-    """The type of a neuron that has no inputs and emits ``value`` in every cycle."""
+    """The type of a neuron that has no inputs and emits ``value`` in every cycle.
+
+    Args:
+        name: of the type.
+        output: the name of its one output.
+        value: a V-value.
+
+    Returns:
+        The type.
+    """
     return NeuronType(name, (), (output,), lambda: value)
 
 
@@ -77,6 +160,11 @@ def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
     """The type of a neuron that has no inputs and emits these V-values in every cycle, by output."""
     result = tuple(emitted.values())
     return NeuronType(name, (), tuple(emitted), lambda: result if len(result) > 1 else result[0])
+
+
+def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
+    """The type of a neuron without outputs: what arrives at its inputs is the machine's answer."""
+    return NeuronType(name, tuple(inputs), (), lambda *answers: ())
 
 
 def type_as_data(kind: NeuronType) -> dict:
@@ -93,17 +181,17 @@ def types_from_data(tree: object) -> dict[str, NeuronType]:
     """The types of ``{name: type_as_data(type)}``. Raises :class:`~dmmlab.core.errors.LabError`, which names the place."""
     if not isinstance(tree, dict):
         raise LabError(f"types: expected an object, got {describe(tree)}")
-    found = {}
-    for name, about in tree.items():
-        (key, value), *more = about.items() if isinstance(about, dict) and about else [(None, None)]
+    types = {}
+    for name, data in tree.items():
+        (key, value), *more = data.items() if isinstance(data, dict) and data else [(None, None)]
         if key == "emits" and isinstance(value, dict) and value and not more:
-            found[name] = constants(name, {output: check(v, ("types", name, "emits", output)) for output, v in value.items()})
+            types[name] = constants(name, {output: check(v, ("types", name, "emits", output)) for output, v in value.items()})
         elif key == "answers" and isinstance(value, list) and not more:
-            found[name] = NeuronType(name, tuple(value), (), lambda *answers: ())
+            types[name] = answering(tuple(value), name)
         else:
             place = show_path(("types", name))
             raise LabError(f'{place}: expected {{"emits": {{output: value}}}} or {{"answers": [names]}}')
-    return found
+    return types
 
 
 def clip(x: Number, low: float, high: float) -> Number:
@@ -124,17 +212,6 @@ def relu(x: Number) -> Number:
     return jnp.where(x > 0, x, 0.0)
 
 
-def add_cut(u: VValue, v: VValue) -> VValue:
-    """``u + v``, but no derivative with respect to ``u``: what the gradients of 2022 took the accumulator for."""
-    return add(_cut(u), v)
-
-
-def _cut(v: VValue) -> VValue:
-    import jax
-
-    return jax.tree.map(lambda x: x if is_plain(x) else jax.lax.stop_gradient(x), v)
-
-
 def product(u: VValue, v: VValue) -> VValue:
     """``{path: u[path] * v[path]}``, for the paths that both have."""
     other = dict(paths(v))
@@ -147,30 +224,90 @@ def _compare(u: VValue, v: VValue) -> tuple[Number, Number]:
 
 
 # The neurons around a network: one of each in a machine.
-TIMER = NeuronType("timer", ("timer",), ("timer",), lambda t: number(t) + 1.0, feedback=(("timer", "timer"),))
-INPUT = NeuronType("input", ("timer",), ("char",), lambda t, stream: stream(number(t)), reads_stream=True)
+TIMER = NeuronType(
+    "timer",
+    ("timer",),
+    ("timer",),
+    lambda t: number(t) + 1.0,
+    feedback=(("timer", "timer"),),
+    emits=Emits.NUMBERS,
+    formula=Formula("%s + 1", "%s + 1", scalar=True),
+)
+INPUT = NeuronType(
+    "input",
+    ("timer",),
+    ("char",),
+    lambda t, stream: stream(number(t)),
+    reads_stream=True,
+    emits=Emits.STREAM,
+    formula=Formula("stream(%s)", r"\operatorname{stream}\bigl(%s\bigr)", scalar=True),
+)
 CONST_1 = constant("const_1", "const_1", 1.0)
 EOS = constant("eos", "char", {".": 1.0})  # the mark that ends a sentence
-OUTPUT = NeuronType("output", ("dict-1", "dict-2"), (), lambda *answers: ())  # what arrives is the machine's answer
+OUTPUT = answering(("dict-1", "dict-2"))
 
 # The neurons that a network is made of.
-ACCUM = NeuronType("accum", ("dict-1", "dict-2"), ("dict",), add, feedback=(("dict-1", "dict"),), uniform=True)
-NORM = NeuronType("norm", ("dict",), ("norm",), max_norm, uniform=True)
-DOT = NeuronType("dot", ("dict-1", "dict-2"), ("dot",), lambda u, v: clip(dot(u, v), -4.0, 4.0), uniform=True)
-COMPARE = NeuronType("compare", ("dict-1", "dict-2"), ("true", "false"), _compare, uniform=True)
+ACCUM = NeuronType(
+    "accum",
+    ("dict-1", "dict-2"),
+    ("dict",),
+    add,
+    feedback=(("dict-1", "dict"),),
+    uniform=True,
+    accumulates=True,
+    scaling=Scaling.LINEAR,
+    emits=Emits.AS_ARRIVES,
+)
+NORM = NeuronType(
+    "norm",
+    ("dict",),
+    ("norm",),
+    max_norm,
+    uniform=True,
+    scaling=Scaling.EVEN,
+    emits=Emits.NUMBERS,
+    formula=Formula("max_norm(%s)", r"\bigl\lVert %s \bigr\rVert_\infty"),
+)
+DOT = NeuronType(
+    "dot",
+    ("dict-1", "dict-2"),
+    ("dot",),
+    lambda u, v: clip(dot(u, v), -4.0, 4.0),
+    uniform=True,
+    scaling=Scaling.BILINEAR,
+    emits=Emits.NUMBERS,
+    formula=Formula("clip(dot(%s, %s), -4, 4)", "\\operatorname{clip}_{[-4,4]} \\bigl\\langle %s,\f%s \\bigr\\rangle"),
+)
+COMPARE = NeuronType(
+    "compare",
+    ("dict-1", "dict-2"),
+    ("true", "false"),
+    _compare,
+    uniform=True,
+    scaling=Scaling.DIFFERENCE,
+    emits=Emits.NUMBERS,
+    formula=Formula("relu(%s)", r"\bigl(%s\bigr)_+", scalar=True),
+)
 ID_FIELDS = ("dict-1", "dict-2", "dict", "norm", "dot", "true", "false")
-ID = NeuronType("id", ID_FIELDS, ID_FIELDS, lambda *values: values, uniform=True)
+ID = NeuronType(
+    "id",
+    ID_FIELDS,
+    ID_FIELDS,
+    lambda *values: values,
+    uniform=True,
+    emits=Emits.AS_ARRIVES,
+    formula=Formula("%s", "%s", fieldwise=True),
+)
 
 TYPES_2022 = (TIMER, INPUT, CONST_1, EOS, OUTPUT, ACCUM, NORM, DOT, COMPARE, ID)
 
 # A newer one.
-PRODUCT = NeuronType("product", ("dict-1", "dict-2"), ("dict",), product)
+PRODUCT = NeuronType(
+    "product",
+    ("dict-1", "dict-2"),
+    ("dict",),
+    product,
+    emits=Emits.AS_ARRIVES,
+    formula=Formula("product(%s, %s)", "\\bigl(%s\\bigr)\f\\odot \\bigl(%s\\bigr)"),
+)
 TYPES = (*TYPES_2022, PRODUCT)
-
-# The same with the gradients of 2022. Zygote.jl lost the derivative where the code copied a dictionary: through the
-# accumulator's first input, which is its memory, and through id. Forward nothing differs. With these types the loss of
-# feedforward-run-3 follows its published log; with exact derivatives its second value is 414.362 instead of 417.872.
-CUT_2022 = {
-    "accum": replace(ACCUM, function=add_cut),
-    "id": replace(ID, function=lambda *values: tuple(map(_cut, values))),
-}

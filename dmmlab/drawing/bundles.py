@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 from graphviz import escape, nohtml
 
-from .circuits import HARD, INK, NEGATIVE, PALE, POSITIVE, empty_drawing, graph, largest_weight, mixed, node_id
 from ..core.errors import one_of
-from .graphviz_drawing import Drawing, DrawingError
 from ..core.machine import Link, Machine
+from .circuits import HARD, INK, NEGATIVE, PALE, POSITIVE, empty_drawing, graph, largest_weight, mixed, node_id
+from .graphviz_drawing import Drawing, DrawingError
 
 PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: of a port, between neurons, between rows, of a neuron
 FROM, TO = "/from", "/to"  # no neuron has a "/" in its name

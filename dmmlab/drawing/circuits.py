@@ -17,9 +17,9 @@ import networkx as nx
 from graphviz import escape, nohtml
 
 from ..core.errors import one_of
-from .graphviz_drawing import FONT, Drawing, DrawingError
 from ..core.machine import Link, Machine
 from ..core.vvalues import from_paths, paths
+from .graphviz_drawing import FONT, Drawing, DrawingError
 
 POSITIVE, NEGATIVE, HARD = "#17375e", "#c77700", "#d01515"
 INK, PALE, CUT = "#000000", "#c4c4c4", "#8c8c8c"

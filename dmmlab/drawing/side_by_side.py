@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 
 from graphviz import escape, nohtml
 
-from .circuits import FONT, box, circuit, empty_drawing, graph, largest_weight, layers, look, node_id
 from ..core.errors import one_of
-from .graphviz_drawing import Drawing, DrawingError
 from ..core.machine import Link, Machine
 from ..core.neurons import NeuronType
-from ..machines.canonical import equivalent
 from ..core.vvalues import from_paths
+from ..machines.canonical import equivalent
+from .circuits import FONT, box, circuit, empty_drawing, graph, largest_weight, layers, look, node_id
+from .graphviz_drawing import Drawing, DrawingError
 
 MARK = "#ffe066"  # behind links that differ
 GAP = 48.0  # points between the two

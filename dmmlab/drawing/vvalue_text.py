@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..core.engine import State
-from .graphviz_drawing import FONT, Drawing
 from ..core.vvalues import VValue, is_plain, is_traced, max_norm, paths, trim
+from .graphviz_drawing import FONT, Drawing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,16 +15,16 @@ from pathlib import Path
 import ipywidgets
 from ipywidgets import Layout
 
-from ..learning.session import Attended
-from ..drawing.bundles import bundle
-from ..drawing.circuits import circuit, idle_neurons
 from ..compiler.compiled import Weights
 from ..core.errors import LabError
+from ..drawing.bundles import bundle
+from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
+from ..learning.session import Attended
+from ..synthesis.tasks import Task
 from .explorer import WIDE, Explorer, table
 from .pruning_session import READABLE
 from .svg_curves import inline, loss_curve
-from ..synthesis.tasks import Task
 
 MOST_STEPS = 100_000  # before it pauses by itself
 RUNNING: "weakref.WeakSet[AttendedTraining]" = weakref.WeakSet()  # one at a time

@@ -15,13 +15,13 @@ from pathlib import Path
 import ipywidgets
 from ipywidgets import Layout
 
-from .attended_training import AttendedTraining
 from ..core.errors import LabError
 from ..drawing.graphviz_drawing import Drawing
+from .attended_training import AttendedTraining
 from .explorer import NARROW, WIDE, Explorer, table
 from .pruning_session import Pruning
-from .svg_curves import answer_curves, inline
 from .stream_stepper import MachineEditor, StreamStepper
+from .svg_curves import answer_curves, inline
 
 __all__ = ["AttendedTraining", "MachineEditor", "PruningExplorer", "StreamStepper"]
 

@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..drawing.bundles import bundle
-from ..drawing.circuits import circuit, idle_neurons
 from ..compiler.compiled import Weights
 from ..core.errors import LabError
+from ..core.machine import Machine
+from ..drawing.bundles import bundle
+from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
 from ..synthesis.evaluation import HeldOut
-from ..core.machine import Machine
 from ..synthesis.phases import Trace, present
 from ..synthesis.tasks import Task, flat, unflat
 

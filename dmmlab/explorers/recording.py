@@ -9,15 +9,15 @@ from functools import cached_property
 
 import numpy as np
 
-from ..drawing.circuits import circuit, idle_neurons
 from ..core.engine import State, run
 from ..core.errors import LabError
 from ..core.machine import Machine
+from ..core.streams import symbols
+from ..core.vvalues import max_norm, number, paths, scale
+from ..drawing.circuits import circuit, idle_neurons
+from ..drawing.vvalue_text import show
 from ..synthesis.problems import Problem
 from .svg_curves import answer_curves, flow_paint, inline, painted
-from ..core.streams import symbols
-from ..drawing.vvalue_text import show
-from ..core.vvalues import max_norm, number, paths, scale
 
 MOST = 400  # cycles that are recorded
 LONGEST = 200  # characters of a tooltip

@@ -12,15 +12,15 @@ from typing import Any
 import ipywidgets
 from ipywidgets import Layout
 
-from ..drawing.circuits import circuit, idle_neurons
 from ..core.errors import LabError
 from ..core.files import write_text
-from ..drawing.graphviz_drawing import Drawing
-from .explorer import WIDE, Explorer, table
 from ..core.machine import Machine
+from ..drawing.circuits import circuit, idle_neurons
+from ..drawing.graphviz_drawing import Drawing
 from ..synthesis.problems import Problem
-from .svg_curves import inline
+from .explorer import WIDE, Explorer, table
 from .recording import Recording
+from .svg_curves import inline
 
 MOST_SLIDERS = 40
 

@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from ..core.machine import Link
 from ..drawing.circuits import HARD, NEGATIVE, PALE, POSITIVE
 from ..drawing.graphviz_drawing import Drawing
-from ..core.machine import Link
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its axes begin

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import site
 from ..core.errors import LabError, one_of
 from ..core.files import write_text
 from ..core.vvalues import describe
+from . import site
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -1,21 +1,29 @@
 """The training runs of 2022, replayed from their seeds.
 
 Each run is a network, a scale for its initial weights, a number of cycles and regularizers; the random numbers are those
-of 2022 (:mod:`dmmlab.june2022.random_numbers`), the training string is "test string.", the optimizer Adam with a learning rate of 0.001.
-In the gradient mode ``journal-2022`` the losses follow the published logs; ``exact`` is what would have been.
+of 2022 (:mod:`dmmlab.june2022.random_numbers`), the training string is "test string.", the optimizer Adam with a learning rate
+of 0.001. In the gradient mode ``journal-2022`` the losses follow the published logs; ``exact`` is what would have been.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from ..compiler.compiled import Compiled, compile_machine
-from ..machines.detectors import handcrafted
 from ..core.errors import LabError, one_of
-from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent_2022
-from ..core.neurons import ACCUM, CUT_2022, DOT, ID, NORM, NeuronType
+from ..core.machine import Machine, customary_links
+from ..core.neurons import ACCUM, DOT, ID, ID_FIELDS, NORM, OUTPUT, TIMER, NeuronType
 from ..core.streams import characters
-from ..learning.training import Examples, Result, examples, train
+from ..core.vvalues import VValue
+from ..learning.batches import Batch, imitation_batch
+from ..learning.training import TrainingResult, train
+from ..machines.detectors import handcrafted
+from ..machines.networks import LAYER, RECURRENT, SOURCES, Network, copies_of, feedforward, output_ports
+from .random_numbers import normal_numbers
+from .truncated_gradients import truncated
 
 STRING = "test string."
 GRADIENTS = ("exact", "journal-2022")
@@ -33,6 +41,59 @@ class Run:
     regularizers: Mapping[str, float]
 
 
+def initial_machine(network: Network, scale: float, seed: int = 123) -> Machine:
+    """A network with the weights of 2022: ``Float32(scale * randn())`` in Julia, after ``Random.seed!(seed)``.
+
+    Args:
+        network: its links get the random numbers in their order.
+        scale: of the weights.
+        seed: 123 in all runs of 2022.
+
+    Returns:
+        The machine.
+
+    Raises:
+        LabError: a seed that is no 32-bit number.
+    """
+    numbers = islice(normal_numbers(seed), len(network.links))
+    return network.machine(np.float32(np.float64(scale) * x) for x in numbers)
+
+
+def recurrent_2022(copies: int, types: Types = RECURRENT) -> Network:
+    """The recurrent network of 2022: every neuron has all seven fields as inputs and as outputs.
+
+    Those that its function does not use carry nothing, and count only in the regularizers.
+
+    Args:
+        copies: neurons of each type.
+        types: the types.
+
+    Returns:
+        The network.
+
+    Raises:
+        NetworkError: no copies.
+    """
+    inner = copies_of([_with_all_fields(kind) for kind in types], copies)
+    neurons = {"timer": TIMER, **SOURCES, **inner, "output": OUTPUT}
+    ports = [(name, field) for name in inner for field in ("dict", "dict-1", "dict-2", "norm", "dot", "true", "false")]
+    to_ports = [("output", field) for field in OUTPUT.inputs] + ports
+    from_ports = output_ports(SOURCES.items()) + ports
+    return Network(neurons, [(to, source) for to in to_ports for source in from_ports], customary_links(neurons))
+
+
+def _with_all_fields(kind: NeuronType) -> NeuronType:
+    """The type with all seven fields as inputs and as outputs, of which its function uses its own, and no feedback."""
+    if set(kind.inputs) == set(kind.outputs) == set(ID_FIELDS):
+        return kind
+
+    def function(*values: VValue) -> tuple[VValue, ...]:
+        results = kind.activate(dict(zip(ID_FIELDS, values, strict=True)))
+        return tuple(results.get(field, {}) for field in ID_FIELDS)
+
+    return NeuronType(f"{kind.name} of all fields", ID_FIELDS, ID_FIELDS, function, uniform=kind.uniform)
+
+
 _SPARSE = {"l1": 0.001}
 _SPARSE_ROWS = {"l1": 0.001, "row_sum": 0.001}
 RUNS: Mapping[str, Run] = {
@@ -46,23 +107,45 @@ RUNS: Mapping[str, Run] = {
 }
 
 
-def prepare(name: str, gradients: str = "journal-2022", seed: int = 123) -> tuple[Compiled, Examples]:
-    """The compiled machine of a run, with its initial weights, and its one example.
+def prepare(name: str, gradients: str = "journal-2022", seed: int = 123) -> tuple[Compiled, Batch]:
+    """What a run of 2022 began with.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for an unknown run or gradient mode.
+    Args:
+        name: of :data:`RUNS`.
+        gradients: ``journal-2022``, as truncated as they were, or ``exact``.
+        seed: of the initial weights.
+
+    Returns:
+        The compiled machine, with its initial weights, and its one string.
+
+    Raises:
+        LabError: an unknown run or gradient mode.
     """
     if name not in RUNS:
         raise LabError(one_of("run", name, RUNS))
     if gradients not in GRADIENTS:
         raise LabError(one_of("gradient mode", gradients, GRADIENTS))
     run = RUNS[name]
-    types = [CUT_2022.get(kind.name, kind) if gradients == "journal-2022" else kind for kind in run.types]
-    machine = run.network(types).random_2022(run.scale, seed)
-    compiled = compile_machine(machine, characters(STRING))
-    return compiled, examples(compiled, [characters(STRING)], run.cycles, handcrafted())
+    types = truncated(run.types) if gradients == "journal-2022" else run.types
+    compiled = compile_machine(initial_machine(run.network(types), run.scale, seed), characters(STRING))
+    return compiled, imitation_batch(compiled, [characters(STRING)], run.cycles, handcrafted())
 
 
-def replay(name: str, steps: int, gradients: str = "journal-2022", **options: Any) -> Result:
-    """Repeats the first steps of a run. ``options`` go to :func:`dmmlab.learning.training.train`."""
-    compiled, given = prepare(name, gradients)
-    return train(compiled, given, steps, regularizers=RUNS[name].regularizers, **options)
+def replay(name: str, steps: int, gradients: str = "journal-2022", **options: Any) -> TrainingResult:
+    """Repeats the first steps of a run.
+
+    Args:
+        name: of :data:`RUNS`.
+        steps: how many.
+        gradients: ``journal-2022`` or ``exact``.
+        options: for :func:`dmmlab.learning.training.train`.
+
+    Returns:
+        The history, and the machine after the last step.
+
+    Raises:
+        LabError: an unknown run or gradient mode.
+        NotFinite: the loss left the finite numbers.
+    """
+    compiled, batch = prepare(name, gradients)
+    return train(compiled, batch, steps, regularizers=RUNS[name].regularizers, **options)

@@ -1,10 +1,10 @@
 """Many seeds: one training from each of several initial weights, in one call of one compiled program.
 
 Inside the program they go through a loop: on a CPU that costs a seed what it costs alone, and ``vmap`` costs more
-(``dmmlab bench batches``). Strings can be many, too: they are those of the examples.
+(``dmmlab bench batches``). Strings can be many, too: they are those of the batch.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import jax
@@ -12,44 +12,69 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ..compiler.compiled import Compiled, Weights
-from .training import Examples, Result, State, Trainer, TrainingError, squared_error
+from ..compiler.compiled import Compiled
+from ..compiler.weights import Weights
+from .batches import Batch
+from .gradient_descent import DescentState, GradientDescent
+from .losses import squared_error
+from .objectives import Loss
+from .training import TrainingError, TrainingResult, descent_for
 
 
-def train_each(
+def train_from_each(
     compiled: Compiled,
-    given: Examples,
+    batch: Batch,
     steps: int,
-    starts: Sequence[Weights],
+    initial_weights: Sequence[Weights],
     *,
+    learning_rate: float = 1e-3,
     optimizer: optax.GradientTransformation | None = None,
     regularizers: Mapping[str, float] | None = None,
-    loss: Callable[[Compiled, Weights, Examples], jax.Array] = squared_error,
-) -> list[Result]:
-    """As :func:`dmmlab.learning.training.train`, from each of ``starts``; the results in their order.
+    loss: Loss = squared_error,
+) -> list[TrainingResult]:
+    """As :func:`dmmlab.learning.training.train`, from each of several initial weights.
 
     A seed whose loss leaves the finite numbers does not stop the others: the history of its result ends before that step, its
     weights are its best so far, and it is marked as stopped.
 
-    Raises :class:`~dmmlab.learning.training.TrainingError` if there are no starts or no steps.
-    """
-    if not starts or steps < 1:
-        raise TrainingError(f"{len(starts)} starts and {steps} steps: at least one of each is needed")
-    trainer = Trainer(compiled, optimizer or optax.adam(1e-3), regularizers or {}, loss)
+    Args:
+        compiled: the machine.
+        batch: the strings to learn from.
+        steps: of each training.
+        initial_weights: where they start.
+        learning_rate: of Adam.
+        optimizer: another one, with a learning rate of its own.
+        regularizers: by name, the penalty.
+        loss: what to minimise beside them.
 
-    def one(weights: Weights) -> tuple[State, jax.Array]:
+    Returns:
+        The results, in the order of the initial weights.
+
+    Raises:
+        TrainingError: no initial weights, or no steps.
+    """
+    if not initial_weights or steps < 1:
+        raise TrainingError(f"{len(initial_weights)} initial weights and {steps} steps: at least one of each is needed")
+    descent = descent_for(compiled, regularizers, optimizer, loss)
+    penalties, rate = dict(regularizers or {}), learning_rate if optimizer is None else 1.0
+
+    def run(weights: Weights) -> tuple[DescentState, jax.Array]:
         return jax.lax.scan(
-            lambda state, _: trainer.step(state, given, compiled.mask), trainer.start(weights), None, length=steps
+            lambda state, _: descent.step(state, batch, compiled.mask, rate, penalties),
+            descent.initial_state(weights),
+            None,
+            length=steps,
         )
 
-    stacked = [jnp.stack(matrices) for matrices in zip(*starts, strict=True)]
-    states, terms = jax.jit(lambda many: jax.lax.map(one, many))(stacked)
-    return [_result(trainer, jax.tree.map(lambda x, i=i: x[i], states), np.asarray(terms[i])) for i in range(len(starts))]
+    stacked = [jnp.stack(matrices) for matrices in zip(*initial_weights, strict=True)]
+    states, terms = jax.jit(lambda many: jax.lax.map(run, many))(stacked)
+    seeds = range(len(initial_weights))
+    return [_result(descent, jax.tree.map(lambda x, i=i: x[i], states), np.asarray(terms[i])) for i in seeds]
 
 
-def _result(trainer: Trainer, state: State, terms: np.ndarray) -> Result:
+def _result(descent: GradientDescent, state: DescentState, terms: np.ndarray) -> TrainingResult:
     bad = np.nonzero(~np.isfinite(terms).all(axis=1))[0]
     if len(bad):
-        terms, state = terms[: bad[0]], state._replace(step=jnp.asarray(bad[0]), weights=state.best)
-    history = {name: column.tolist() for name, column in zip(trainer.columns, terms.T[:-1], strict=True)}
-    return replace(Result(trainer.compiled, state, history), stopped=bool(len(bad)))
+        terms, state = terms[: bad[0]], state._replace(step=jnp.asarray(bad[0]), parameters=state.best)
+    history = {name: column.tolist() for name, column in zip(descent.columns, terms.T[:-1], strict=True)}
+    return replace(TrainingResult(descent.objective.compiled, state, history), stopped=bool(len(bad)))

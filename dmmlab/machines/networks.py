@@ -6,16 +6,12 @@ that of 2022, so that the same random numbers go to the same links as then (see 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
-
-import numpy as np
 
 from ..core.errors import LabError
 from ..core.machine import Machine, customary_links
-from ..core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID_FIELDS, INPUT, NORM, OUTPUT, TIMER, NeuronType, Port
+from ..core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, INPUT, NORM, OUTPUT, TIMER, NeuronType, Port
 from ..core.vvalues import VValue
-from ..june2022.random_numbers import normal_numbers
 
 SOURCES = {kind.name: kind for kind in (INPUT, EOS, CONST_1)}  # layer 0
 LAYER = (ACCUM, NORM, DOT, COMPARE)  # the types of a layer, in the order of 2022
@@ -47,11 +43,6 @@ class Network:
 
         return self.machine((scale * jax.random.normal(key, (len(self.links),))).tolist())
 
-    def random_2022(self, scale: float, seed: int = 123) -> Machine:
-        """The machine with the weights of 2022: ``Float32(scale * randn())`` in Julia, after ``Random.seed!(seed)``."""
-        numbers = islice(normal_numbers(seed), len(self.links))
-        return self.machine(np.float32(np.float64(scale) * x) for x in numbers)
-
 
 def feedforward(
     layers: int,
@@ -78,16 +69,16 @@ def feedforward(
     neurons = {"timer": TIMER, **sources}
     neurons |= {name: kind for layer in names.values() for name, kind in layer} | {"output": outputs}
     inputs = {n: _soft_inputs(layer) for n, layer in names.items()} | {layers + 1: _soft_inputs([("output", outputs)])}
-    offered = {n: _outputs(layer) for n, layer in names.items()}
-    first = _outputs(sources.items())
+    offered = {n: output_ports(layer) for n, layer in names.items()}
+    first = output_ports(sources.items())
     links = []
     for n in range(1, layers + 2):
         if skip_links:
             available = [port for m in range(n) for port in (offered[m] if m else first)]
         elif n == 1:
-            available = _outputs([("input", INPUT)])
+            available = output_ports([("input", INPUT)])
         else:
-            available = offered[n - 1] if n > layers else _outputs([("eos", EOS), ("const_1", CONST_1)]) + offered[n - 1]
+            available = offered[n - 1] if n > layers else output_ports([("eos", EOS), ("const_1", CONST_1)]) + offered[n - 1]
         links += [(to, source) for to in inputs[n] for source in available]
     return Network(neurons, links, customary_links(neurons))
 
@@ -102,43 +93,19 @@ def recurrent(
 
     No accumulator has a hard self-link: that it remembers is to be learned, too.
     """
-    inner = _copies(copies, [replace(kind, feedback=()) for kind in types])
+    inner = copies_of([replace(kind, feedback=()) for kind in types], copies)
     neurons = {"timer": TIMER, **sources, **inner, "output": outputs}
     to_ports = _soft_inputs([("output", outputs), *inner.items()])
-    from_ports = _outputs([*sources.items(), *inner.items()])
+    from_ports = output_ports([*sources.items(), *inner.items()])
     return Network(neurons, [(to, source) for to in to_ports for source in from_ports], customary_links(neurons))
 
 
-def recurrent_2022(copies: int, types: Sequence[NeuronType] = RECURRENT) -> Network:
-    """The recurrent network of 2022: every neuron has all seven fields as inputs and as outputs.
-
-    Those that its function does not use carry nothing, and count only in the regularizers.
-    """
-    inner = _copies(copies, [all_fields(kind) for kind in types])
-    neurons = {"timer": TIMER, **SOURCES, **inner, "output": OUTPUT}
-    ports = [(name, field) for name in inner for field in ("dict", "dict-1", "dict-2", "norm", "dot", "true", "false")]
-    to_ports = [("output", field) for field in OUTPUT.inputs] + ports
-    from_ports = _outputs(SOURCES.items()) + ports
-    return Network(neurons, [(to, source) for to in to_ports for source in from_ports], customary_links(neurons))
-
-
-def _copies(copies: int, types: Iterable[NeuronType]) -> dict[str, NeuronType]:
+def copies_of(types: Iterable[NeuronType], copies: int) -> dict[str, NeuronType]:
+    """So many neurons of each type, called ``type-copy``, copy by copy. Raises :class:`NetworkError` for none."""
     if copies < 1:
         raise NetworkError(f"{copies} copies: at least one is needed")
     kinds = list(types)
     return {f"{kind.name.split()[0]}-{c}": kind for c in range(1, copies + 1) for kind in kinds}
-
-
-def all_fields(kind: NeuronType) -> NeuronType:
-    """The type with all seven fields as inputs and as outputs, of which its function uses its own, and no feedback."""
-    if set(kind.inputs) == set(kind.outputs) == set(ID_FIELDS):
-        return kind
-
-    def function(*values: VValue) -> tuple[VValue, ...]:
-        results = kind.activate(dict(zip(ID_FIELDS, values, strict=True)))
-        return tuple(results.get(field, {}) for field in ID_FIELDS)
-
-    return replace(kind, name=f"{kind.name} of all fields", inputs=ID_FIELDS, outputs=ID_FIELDS, function=function, feedback=())
 
 
 def _soft_inputs(layer: Iterable[tuple[str, NeuronType]]) -> list[Port]:
@@ -147,5 +114,6 @@ def _soft_inputs(layer: Iterable[tuple[str, NeuronType]]) -> list[Port]:
     return [(name, field) for name, kind in layer for field in kind.inputs if field not in fed[name]]
 
 
-def _outputs(layer: Iterable[tuple[str, NeuronType]]) -> list[Port]:
+def output_ports(layer: Iterable[tuple[str, NeuronType]]) -> list[Port]:
+    """All outputs of these neurons, in order."""
     return [(name, field) for name, kind in layer for field in kind.outputs]

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..compiler.array_operations import Arrays
 from ..compiler.compiled import Compiled, Weights, compile_machine
 from ..core.errors import LabError
-from ..compiler.array_operations import Arrays
 from ..core.machine import Machine
-from .problems import Problem, Sample
 from ..core.streams import Stream, values
 from ..core.vvalues import from_paths, paths
+from .problems import Problem, Sample
 
 CHUNK = 250  # cycles that are run at a time
 

@@ -25,8 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..compiler.compiled import Weights
-from ..core.errors import LabError, one_of
 from ..compiler.layout import LayoutError
+from ..core.errors import LabError, one_of
 from ..core.machine import Machine
 from ..machines.canonical import above, canonical, merged, rounded, shortcuts, without_idle_links
 from .tasks import PENALTIES, Span, Task, flat, unflat

@@ -23,13 +23,13 @@ import jax
 import numpy as np
 
 from ..compiler.compiled import compile_machine
-from ..machines.detectors import handcrafted
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from ..core.neurons import CONST_1, INPUT, PRODUCT, NeuronType, constant
 from ..core.streams import Stream, values
 from ..core.vvalues import VValue, from_paths, number, paths
+from ..machines.detectors import handcrafted
+from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-*/"  # up to 40 of them are drawn
 DENSITIES = (0.2, 0.4, 0.7, 1.0)  # of items among cycles, in strings to learn from

@@ -12,9 +12,9 @@ import networkx as nx
 
 from ..core.errors import LabError
 from ..core.machine import Machine
+from ..machines.canonical import equivalent
 from ..machines.networks import Network
 from .phases import PHASES, Settings, Trace, Verdict, round_off
-from ..machines.canonical import equivalent
 from .tasks import Task, random_key
 
 

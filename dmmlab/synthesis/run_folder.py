@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..drawing.circuits import circuit
 from ..core.errors import LabError, one_of
 from ..core.files import write_json, write_text
+from ..drawing.circuits import circuit
 from .phases import Settings
 from .problems import PROBLEMS
 from .search import Synthesis, synthesize

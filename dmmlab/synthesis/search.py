@@ -18,14 +18,14 @@ import jax
 import numpy as np
 
 from ..compiler.compiled import Weights
-from ..machines.detectors import handcrafted
 from ..core.errors import LabError
 from ..core.files import load_arrays, read_json, save_arrays, write_json
 from ..core.machine import Machine
+from ..machines.canonical import same
+from ..machines.detectors import handcrafted
 from ..machines.networks import Network
 from .phases import PHASES, Event, Settings, Trace, Verdict, count, round_off
 from .problems import Problem
-from ..machines.canonical import same
 from .tasks import Task, flat, random_key, unflat
 
 if TYPE_CHECKING:

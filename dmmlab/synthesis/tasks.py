@@ -15,14 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ..compiler.array_operations import Arrays
 from ..compiler.compiled import Compiled, Weights, compile_machine
 from ..core.errors import LabError, one_of
-from .evaluation import HeldOut, all_keys
-from ..compiler.array_operations import Arrays
 from ..core.machine import Machine
-from ..machines.networks import Network
-from .problems import Problem, Sample
 from ..core.vvalues import describe
+from ..machines.networks import Network
+from .evaluation import HeldOut, all_keys
+from .problems import Problem, Sample
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
 CLIP = 1.0  # of the gradient's norm, where the schedule is scan: loops make gradients explode

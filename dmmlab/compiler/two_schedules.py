@@ -1,0 +1,99 @@
+"""Two schedules, one function: all cycles of a stage at once, or cycle after cycle.
+
+* *time-parallel*: where only accumulators recur, neurons are computed stage by stage, each for all cycles at once. What
+  arrives at a stage is one matrix product for each block of coordinates, ports x (keys*cycles); an accumulator is a running
+  sum. Depth is sequential, length is not.
+* *scan*: for any other recurrence, ``lax.scan`` over the cycles. The gradient with respect to the weights is one product
+  after the backward scan, not a sum of outer products inside it.
+
+In both, a link costs one cycle: the arrays hold what *arrives*, that is, outputs one cycle late. Time is the last axis.
+"""
+
+import math
+from functools import reduce
+
+import jax
+import jax.numpy as jnp
+
+from .array_operations import Answers, Blocks, Carry, Inputs, Matrices, accumulate, delayed, scan_with_late_products, select
+from .layout import Layout
+from .schedule import PortGroup, Stage, boundary_groups, join, positions, split
+from .up_movement import activate
+from .weights import Weights
+
+
+def inner_groups(stages: tuple[Stage, ...]) -> tuple[PortGroup, ...]:
+    """The output ports of the neurons that are computed, in the order of a carry."""
+    return tuple(ports for stage in stages for group in stage.groups for ports in group.outputs)
+
+
+def time_parallel(
+    layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: Inputs, carry: Carry | None
+) -> tuple[Carry, Answers]:
+    """Stage after stage, all cycles at once.
+
+    Args:
+        layout: where the coordinates lie.
+        stages: the machine, in the order in which it is computed.
+        weights: a matrix for each stage, hard links included.
+        inputs: what arrives from the boundary.
+        carry: the outputs of the cycle before; nothing, if None.
+
+    Returns:
+        The outputs of the last cycle, and what arrives at the answers in each cycle.
+    """
+    axes, inner = inputs[0].shape[2:], inner_groups(stages)  # (cycles,), or (strings, cycles)
+    before = {} if carry is None else split(inner, carry)
+    arriving = split(boundary_groups(layout), inputs)
+    last: dict[tuple[PortGroup, int], jax.Array] = {}
+    for stage, matrix in zip(stages, weights, strict=True):
+        arrived: Blocks = {}
+        for b, block in enumerate(layout.blocks):
+            source = join(stage.columns, b, arriving, (len(block), *axes))
+            product = _part(matrix, stage, b) @ source.reshape(len(source), len(block) * math.prod(axes))
+            arrived[b] = product.reshape(len(product), len(block), *axes)
+        received = split(stage.rows, arrived)
+        for group in stage.groups:
+            if group.accumulates:
+                (output,) = group.outputs
+                present = sorted(output.blocks)
+                summands = [[received[ports, b] for ports in group.inputs if b in ports.blocks] for b in present]
+                first = None if carry is None else [before[output, b] for b in present]
+                results = accumulate([reduce(jnp.add, xs) for xs in summands], first, group.truncated)
+                for b, end, sums in zip(present, *results, strict=True):
+                    arriving[output, b], last[output, b] = sums, end
+            elif group.outputs:
+                for key, x in activate(layout, group, received, axes).items():
+                    arriving[key], last[key] = delayed(x, before.get(key)), x[..., -1]
+    blocks = enumerate(layout.blocks)
+    return {b: join(inner, b, last, (len(block), *axes[:-1])) for b, block in blocks}, arrived
+
+
+def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: Inputs, carry: Carry) -> tuple[Carry, Answers]:
+    """Cycle after cycle; arguments and results as for :func:`time_parallel`, with one stage."""
+    (stage,), (matrix,), inner = stages, weights, inner_groups(stages)
+    matrices = {b: _part(matrix, stage, b) for b in range(len(layout.blocks))}
+    sinks = tuple(ports for group in stage.groups if not group.outputs for ports in group.inputs)
+    strings = inputs[0].shape[2:-1]
+    cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in inputs.items()}
+
+    def cycle(matrices: Matrices, carry: Carry, now: tuple[Blocks, Blocks]) -> tuple[Carry, tuple[Blocks, Blocks]]:
+        boundary, zeros = now
+        sources = {b: jnp.concatenate([boundary[b], carry[b]]) for b in matrices}  # the columns, in their order
+        arrived = {b: jnp.tensordot(matrices[b], x, axes=1) for b, x in sources.items()}
+        received = split(stage.rows, {b: x + zeros[b] for b, x in arrived.items()})
+        outputs: dict[tuple[PortGroup, int], jax.Array] = {}
+        for group in stage.groups:
+            if group.outputs:
+                outputs |= activate(layout, group, received, strings)
+        carry = {b: join(inner, b, outputs, (len(block), *strings)) for b, block in enumerate(layout.blocks)}
+        answers = {b: join(sinks, b, received, (len(block), *strings)) for b, block in enumerate(layout.blocks)}
+        return carry, (answers, sources)
+
+    shapes = {b: (len(cycles[0]), len(matrices[b]), len(block), *strings) for b, block in enumerate(layout.blocks)}
+    last, answers = scan_with_late_products(cycle, matrices, carry, cycles, {b: jnp.zeros(s) for b, s in shapes.items()})
+    return last, {b: jnp.moveaxis(array, 0, -1) for b, array in answers.items()}
+
+
+def _part(matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
+    return select(matrix, positions(stage.rows, block), positions(stage.columns, block))

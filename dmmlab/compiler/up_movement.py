@@ -1,0 +1,78 @@
+"""The up movement on arrays: the activation function of a type, for all neurons of a group and all cycles at once.
+
+A function of V-values is given V-values. What is uniform gets whole blocks of coordinates as single leaves
+(:class:`~dmmlab.core.array_leaves.Block`); any other function gets scalars, key by key, and ``vmap`` does the rest.
+"""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from ..core.array_leaves import Block
+from ..core.vvalues import VValue, add, from_paths, paths, trim
+from .array_operations import Blocks, filled
+from .layout import Layout
+from .schedule import NeuronGroup, PortGroup
+
+
+def activate(
+    layout: Layout, group: NeuronGroup, received: Mapping[tuple[PortGroup, int], jax.Array], axes: tuple[int, ...]
+) -> dict[tuple[PortGroup, int], jax.Array]:
+    """What a group of neurons emits.
+
+    Args:
+        layout: where the coordinates lie.
+        group: neurons of one type.
+        received: what has arrived at each port group, by block: (neurons, keys, *axes).
+        axes: the sizes of the axes after the keys': strings, cycles, both or neither.
+
+    Returns:
+        What leaves each port group, by block: (neurons, keys, *axes).
+    """
+    points, neurons = math.prod(axes), len(group.outputs[0].ports)  # strings and cycles are one axis here
+    inputs = [
+        {b: x.reshape(*x.shape[:2], points) for b in sorted(ports.blocks) for x in [received[ports, b]]}
+        for ports in group.inputs
+    ]
+
+    def apply(inputs: list[Blocks], whole: bool) -> list[Blocks]:
+        arriving = [_vvalue(layout, arrays, whole) for arrays in inputs]
+        results = group.kind.activate(dict(zip(group.kind.inputs, arriving, strict=True)))
+        return [_arrays(layout, results[f], ports) for f, ports in zip(group.kind.outputs, group.outputs, strict=True)]
+
+    if group.kind.uniform:
+        results = apply(inputs, whole=True)
+        results = [{b: filled(x, len(layout.blocks[b]), neurons, points) for b, x in arrays.items()} for arrays in results]
+    else:
+        function = jax.vmap(partial(apply, whole=False), in_axes=-1, out_axes=-1, axis_size=points)
+        results = jax.vmap(function, axis_size=neurons)(inputs)
+    return {
+        (ports, b): x.reshape(*x.shape[:2], *axes)
+        for ports, arrays in zip(group.outputs, results, strict=True)
+        for b, x in arrays.items()
+    }
+
+
+def _vvalue(layout: Layout, arrays: Blocks, whole: bool) -> VValue:
+    """What a neuron's function sees of one input: whole blocks, (neurons, keys, points), or scalars, key by key."""
+    if whole:
+        blocks = {f":block {b}": Block(x) for b, x in arrays.items() if b > 0}
+        return add(blocks, arrays[0][:, 0]) if 0 in arrays else blocks
+    return from_paths((path, x[row]) for b, x in arrays.items() for row, path in enumerate(layout.blocks[b]))
+
+
+def _arrays(layout: Layout, v: VValue, ports: PortGroup) -> Blocks:
+    """What a neuron's function returned for one output, as arrays of the port group's blocks."""
+    leaves = dict(paths(trim(v)))
+    arrays = {}
+    for b in sorted(ports.blocks):
+        block = leaves.get((f":block {b}",))
+        if block is not None:
+            arrays[b] = block.array
+        else:
+            rows = [jnp.asarray(leaves.get(path, 0.0), jnp.result_type(float)) for path in layout.blocks[b]]
+            arrays[b] = jnp.stack(jnp.broadcast_arrays(*rows), axis=-2 if rows[0].ndim else 0)
+    return arrays

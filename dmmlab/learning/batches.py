@@ -1,0 +1,137 @@
+"""Batches: strings to learn from, with the answers that are to be given, in one layout of arrays.
+
+Strings of different lengths are padded with cycles that do not count; a cycle in which nothing is asked does not count
+either. What counts is said by the loss mask alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..compiler.array_operations import Inputs
+from ..compiler.compiled import Compiled
+from ..core.engine import Streams, run
+from ..core.errors import LabError
+from ..core.machine import Machine
+from ..core.vvalues import number
+
+SHORT = 64  # cycles, up to which all strings in one array are faster than a loop over them (dmmlab bench restarts batches)
+
+
+class Batch(NamedTuple):
+    """Strings to learn from.
+
+    ``inputs`` is what arrives from the boundary: for each block, (boundary ports, keys, strings, cycles). ``targets`` is what
+    is to be answered, and ``loss_mask`` is 1.0 where that counts and 0.0 elsewhere: (answers, strings, cycles) both. One
+    string alone, as :func:`sum_over_strings` hands it on, has no axis of strings.
+    """
+
+    inputs: Inputs
+    targets: jax.Array
+    loss_mask: jax.Array
+
+    @property
+    def strings(self) -> int:
+        """How many strings there are."""
+        return self.targets.shape[1]
+
+    @property
+    def cycles(self) -> int:
+        """The cycles of the longest string."""
+        return self.targets.shape[-1]
+
+    def first_cycles(self, cycles: int | None) -> "Batch":
+        """The beginnings of the strings; the whole strings for None."""
+        return jax.tree.map(lambda x: x[..., :cycles], self)
+
+    def by_string(self) -> "Batch":
+        """The strings along the first axis of each array, for a loop or ``vmap`` over them."""
+        return Batch(
+            {b: jnp.moveaxis(x, 2, 0) for b, x in self.inputs.items()},
+            jnp.moveaxis(self.targets, 1, 0),
+            jnp.moveaxis(self.loss_mask, 1, 0),
+        )
+
+    def string(self, index: int) -> "Batch":
+        """One string, without the axis of strings."""
+        return Batch({b: x[:, :, index] for b, x in self.inputs.items()}, self.targets[:, index], self.loss_mask[:, index])
+
+
+def make_batch(compiled: Compiled, streams: Sequence[Streams], targets: Sequence[np.ndarray]) -> Batch:
+    """Strings and their right answers.
+
+    Args:
+        compiled: the machine that is to learn.
+        streams: what it reads, string by string.
+        targets: what it is to answer, string by string: (answers, cycles), NaN where nothing is asked.
+
+    Returns:
+        The batch.
+
+    Raises:
+        LabError: no strings, or not one target for each, with a row for each answer of the machine.
+    """
+    shapes = [np.shape(target) for target in targets]
+    if not shapes or len(shapes) != len(streams) or any(s[:-1] != (len(compiled.answer_ports),) or not s[-1] for s in shapes):
+        raise LabError(f"{len(streams)} streams and targets {shapes}: expected {len(compiled.answer_ports)} answers for each")
+    cycles = max(length for _, length in shapes)
+    arrays = [compiled.encode(stream, cycles) for stream in streams]
+    inputs = {b: jnp.stack([each[b] for each in arrays], axis=2) for b in arrays[0]}
+    padded = [np.pad(t, ((0, 0), (0, cycles - t.shape[1])), constant_values=np.nan) for t in targets]
+    together = np.stack(padded, axis=1)
+    dtype = jnp.result_type(float)
+    return Batch(inputs, jnp.asarray(np.nan_to_num(together), dtype), jnp.asarray(~np.isnan(together), dtype))
+
+
+def imitation_batch(compiled: Compiled, streams: Sequence[Streams], cycles: int | Sequence[int], teacher: Machine) -> Batch:
+    """Strings, and what a teacher answers to them, run by the tree engine.
+
+    Args:
+        compiled: the machine that is to learn.
+        streams: what both read.
+        cycles: for how long; a number for all, or one for each stream.
+        teacher: it has the inputs that ``compiled`` answers at; their scalar parts are the targets.
+
+    Returns:
+        The batch.
+
+    Raises:
+        LabError: no streams, no cycles, or a teacher without an input that is to be imitated.
+    """
+    each = [int(t) for t in cycles] if isinstance(cycles, Sequence) else [int(cycles)] * len(streams)
+    if not streams or len(each) != len(streams) or min(each) < 1:
+        raise LabError(f"{len(streams)} streams and cycles {each}: expected one positive number for each stream")
+    for neuron, name in compiled.answer_ports:
+        if neuron not in teacher.neurons or name not in teacher.neurons[neuron].inputs:
+            raise LabError(f"{neuron}.{name}: the teacher has no such input, so there is nothing to imitate there")
+    ports = [f"{neuron}.{name}" for neuron, name in compiled.answer_ports]
+    targets = []
+    for stream, length in zip(streams, each, strict=True):
+        states = list(run(teacher, stream, length))
+        targets.append(np.array([[number(state.arrived(port)) for state in states] for port in ports], float))
+    return make_batch(compiled, streams, targets)
+
+
+def sum_over_strings(function: Callable[[Batch], Any], batch: Batch) -> Any:
+    """The sum of ``function`` over all strings, in whichever way is faster on a CPU.
+
+    Short strings are handed on all at once; long ones go through a loop, one by one, so that the gradients of one string are
+    done with before the next begins: one string fits the cache, and all of them do not.
+
+    Args:
+        function: ``batch -> pytree of arrays``, itself a sum over the strings of the batch that it is given.
+        batch: the strings.
+
+    Returns:
+        What the function returns for all.
+    """
+    if batch.strings > 1 and batch.cycles <= SHORT:
+        return function(batch)
+    first = function(batch.string(0))
+    if batch.strings == 1:
+        return first
+    rest = jax.tree.map(lambda x: x[1:], batch.by_string())
+    return jax.lax.scan(lambda total, string: (jax.tree.map(jnp.add, total, function(string)), None), first, rest)[0]

@@ -1,0 +1,49 @@
+"""The loss, and the regularizers that may be added to it.
+
+What is minimised is the squared error of the machine's scalar answers, as in 2022. A regularizer is a function of the weights
+alone; its coefficient is called a penalty.
+"""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+
+from ..compiler.compiled import Compiled
+from ..compiler.weights import Weights
+from .batches import Batch
+
+
+def squared_error(compiled: Compiled, weights: Weights, batch: Batch) -> jax.Array:
+    """``sum over answers, strings, cycles of loss_mask * (answer - target)^2``.
+
+    Args:
+        compiled: the machine.
+        weights: a matrix for each stage.
+        batch: strings, or one string without its axis.
+
+    Returns:
+        A number.
+    """
+    return jnp.sum(batch.loss_mask * (compiled.scalar_answers(weights, batch.inputs) - batch.targets) ** 2)
+
+
+def l1(compiled: Compiled, weights: Weights) -> jax.Array:
+    """``sum of |w|`` over the soft links."""
+    return sum(jnp.sum(jnp.abs(w)) for w in weights)  # type: ignore[return-value]
+
+
+def l2(compiled: Compiled, weights: Weights) -> jax.Array:
+    """``sum of w^2`` over the soft links."""
+    return sum(jnp.sum(w * w) for w in weights)  # type: ignore[return-value]
+
+
+def row_sum(compiled: Compiled, weights: Weights) -> jax.Array:
+    """``sum over inputs of (sum of the weights of the links into it - 1)^2``, the "novel" regularizer of 2022."""
+    return sum(  # type: ignore[return-value]
+        jnp.sum(stage.exists.any(axis=1) * (w.sum(axis=1) - 1.0) ** 2)
+        for w, stage in zip(weights, compiled.stages, strict=True)
+    )
+
+
+REGULARIZERS: Mapping[str, Callable[[Compiled, Weights], jax.Array]] = {"l1": l1, "l2": l2, "row_sum": row_sum}

@@ -1,0 +1,128 @@
+"""Objectives: what gradient descent goes down on, with its gradient.
+
+An objective says what is trained (the weights, or more), and gives the loss, the regularizers and the gradient of it all. The
+loop (:mod:`dmmlab.learning.gradient_descent`) knows nothing else of it.
+
+* :class:`Imitation`: the weights themselves; the loss over all strings, plus regularizers.
+* :class:`HardConcreteGates`: each weight has a gate that is open or shut at random; the expected number of open gates is
+  the penalty (Louizos, Welling, Kingma 2018, arXiv:1712.01312).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..compiler.compiled import Compiled
+from ..compiler.weights import Weights, masked
+from ..core.errors import LabError, one_of
+from .batches import Batch, sum_over_strings
+from .losses import REGULARIZERS, squared_error
+
+Loss = Callable[[Compiled, Weights, Batch], jax.Array]
+Penalties = Mapping[str, Any]  # by regularizer: its coefficient, a number that may be traced
+
+STRETCH = (-0.1, 1.1)  # of a hard-concrete gate
+TEMPERATURE = 2 / 3
+
+
+class Imitation:
+    """``loss / scale + sum over regularizers of penalty * regularizer``, of the weights.
+
+    Args:
+        compiled: the machine.
+        regularizers: names of :data:`~dmmlab.learning.losses.REGULARIZERS`.
+        loss: ``(compiled, weights, batch) -> number``, a sum over the strings of the batch.
+        scale: what the loss is divided by.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for an unknown regularizer.
+    """
+
+    def __init__(self, compiled: Compiled, regularizers: Sequence[str] = (), loss: Loss = squared_error, scale: float = 1.0):
+        for name in regularizers:
+            if name not in REGULARIZERS:
+                raise LabError(one_of("regularizer", name, REGULARIZERS))
+        self.compiled, self.loss, self.scale = compiled, loss, scale
+        self.regularizers = tuple(regularizers)
+        self.columns = ("loss", *self.regularizers)
+
+    def parameters(self, weights: Weights) -> Any:
+        """What is trained, from initial weights."""
+        return weights
+
+    def weights(self, parameters: Any, mask: Weights) -> Weights:
+        """The weights that the parameters stand for."""
+        return parameters
+
+    def mask(self, mask: Weights) -> Any:
+        """The mask of the weights in the structure of the parameters."""
+        return mask
+
+    def error(self, weights: Weights, batch: Batch) -> jax.Array:
+        """The loss, scaled."""
+        total = sum_over_strings(lambda strings: self.loss(self.compiled, weights, strings), batch)
+        return total if self.scale == 1.0 else total / self.scale
+
+    def value_and_gradient(
+        self, parameters: Any, batch: Batch, mask: Weights, penalties: Penalties, key: Any
+    ) -> tuple[jax.Array, list[jax.Array], Any]:
+        """The objective itself, its terms (the loss, then each regularizer without its penalty), and the gradient."""
+
+        def string_error(strings: Batch) -> tuple[jax.Array, Weights]:
+            return jax.value_and_grad(lambda weights: self.loss(self.compiled, weights, strings))(parameters)
+
+        def penalty(weights: Weights) -> tuple[jax.Array, list[jax.Array]]:
+            terms = [REGULARIZERS[name](self.compiled, weights) for name in self.regularizers]
+            weighted = [penalties[name] * term for name, term in zip(self.regularizers, terms, strict=True)]
+            return reduce(jnp.add, weighted), terms
+
+        loss, gradient = sum_over_strings(string_error, batch)
+        if self.scale != 1.0:
+            loss, gradient = loss / self.scale, [g / self.scale for g in gradient]
+        if not self.regularizers:
+            return loss, [loss], gradient
+        (extra, terms), slope = jax.value_and_grad(penalty, has_aux=True)(parameters)
+        return loss + extra, [loss, *terms], jax.tree.map(jnp.add, gradient, slope)
+
+
+class HardConcreteGates(Imitation):
+    """``loss / scale + penalty * expected number of open gates``, of the weights and of a log-alpha for each.
+
+    With uniform u, a gate is ``clip(s * (high - low) + low, 0, 1)``, ``s = sigmoid((log(u / (1 - u)) + log_alpha) / T)``, and
+    open with probability ``sigmoid(log_alpha - T * log(-low / high))`` (equations 10 to 12 of arXiv:1712.01312).
+    """
+
+    def parameters(self, weights: Weights) -> tuple[Weights, Weights]:
+        return weights, [jnp.full_like(w, 2.0) for w in weights]
+
+    def weights(self, parameters: tuple[Weights, Weights], mask: Weights) -> Weights:
+        weights, log_alpha = parameters
+        return masked(masked(weights, [_stretched(x) for x in log_alpha]), mask)
+
+    def mask(self, mask: Weights) -> tuple[Weights, Weights]:
+        return mask, mask
+
+    def value_and_gradient(
+        self, parameters: Any, batch: Batch, mask: Weights, penalties: Penalties, key: Any
+    ) -> tuple[jax.Array, list[jax.Array], Any]:
+        low, high = STRETCH
+
+        def objective(parameters: tuple[Weights, Weights]) -> tuple[jax.Array, list[jax.Array]]:
+            weights, log_alpha = parameters
+            keys = jax.random.split(key, len(log_alpha))
+            noise = [jax.random.logistic(k, x.shape) for k, x in zip(keys, log_alpha, strict=True)]
+            gates = [_stretched((x + n) / TEMPERATURE) for x, n in zip(log_alpha, noise, strict=True)]
+            error = self.error(masked(masked(weights, gates), mask), batch)
+            chances = [m * jax.nn.sigmoid(x - TEMPERATURE * np.log(-low / high)) for x, m in zip(log_alpha, mask, strict=True)]
+            return error + penalties["l1"] * sum(map(jnp.sum, chances)), [error]
+
+        (value, terms), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
+        return value, terms, gradient
+
+
+def _stretched(x: jax.Array) -> jax.Array:
+    low, high = STRETCH
+    return jnp.clip(jax.nn.sigmoid(x) * (high - low) + low, 0.0, 1.0)

@@ -1,0 +1,43 @@
+"""The proximal step of L1: after each update, weights move towards zero and stop there.
+
+It is no part of an optax update, since it needs the weights after the update.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ..compiler.weights import Weights
+from ..core.errors import LabError
+from .objectives import Penalties
+
+EPSILON = 1e-9  # in the denominator
+
+
+def proximal_l1(weights: Weights, optimizer_state: Any, learning_rate: Any, penalties: Penalties) -> Weights:
+    """``sign(w) * max(|w| - learning_rate * penalty / (sqrt(v) + epsilon), 0)``, v Adam's mean square of the gradient.
+
+    Adam scales the steps of each weight by ``1 / sqrt(v)``; so it does here with the proximal operator of ``penalty * |w|``
+    (soft thresholding), as for a gradient step in that metric.
+
+    Args:
+        weights: those after the update.
+        optimizer_state: has the state of ``optax.scale_by_adam()`` in it.
+        learning_rate: of this step.
+        penalties: ``l1`` is the one that counts.
+
+    Returns:
+        The weights, some of them exactly zero.
+
+    Raises:
+        LabError: the optimizer is not Adam.
+    """
+    nodes = jax.tree.leaves(optimizer_state, is_leaf=lambda x: isinstance(x, optax.ScaleByAdamState))
+    adam = next((node for node in nodes if isinstance(node, optax.ScaleByAdamState)), None)
+    if adam is None:
+        raise LabError("the proximal step needs Adam's state: use optax.scale_by_adam()")
+    mean_square = optax.tree.bias_correction(adam.nu, 0.999, adam.count)
+    widths = [learning_rate * penalties["l1"] / (jnp.sqrt(v) + EPSILON) for v in mean_square]
+    return [jnp.sign(w) * jnp.maximum(jnp.abs(w) - d, 0.0) for w, d in zip(weights, widths, strict=True)]

@@ -1,0 +1,69 @@
+"""Isomorphism: whether two machines are the same up to the names of their neurons.
+
+A machine becomes a graph of neurons, ports and links, with labels that tell apart what is not interchangeable; networkx
+compares the graphs.
+"""
+
+from collections import Counter
+from collections.abc import Hashable
+
+import networkx as nx
+
+from ..core.machine import Machine
+from ..core.neurons import NeuronType, Scaling
+from ..core.vvalues import paths
+
+
+def same(machine: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
+    """Whether two machines are equal up to the names of their neurons: their live parts, the hard links too.
+
+    Neurons that read or answer keep their names; constants are known by what they emit. The two inputs of a dot may be
+    exchanged, and so may those of a compare together with its outputs.
+    """
+    graphs = [_port_graph(each.live()) for each in (machine, other)]
+    labels = [Counter(label for _, label in graph.nodes(data="label")) for graph in graphs]
+    if labels[0] != labels[1]:
+        return False
+    return nx.is_isomorphic(
+        graphs[0],
+        graphs[1],
+        node_match=lambda a, b: a["label"] == b["label"],
+        edge_match=lambda a, b: a["hard"] == b["hard"] and abs(a["weight"] - b["weight"]) <= tolerance,
+    )
+
+
+def equivalent(kind: NeuronType, other: NeuronType) -> bool:
+    """Whether two types compute the same, as far as can be told: the same function, or constants of the same value."""
+    return (kind.inputs, kind.outputs, _identity(kind)) == (other.inputs, other.outputs, _identity(other))
+
+
+def _identity(kind: NeuronType) -> Hashable:
+    if kind.reads_stream or not kind.outputs:
+        return kind.reads_stream
+    if not kind.inputs:
+        return tuple(tuple(sorted((path, float(x)) for path, x in paths(v))) for v in kind.activate({}).values())
+    return "sum" if kind.accumulates else kind.function
+
+
+def _port_graph(machine: Machine) -> nx.DiGraph:
+    """Neurons and their ports as nodes, the links as edges between ports."""
+    graph = nx.DiGraph()
+    links = list(machine.links())
+    used = {link[:2] for link in links} | {link[2:4] for link in links}
+    for name, kind in machine.neurons.items():
+        label: Hashable = (name, kind.inputs) if kind.reads_stream or not kind.outputs else _identity(kind)
+        graph.add_node(name, label=label)
+        symmetric = kind.scaling in (Scaling.BILINEAR, Scaling.DIFFERENCE)
+        for side, fields in (("in", kind.inputs), ("out", kind.outputs)):
+            for i, field in enumerate(fields):
+                if (name, field) in used or symmetric:
+                    port = (name, side, field)
+                    alike = symmetric or kind.accumulates or not kind.inputs
+                    graph.add_node(port, label=(side, "" if alike else field))
+                    ends = (port, name) if side == "in" else (name, port)
+                    graph.add_edge(*ends, weight=0.0, hard=None)
+                    if kind.scaling is Scaling.DIFFERENCE and side == "out":
+                        graph.add_edge((name, "in", kind.inputs[i]), port, weight=0.0, hard=None)
+    for link in links:
+        graph.add_edge((link[2], "out", link[3]), (link[0], "in", link[1]), weight=link.weight, hard=link.hard)
+    return graph
