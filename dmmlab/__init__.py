@@ -1,7 +1,9 @@
-"""dmmlab: dataflow matrix machines in JAX. Start with the notebooks; README.md says how."""
+"""dmmlab: dataflow matrix machines in JAX. Start with the notebooks; README.md says how.
 
-from .core import vvalues
-from .core.machine import Link, Machine
-from .core.neurons import NeuronType
+All that a notebook or a script needs for the main path is here, loaded when it is first used: ``import dmmlab as dm``. The
+packages below have front doors of their own, for the rest: ``dm.learning.TrainingSession``.
+"""
 
-__all__ = ["Link", "Machine", "NeuronType", "vvalues"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,9 +3,10 @@
 from hypothesis import strategies as st
 
 from dmmlab import Machine, NeuronType
-from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, CUT_2022, DOT, EOS, ID, INPUT, NORM, OUTPUT, TIMER
+from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID, INPUT, NORM, OUTPUT, TIMER
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import add, linear_combination, number, scale
+from dmmlab.june2022.truncated_gradients import TRUNCATED
 
 # Types as a reader writes them in a notebook: keys by name, nested results, a product, a constant beside a sum.
 PICK = NeuronType(
@@ -14,7 +15,7 @@ PICK = NeuronType(
 MIX = NeuronType("mix", ("x", "y"), ("z",), lambda u, v: add(scale(number(u), v), {"a": 0.5}))
 WRAP = NeuronType("wrap", ("x",), ("y",), lambda v: {"w": {"b": number(v)}})
 
-KINDS = [ACCUM, NORM, DOT, COMPARE, ID, PICK, MIX, WRAP, CUT_2022["accum"]]
+KINDS = [ACCUM, NORM, DOT, COMPARE, ID, PICK, MIX, WRAP, TRUNCATED["accum"]]
 sizes = st.sampled_from([-1.5, -1.0, -0.6, -0.3, 0.25, 0.5, 0.8, 1.0, 1.2])
 events = st.recursive(sizes, lambda inner: st.dictionaries(st.sampled_from("abw"), inner, min_size=1, max_size=2), max_leaves=3)
 

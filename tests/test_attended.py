@@ -1,18 +1,17 @@
-"""Attended training: what was done can be done again, bit for bit, and a schedule from a stranger does no harm."""
+"""TrainingSession training: what was done can be done again, bit for bit, and a schedule from a stranger does no harm."""
 
 import json
 
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dmmlab.core.errors import LabError
-from dmmlab.learning.session import EVERY, MOST, Attended, read_schedule, replay
+from dmmlab.learning.session import EVERY, MOST, TrainingSession, read_schedule, replay
 from dmmlab.machines.detectors import published
 from dmmlab.machines.networks import feedforward
-from dmmlab.synthesis.problems import PROBLEMS
+from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.tasks import Task, flat
 
 BIG = 10**4000
@@ -47,13 +46,13 @@ def task():
 
 @pytest.fixture(scope="module")
 def weights(task):
-    return task.start(jax.random.key(1), 0.3)
+    return task.initial_weights(jax.random.key(1), 0.3)
 
 
 @pytest.fixture(scope="module")
 def compiled(task, weights):
     """An attended training that has compiled its steps, for others to share."""
-    training = Attended(task, weights)
+    training = TrainingSession(task, weights)
     training.advance(1)
     return training._jitted
 
@@ -61,7 +60,7 @@ def compiled(task, weights):
 @pytest.fixture
 def begin(task, weights, compiled):
     def begin(**given):
-        training = Attended(task, weights, **given)
+        training = TrainingSession(task, weights, **given)
         training._jitted = compiled
         return training
 
@@ -78,7 +77,7 @@ def same(one, other):
 @given(acts)
 @settings(max_examples=5)
 def test_a_replay_is_bit_for_bit_the_same(task, weights, compiled, acts):
-    training = Attended(task, weights, rate=3e-2)
+    training = TrainingSession(task, weights, rate=3e-2)
     training._jitted = compiled
     for name, *amount in acts:
         if name != "back" or amount[0] <= training.checkpoints:
@@ -94,7 +93,7 @@ def test_advances_that_are_split_are_one(begin):
     once.advance(47)
     for steps in (3, 1, 20, 16, 7):
         split.advance(steps)
-    assert np.array_equal(flat(once.weights), flat(split.weights))
+    assert np.array_equal(flatten(once.weights), flatten(split.weights))
     assert once.schedule == split.schedule == [{"rate": 1e-2}, {"l1": 0.0}, {"steps": 47}]
     whole = [(step, loss) for step, loss in split.losses if step % EVERY == 0 or step == 47]
     assert once.losses == whole
@@ -111,9 +110,9 @@ def test_it_descends_and_losses_are_those_of_the_task(begin, task, weights):
 
 def test_the_rate_and_the_penalty_are_heeded(begin):
     still, shrunk = begin(rate=0.0), begin(l1=1e-2)
-    before = flat(still.weights)
+    before = flatten(still.weights)
     still.advance(20)
-    assert np.array_equal(flat(still.weights), before)
+    assert np.array_equal(flatten(still.weights), before)
     shrunk.advance(200)
     assert shrunk.links < still.links
     shrunk.set_l1(0)
@@ -124,15 +123,15 @@ def test_the_rate_and_the_penalty_are_heeded(begin):
 def test_cuts_are_of_the_smallest_and_for_good(begin):
     training = begin()
     training.advance(7)
-    before, links = flat(training.weights).copy(), training.links
+    before, links = flatten(training.weights).copy(), training.links
     training.cut(20)
-    after = flat(training.weights)
+    after = flatten(training.weights)
     gone = (before != 0) & (after == 0)
     assert gone.sum() == 20 == links - training.links
     assert np.abs(before[gone]).max() <= np.abs(before[after != 0]).min()
     assert np.array_equal(after[after != 0], before[after != 0])
     training.advance(30)
-    assert (flat(training.weights)[gone] == 0).all()
+    assert (flatten(training.weights)[gone] == 0).all()
     training.cut(MOST)
     training.advance(5)
     assert training.links == 0
@@ -143,27 +142,27 @@ def test_cuts_are_of_the_smallest_and_for_good(begin):
 def test_what_the_penalty_has_driven_to_zero_is_cut_with_the_rest(begin):
     training = begin(l1=1e-2)
     training.advance(150)
-    zero = flat(training.weights) == 0
+    zero = flatten(training.weights) == 0
     training.cut(1)
     training.set_l1(0)
     training.advance(20)
-    assert (flat(training.weights)[zero] == 0).all()
+    assert (flatten(training.weights)[zero] == 0).all()
 
 
 def test_back_to_a_checkpoint(begin):
     training = begin()
     training.advance(12)
-    weights, loss = flat(training.weights), training.losses[-1][1]
+    weights, loss = flatten(training.weights), training.losses[-1][1]
     assert training.checkpoint() == 1
     training.set_rate(0.1)
     training.advance(8)
     training.cut(30)
     training.back(1)
-    assert np.array_equal(flat(training.weights), weights)
+    assert np.array_equal(flatten(training.weights), weights)
     assert training.losses[-1] == (20, loss)
     assert (training.steps, training.rate) == (20, 0.1)
     training.advance(10)
-    assert np.count_nonzero(flat(training.weights)) == np.count_nonzero(weights)  # the cut was taken back, too
+    assert np.count_nonzero(flatten(training.weights)) == np.count_nonzero(weights)  # the cut was taken back, too
 
 
 def test_a_schedule_as_a_file(tmp_path, begin, task, weights):
@@ -209,11 +208,11 @@ def test_a_schedule_without_rate_and_penalty_begins_with_the_usual_ones(task, we
 def test_training_that_explodes_keeps_the_weights_before(begin):
     training = begin()
     training.advance(10)
-    before, schedule, losses = flat(training.weights), json.dumps(training.schedule), list(training.losses)
+    before, schedule, losses = flatten(training.weights), json.dumps(training.schedule), list(training.losses)
     training.set_rate(1e30)
     with pytest.raises(LabError, match="step 20: the loss is no longer finite; a smaller rate may help"):
         training.advance(10)
-    assert np.array_equal(flat(training.weights), before)
+    assert np.array_equal(flatten(training.weights), before)
     assert training.losses == losses
     assert json.loads(schedule) == training.schedule[:-1]
     training.set_rate(1e-2)
@@ -224,6 +223,6 @@ def test_training_that_explodes_keeps_the_weights_before(begin):
 def test_a_machine_can_be_attended_to(task):
     problem = PROBLEMS["duplicates"]
     small = Task(problem, published(), problem.training(0, strings=2, cycles=12))
-    training = Attended(small, small.weights(published()))
+    training = TrainingSession(small, small.weights(published()))
     assert (training.links, training.steps, training.checkpoints) == (19, 0, 0)
     assert {str(link) for link in training.machine.links()} == {str(link) for link in published().links()}

@@ -8,8 +8,8 @@ import pytest
 from dmmlab import Machine
 from dmmlab.core.neurons import ACCUM, INPUT, NORM, NeuronType
 from dmmlab.drawing.circuits import graph
-from dmmlab.drawing.side_by_side import GAP, MARK, partners, side_by_side
-from dmmlab.machines.canonical import canonical
+from dmmlab.drawing.machine_pairs import GAP, MARK, partners, side_by_side
+from dmmlab.machines.canonical_form import canonical
 from dmmlab.machines.detectors import handcrafted, published
 
 GOLDEN = Path(__file__).parent / "golden" / "published-beside-canonical.gv"

@@ -119,7 +119,7 @@ def test_many_strings_at_once_are_each_as_alone(case):
 def test_detectors(machine, schedule):
     compiled = compile_machine(machine, characters("test ring."), schedule=schedule)
     for string in ("test string.", "sssss", "."):
-        ours = compiled.answers_of(characters(string), 60)
+        ours = compiled.answers(characters(string), 60)
         assert max(gap(a, b) for a, b in zip(ours, answers(machine, characters(string), 60), strict=True)) < 1e-6
 
 
@@ -179,7 +179,7 @@ def test_pruning_and_growing_do_not_recompile():
     def loss(weights, mask):
         nonlocal traces
         traces += 1
-        return jnp.sum(compiled.numbers([w * m for w, m in zip(weights, mask, strict=True)], data) ** 2)
+        return jnp.sum(compiled.scalar_answers([w * m for w, m in zip(weights, mask, strict=True)], data) ** 2)
 
     full = loss(compiled.weights(), compiled.mask)
     masks = [[m.at[0].set(0.0) for m in compiled.mask], [m * 0 for m in compiled.mask], compiled.mask]
@@ -193,7 +193,7 @@ def test_a_mask_means_what_unlinking_means():
     machine = published()
     compiled = compile_machine(machine, characters("test."))
     fewer = machine.unlink("norm-2-1.dict", "input.char").unlink("output.dict-1", "compare-4-2.false")
-    ours = compiled.answers_of(characters("test."), 60, soft=fewer.soft)
+    ours = compiled.answers(characters("test."), 60, soft=fewer.soft)
     assert max(gap(a, b) for a, b in zip(ours, answers(fewer, characters("test."), 60), strict=True)) < 1e-6
 
 
@@ -216,21 +216,21 @@ def test_chunks_continue_where_the_last_one_ended():
 def test_words_and_nested_values():
     words = ["to", "be", "or", "not", "to", "be", "."]
     compiled = compile_machine(handcrafted(), symbols(words))
-    assert compiled.answers_of(symbols(words), 80)[-1] == answers(handcrafted(), symbols(words), 80)[-1]
+    assert compiled.answers(symbols(words), 80)[-1] == answers(handcrafted(), symbols(words), 80)[-1]
     nested = values([{"w": {"a": 2.0}, "x": -3.0}, {}, {"w": {"a": 2.0}}])
-    assert compile_machine(handcrafted(), nested).answers_of(nested, 9) == answers(handcrafted(), nested, 9)
+    assert compile_machine(handcrafted(), nested).answers(nested, 9) == answers(handcrafted(), nested, 9)
 
 
 def test_two_streams():
     machine = Machine.build({"accum.dict-2": {"input.char": 1.0, "input-2.char": -1.0}, "output.dict-1": {"accum.dict": 1.0}})
     streams = {"input": values([5.0]), "input-2": values([2.0, 1.0])}
-    assert compile_machine(machine, streams).answers_of(streams, 6) == answers(machine, streams, 6)
+    assert compile_machine(machine, streams).answers(streams, 6) == answers(machine, streams, 6)
 
 
 def test_a_timer_that_is_read_by_others_is_data():
     machine = Machine.build({"output.dict-1": {"timer.timer": 2.0}, "output.dict-2": {"input.char": 1.0}})
     stream = values([1.0, 2.0])
-    assert compile_machine(machine, stream).answers_of(stream, 6) == answers(machine, stream, 6)
+    assert compile_machine(machine, stream).answers(stream, 6) == answers(machine, stream, 6)
 
 
 def test_an_odd_clock_is_not_taken_for_the_timer():
@@ -238,19 +238,19 @@ def test_an_odd_clock_is_not_taken_for_the_timer():
     machine = Machine.build({"output.dict-1": {"input.char": 1.0}})
     machine = replace(machine, neurons={**machine.neurons, "timer": fast})
     stream = characters("abcd", period=1)
-    assert compile_machine(machine, stream).answers_of(stream, 8) == answers(machine, stream, 8)
+    assert compile_machine(machine, stream).answers(stream, 8) == answers(machine, stream, 8)
 
 
 def test_bad_input_is_told_in_one_line():
     compiled = compile_machine(handcrafted(), characters("ab."))
     for cycles in (0, -2, 2.5):
         with pytest.raises(LayoutError, match=f"^{cycles} cycles: expected a whole number"):
-            compiled.answers_of(characters("a"), cycles)
+            compiled.answers(characters("a"), cycles)
     with pytest.raises(LayoutError, match=r"^None: expected a Stream"):
         compile_machine(handcrafted(), None)
     huge = handcrafted().link("norm.dict", "input.char", 1e39)
     with pytest.raises(RunError, match=r"^cycle \d+: what arrives at 'output' is not finite in this precision"):
-        compile_machine(huge, characters("a")).answers_of(characters("a"), 9)
+        compile_machine(huge, characters("a")).answers(characters("a"), 9)
 
 
 def test_what_cannot_be_compiled_says_why():
@@ -272,7 +272,7 @@ def test_neurons_that_nothing_reaches():
     machine = Machine.build({"norm-1.dict": {"accum-1.dict": 1.0}, "output.dict-1": {"norm-1.norm": 1.0, "dot-1.dot": 1.0}})
     for schedule in ("time-parallel", "scan"):
         compiled = compile_machine(machine, characters("a"), schedule=schedule)
-        assert compiled.answers_of(characters("a"), 5) == answers(machine, characters("a"), 5) == [{}] * 5
+        assert compiled.answers(characters("a"), 5) == answers(machine, characters("a"), 5) == [{}] * 5
         assert compiled.soft(compiled.weights()) == machine.soft
 
 

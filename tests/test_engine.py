@@ -4,7 +4,7 @@ import pytest
 from jax.test_util import check_grads
 
 from dmmlab import Machine, NeuronType
-from dmmlab.core.engine import START, RunError, answers, down, run, step, up
+from dmmlab.core.engine import INITIAL_STATE, RunError, answers, down, run, step, up
 from dmmlab.core.neurons import ACCUM, INPUT, TIMER
 from dmmlab.core.streams import characters, spaced, symbols, values
 from dmmlab.core.vvalues import add, dot, linear_combination, number, scale
@@ -32,7 +32,7 @@ def test_the_input_neuron_sees_the_cycle():
 def test_down_and_up_make_a_step():
     machine = handcrafted()
     streams = {"input": characters("ab")}
-    state = step(START, machine.matrix, machine.neurons, streams)
+    state = step(INITIAL_STATE, machine.matrix, machine.neurons, streams)
     following = step(state, machine.matrix, machine.neurons, streams)
     assert following.inputs == down(machine.matrix, state.outputs)
     assert following.outputs == up(machine.neurons, following.inputs, streams)

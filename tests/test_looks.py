@@ -9,8 +9,8 @@ import pytest
 from dmmlab import Machine
 from dmmlab.core.neurons import ACCUM
 from dmmlab.drawing.circuits import HARD, NEGATIVE, PALE, POSITIVE, circuit
-from dmmlab.drawing.side_by_side import side_by_side
-from dmmlab.machines.canonical import canonical
+from dmmlab.drawing.machine_pairs import side_by_side
+from dmmlab.machines.canonical_form import canonical
 from dmmlab.machines.detectors import handcrafted, published
 
 SIXTEEN = published().unlink("compare-3-1.dict-2", "norm-2-1.norm").unlink("compare-5-1.dict-2", "dot-2-2.dot").unlink("compare-1-2.dict-1", "const_1.const_1")  # fmt: skip

@@ -1,20 +1,19 @@
-"""Pruning by hand: what is kept follows its definition, and every move can be taken back."""
+"""PruningSession by hand: what is kept follows its definition, and every move can be taken back."""
 
 import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dmmlab import Machine
 from dmmlab.compiler.compiled import compile_machine
 from dmmlab.core.errors import LabError
-from dmmlab.explorers.pruning_session import Measured, Pruning
+from dmmlab.explorers.pruning_session import Measured, PruningSession
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
+from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.phases import Trace
-from dmmlab.synthesis.problems import PROBLEMS
 from dmmlab.synthesis.tasks import Task, flat
 
 LINKS = sorted(str(link) for link in published().links() if not link.hard)
@@ -39,14 +38,14 @@ def task():
 @pytest.fixture(scope="module")
 def history(task):
     """Three moments: all links; without the smallest; and all of another size."""
-    weights = flat(task.weights(published()))
+    weights = flatten(task.weights(published()))
     return Trace([], [weights, np.where(np.abs(weights) < 0.3, 0.0, weights), 2 * weights])
 
 
 @pytest.fixture(scope="module")
 def measured(task):
     """A pruning whose held-out strings have been compiled."""
-    pruning = Pruning(task)
+    pruning = PruningSession(task)
     pruning.measure()
     return pruning
 
@@ -58,7 +57,7 @@ def pruning(task, measured):
 
 def begun(task, measured, history=None):
     """A new pruning, which compiles nothing anew."""
-    pruning = Pruning(task, history=history)
+    pruning = PruningSession(task, history=history)
     pruning._heldout = measured._heldout
     return pruning
 
@@ -85,7 +84,7 @@ def same(one, other):
 @given(moves)
 @settings(max_examples=60)
 def test_undoing_all_moves_ends_where_it_began_and_passes_where_it_was(task, history, moves):
-    pruning = Pruning(task, history=history)
+    pruning = PruningSession(task, history=history)
     places = [pruning.place]
     for move, argument in moves:
         do(pruning, move, argument)
@@ -99,7 +98,7 @@ def test_undoing_all_moves_ends_where_it_began_and_passes_where_it_was(task, his
 @given(moves)
 @settings(max_examples=60)
 def test_what_is_kept_follows_the_moves(task, history, moves):
-    pruning = Pruning(task, history=history)
+    pruning = PruningSession(task, history=history)
     threshold, cut, pinned, weights = 0.0, set(), set(), history.snapshots[-1]
     places = {name: place for place, name in task.links.items()}
     for move, argument in moves:
@@ -225,11 +224,11 @@ def test_history(task, measured, history):
         with pytest.raises(LabError, match=f"moment {moment}: the history has 3, from 0 on"):
             pruning.go_to(moment)
     with pytest.raises(LabError, match="the history has 0"):
-        Pruning(task).go_to(0)
+        PruningSession(task).go_to(0)
 
 
 def test_the_range_spans_the_history(task, history):
-    low, high = Pruning(task, history=history).range
+    low, high = PruningSession(task, history=history).range
     assert low == pytest.approx(0.125)
     assert high == pytest.approx(2.58 * 1.25)
 
@@ -252,7 +251,7 @@ def test_training_what_is_left(pruning):
 
 
 def test_training_that_explodes_changes_nothing(task):
-    pruning = Pruning(task)
+    pruning = PruningSession(task)
     before = pruning.place
     with pytest.raises(LabError, match="left the finite numbers; nothing was changed"):
         pruning.train(3, rate=1e38)
@@ -302,8 +301,8 @@ def test_errors_are_one_line_and_change_nothing(tmp_path, pruning, do, message):
 
 def test_a_network_without_weights_cannot_be_pruned():
     with pytest.raises(LabError, match="a network has no weights of its own: give some, or a history"):
-        Pruning(Task(PROBLEMS["duplicates"], feedforward(1, 1), seed=1))
+        PruningSession(Task(PROBLEMS["duplicates"], feedforward(1, 1), seed=1))
 
 
 def test_a_machine_of_the_right_answers_measures_nothing_wrong():
-    assert Pruning(Task(PROBLEMS["duplicates"], handcrafted(), seed=1)).measure() == Measured(8, 8, 0.0, 0.0)
+    assert PruningSession(Task(PROBLEMS["duplicates"], handcrafted(), seed=1)).measure() == Measured(8, 8, 0.0, 0.0)

@@ -9,7 +9,7 @@ from dmmlab import Machine, NeuronType
 from dmmlab.core.engine import RunError, answers
 from dmmlab.core.streams import characters
 from dmmlab.core.vvalues import paths, scale
-from dmmlab.machines.canonical import above, canonical, merged, rounded, same, shortcuts, without_idle_links
+from dmmlab.machines.canonical_form import above, canonical, merged, rounded, same, shortcuts, without_idle_links
 from dmmlab.machines.detectors import handcrafted, published
 
 CYCLES = 12

@@ -18,7 +18,7 @@ from dmmlab.drawing.vvalue_text import show
 from dmmlab.explorers.recording import AROUND, LONGEST, MOST, Recording
 from dmmlab.explorers.svg_curves import SVG, XLINK
 from dmmlab.machines.detectors import handcrafted, published
-from dmmlab.synthesis.problems import PROBLEMS
+from dmmlab.synthesis.catalogue import PROBLEMS
 
 DUPLICATES = PROBLEMS["duplicates"]
 ODD = ["a", ".", " ", "\n\t\x00\x0b\x7f", "<b>&\"']]>", "αβ😀\u202e\ud7ff\ufffe", "::number", ":number", "a" * 60, "ab." * 4]

@@ -14,16 +14,29 @@ import pytest
 from dmmlab import Machine
 from dmmlab.core.errors import LabError
 from dmmlab.core.files import load_arrays
-from dmmlab.machines.canonical import same
+from dmmlab.machines.canonical_form import same
 from dmmlab.machines.detectors import handcrafted
-from dmmlab.synthesis.phases import PHASES, Event, Settings, Trace, count, finish, fit, flat, prune, round_off, sparsify, unflat
-from dmmlab.synthesis.problems import PROBLEMS
-from dmmlab.synthesis.repair import DAMAGES, embed, repair
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.phases import (
+    PHASES,
+    Event,
+    Settings,
+    Trace,
+    count,
+    finish,
+    fit,
+    flat,
+    prune,
+    round_off,
+    sparsify,
+    unflatten,
+)
+from dmmlab.synthesis.repairs import DAMAGES, embed, repair
 from dmmlab.synthesis.run_folder import run
 from dmmlab.synthesis.search import synthesize
 from dmmlab.synthesis.tasks import Task
 
-QUICK = Settings(starts=2, rounds=1, fit_steps=200, ramp_steps=1500, cool_steps=300, retrain_steps=100, finish_steps=800)
+QUICK = Settings(restarts=2, rounds=1, fit_steps=200, ramp_steps=1500, cool_steps=300, retrain_steps=100, finish_steps=800)
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +46,14 @@ def found():
 
 def test_the_sum_of_two_numbers_is_two_links(found):
     assert found.best.exact
-    assert (found.best.links, found.best.heldout_max_abs_error, found.best.train_loss) == (2, 0.0, 0.0)
+    assert (found.best.links, found.best.validation_max_abs_error, found.best.train_loss) == (2, 0.0, 0.0)
     links = {str(link): link.weight for link in found.machine.links() if not link.hard}
     assert links == {"output.answer <- left.char": 1.0, "output.answer <- right.char": 1.0}
     assert found.verdict == "2 links, all of weight 1 or -1, exact on all strings it has not seen"
 
 
 def test_a_machine_that_does_not_read_its_input_is_written_all_the_same(tmp_path):
-    hasty = Settings(starts=1, rounds=1, rate=0.3, fit_steps=3, ramp_steps=40, cool_steps=2, retrain_steps=2, finish_steps=2)
+    hasty = Settings(restarts=1, rounds=1, rate=0.3, fit_steps=3, ramp_steps=40, cool_steps=2, retrain_steps=2, finish_steps=2)
     result = run("running-maximum", 0, tmp_path / "run", settings=hasty)
     assert not result["exact"]
     assert (tmp_path / "run" / "circuit.svg").exists()
@@ -51,7 +64,7 @@ def test_traces_tell_every_cut(found):
     table = found.trace()
     assert list(table.columns) == ["start", *Event._fields]
     assert set(table.phase) >= {"fit", "sparsify", "prune", "finish"}
-    for start in found.starts:
+    for start in found.restarts:
         events = start.trace.events
         assert len(start.trace.snapshots) == sum(event.accepted for event in events)
         assert [event.seconds for event in events] == sorted(event.seconds for event in events)
@@ -65,36 +78,36 @@ def test_traces_tell_every_cut(found):
 
 
 def test_a_machine_that_is_not_exact_is_said_to_be_so():
-    hasty = Settings(starts=1, rounds=2, fit_steps=5, ramp_steps=5, cool_steps=5, retrain_steps=5, finish_steps=5, trials=3)
+    hasty = Settings(restarts=1, rounds=2, fit_steps=5, ramp_steps=5, cool_steps=5, retrain_steps=5, finish_steps=5, trials=3)
     found = synthesize(PROBLEMS["margin"], key=0, settings=hasty)
-    assert len(found.starts) == 2  # it tried again
+    assert len(found.restarts) == 2  # it tried again
     assert not found.best.exact
     assert "not exact: off by up to" in found.verdict
-    assert found.best.heldout_max_abs_error > 1e-3
+    assert found.best.validation_max_abs_error > 1e-3
 
 
 def test_each_phase_alone():
     task = Task(PROBLEMS["difference"], seed=1)
-    trace, weights = Trace(), task.start(jax.random.key(0))
+    trace, weights = Trace(), task.initial_weights(jax.random.key(0))
     for phase in (fit, sparsify, prune, finish):
         weights = phase(task, weights, QUICK, trace)
     assert count(weights) == 2
     verdict = round_off(task, task.machine(weights))
     assert verdict.exact
-    assert np.array_equal(flat(unflat(flat(weights), weights)), flat(weights))
+    assert np.array_equal(flatten(unflatten(flatten(weights), weights)), flatten(weights))
 
 
 @pytest.mark.parametrize(
-    "other", [{"penalty": "gates"}, {"score": "removal"}, {"score": "saliency"}, {"regrow": 1}, {"neurons_first": True}]
+    "other", [{"penalty": "gates"}, {"score": "ablation"}, {"score": "saliency"}, {"regrow": 1}, {"neurons_first": True}]
 )
 def test_alternatives(other):
-    settings = Settings(**{**QUICK.__dict__, "starts": 1, **other})
+    settings = Settings(**{**QUICK.__dict__, "restarts": 1, **other})
     assert synthesize(PROBLEMS["sum"], key=1, settings=settings).best.exact
 
 
 def test_unknown_settings():
     with pytest.raises(LabError, match="starts 0: expected a whole number"):
-        Settings(starts=0)
+        Settings(restarts=0)
     with pytest.raises(LabError, match="rate 0"):
         Settings(rate=0)
     with pytest.raises(LabError, match="key -1: expected a JAX key, or a seed"):
@@ -119,8 +132,8 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     (tmp_path / "mine" / "machine.json").write_text("mine")
     with pytest.raises(LabError, match="is not empty"):
         run("sum", 5, tmp_path / "mine")
-    (tmp_path / "a" / "start-00.npz").write_bytes((tmp_path / "a" / "start-00.npz").read_bytes()[:100])
-    with pytest.raises(LabError, match=r"start-00\.npz: not a file of arrays"):
+    (tmp_path / "a" / "restart-00.npz").write_bytes((tmp_path / "a" / "restart-00.npz").read_bytes()[:100])
+    with pytest.raises(LabError, match=r"restart-00\.npz: not a file of arrays"):
         run("sum", 5, tmp_path / "a", resume=True, settings=QUICK)
 
 
@@ -130,7 +143,7 @@ def test_a_run_leaves_a_machine_that_can_be_read(tmp_path):
     assert machine.count() == result["links"] == 2
     assert set(machine.neurons) == {"timer", "left", "right", "output"}
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names >= {"machine.json", "result.json", "circuit.svg", "circuit.pdf", "trace.csv", "starts.csv", "run.json"}
+    assert names >= {"machine.json", "result.json", "circuit.svg", "circuit.pdf", "trace.csv", "restarts.csv", "run.json"}
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == json.loads(json.dumps(result))
     rows = list(csv.DictReader((tmp_path / "run" / "trace.csv").read_text().splitlines()))
     assert {row["accepted"] for row in rows} == {"True", "False"}
@@ -183,7 +196,7 @@ def test_the_handcrafted_detector_is_found():
     found = synthesize(PROBLEMS["duplicates"], key=11)
     assert same(found.machine, handcrafted())
     assert found.verdict == "8 links, all of weight 1 or -1, exact: this is the handcrafted detector"
-    assert found.best.heldout_max_abs_error == 0.0
+    assert found.best.validation_max_abs_error == 0.0
 
 
 @pytest.mark.slow
@@ -212,7 +225,7 @@ def test_killed_and_resumed(tmp_path, uninterrupted, phases_done):
     """Killed while the phase after ``phases_done`` of the first start is at work."""
     folder = tmp_path / "run"
     process = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    file = folder / "start-00.npz"
+    file = folder / "restart-00.npz"
     while process.poll() is None:
         if phases_done == 0 and (folder / "run.json").exists():
             break
@@ -221,13 +234,13 @@ def test_killed_and_resumed(tmp_path, uninterrupted, phases_done):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    finished = {path.name: load_arrays(path) for path in folder.glob("start-*.npz")}
+    finished = {path.name: load_arrays(path) for path in folder.glob("restart-*.npz")}
     done = subprocess.run(command(folder, "--resume"), capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     result, expected = (json.loads((each / "result.json").read_text()) for each in (folder, uninterrupted))
     assert {**result, "seconds": 0, "machine": ""} == {**expected, "seconds": 0, "machine": ""}
     assert (folder / "machine.json").read_bytes() == (uninterrupted / "machine.json").read_bytes()
-    for name in ("start-00.npz", "start-01.npz"):
+    for name in ("restart-00.npz", "restart-01.npz"):
         now, then = load_arrays(folder / name), load_arrays(uninterrupted / name)
         assert now.keys() == then.keys()
         for key in now.keys() - {"seconds"}:

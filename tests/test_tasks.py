@@ -7,8 +7,8 @@ import pytest
 from dmmlab.core.errors import LabError
 from dmmlab.learning.training import examples, over_strings, squared_error
 from dmmlab.machines.networks import feedforward
+from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.phases import count, flat
-from dmmlab.synthesis.problems import PROBLEMS
 from dmmlab.synthesis.tasks import PENALTIES, Task
 
 
@@ -20,7 +20,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def weights(task):
-    return task.start(jax.random.key(1), 0.3)
+    return task.initial_weights(jax.random.key(1), 0.3)
 
 
 def test_the_error_is_that_of_training(task, weights):
@@ -35,7 +35,7 @@ def test_strings_of_different_lengths():
     problem = PROBLEMS["characters"]
     samples = [problem.training(0, strings=1, cycles=n)[0] for n in (10, 24)]
     task = Task(problem, samples=samples)
-    weights = [0 * w for w in task.start(jax.random.key(0))]
+    weights = [0 * w for w in task.initial_weights(jax.random.key(0))]
     assert task.error(weights) == pytest.approx(1.0)
     assert task.mean_squared_error(weights) == pytest.approx(sum((s.target**2).sum() for s in samples) / 34, rel=1e-5)
 
@@ -46,7 +46,7 @@ def test_descent_learns_and_penalties_shrink(task, weights, penalty):
     assert task.error(free) < task.error(weights) / 3
     if penalty != "none":
         shrunk = task.descend(weights, 300, (1e-2, 1e-2), (3e-2, 3e-2), penalty=penalty)
-        assert np.abs(flat(shrunk)).sum() < 0.8 * np.abs(flat(free)).sum()
+        assert np.abs(flatten(shrunk)).sum() < 0.8 * np.abs(flatten(free)).sum()
     if penalty in ("proximal", "gates"):
         assert count(shrunk) < 0.8 * count(free)
 
@@ -68,25 +68,25 @@ def test_the_number_of_steps_compiles_nothing_anew(task, weights):
 
 
 def test_removal_errors_are_those_of_removing(task, weights):
-    worth = flat(task.removal_errors(weights))
-    array = flat(weights)
+    worth = flatten(task.ablation_errors(weights))
+    array = flatten(weights)
     assert np.isinf(worth[array == 0]).all()
     machine = task.machine(weights)
     links = [link for link in machine.links() if not link.hard][:3]
     for link in links:
         without = task.weights(machine.unlink(f"{link[0]}.{link[1]}", f"{link[2]}.{link[3]}"))
-        place = np.nonzero((array != 0) & (flat(without) == 0))[0]
+        place = np.nonzero((array != 0) & (flatten(without) == 0))[0]
         assert worth[place] == pytest.approx(task.error(without), rel=1e-4)
 
 
 def test_links_by_their_place(task, weights):
-    array, machine = flat(weights), task.machine(weights)
+    array, machine = flatten(weights), task.machine(weights)
     by_name = {str(link): link.weight for link in machine.links() if not link.hard}
     assert {name: array[place] for place, name in task.links.items() if array[place]} == pytest.approx(by_name)
 
 
 def test_saliency_is_the_mean_square_of_the_gradient_of_each_string(task, weights):
-    found = flat(task.saliency(weights))
+    found = flatten(task.saliency(weights))
     total = np.zeros_like(found)
     squares = sum(float((s.target**2).sum()) for s in task.samples)
     for sample in task.samples:
@@ -94,7 +94,7 @@ def test_saliency_is_the_mean_square_of_the_gradient_of_each_string(task, weight
         given = examples(task.compiled, [sample.streams], 24, task.problem.target)
         one = jax.tree.map(lambda x: x[0], given)
         gradient = jax.grad(lambda ws, one=one: squared_error(task.compiled, ws, one))(weights)
-        total += (flat(weights) * flat(gradient) / squares) ** 2 / len(task.samples)
+        total += (flatten(weights) * flatten(gradient) / squares) ** 2 / len(task.samples)
         assert alone.error(weights) >= 0
     assert found == pytest.approx(total, rel=1e-3, abs=1e-12)
 

@@ -11,7 +11,7 @@ import pytest
 from dmmlab import Machine
 from dmmlab.drawing.bundles import bundle
 from dmmlab.drawing.circuits import circuit
-from dmmlab.drawing.side_by_side import side_by_side
+from dmmlab.drawing.machine_pairs import side_by_side
 from dmmlab.drawing.vvalue_text import as_tree
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward

@@ -14,14 +14,14 @@ import pytest
 from dmmlab import Machine
 from dmmlab.core.errors import LabError
 from dmmlab.drawing.graphviz_drawing import FORMATS
-from dmmlab.explorers.attended_training import RUNNING
-from dmmlab.explorers.pruning_explorer import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
-from dmmlab.explorers.pruning_session import Pruning
+from dmmlab.explorers.pruning_explorer import MachineEditor, PruningExplorer, StreamStepper, TrainingExplorer
+from dmmlab.explorers.pruning_session import PruningSession
+from dmmlab.explorers.training_explorer import RUNNING
 from dmmlab.learning.session import read_schedule, replay
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
+from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.phases import Trace
-from dmmlab.synthesis.problems import PROBLEMS
 from dmmlab.synthesis.tasks import Task, flat
 
 DUPLICATES = PROBLEMS["duplicates"]
@@ -54,17 +54,17 @@ def task():
 def network():
     """A network, its task and weights to be trained."""
     task = Task(DUPLICATES, feedforward(2, 1), DUPLICATES.training(0, strings=4, cycles=24))
-    return task, task.start(jax.random.key(1), 0.3)
+    return task, task.initial_weights(jax.random.key(1), 0.3)
 
 
 @pytest.fixture(scope="module")
 def heldout(task):
-    return Pruning(task)._heldout
+    return PruningSession(task)._heldout
 
 
 @pytest.fixture
 def pruner(task, heldout, tmp_path):
-    pruning = Pruning(task)
+    pruning = PruningSession(task)
     pruning._heldout = heldout  # compiled once
     return PruningExplorer(pruning, tmp_path / "figures")
 
@@ -85,7 +85,7 @@ def trainings(network, tmp_path):
     made = []
 
     def make(**given):
-        made.append(AttendedTraining(*network, figures=tmp_path / "figures", **given))
+        made.append(TrainingExplorer(*network, figures=tmp_path / "figures", **given))
         return made[-1]
 
     yield make
@@ -150,7 +150,7 @@ def test_export(pruner, editor, tmp_path, kind):
         path.unlink()
 
 
-# Pruning
+# PruningSession
 
 
 def test_a_threshold_is_moved_and_moved_back(pruner):
@@ -221,8 +221,8 @@ def test_strings_of_the_task(pruner):
 
 
 def test_the_history_of_a_synthesis(task, heldout, tmp_path):
-    weights = flat(task.weights(published()))
-    pruning = Pruning(task, history=Trace([], [2 * weights, np.where(np.abs(weights) < 0.5, 0, weights)]))
+    weights = flatten(task.weights(published()))
+    pruning = PruningSession(task, history=Trace([], [2 * weights, np.where(np.abs(weights) < 0.5, 0, weights)]))
     pruning._heldout = heldout
     explorer = PruningExplorer(pruning, tmp_path)
     few = number(explorer, "links")
@@ -233,7 +233,7 @@ def test_the_history_of_a_synthesis(task, heldout, tmp_path):
 
 
 def test_a_network_too_large_for_numbers_is_shown_as_a_bundle(network, tmp_path):
-    explorer = PruningExplorer(Pruning(*network), tmp_path)
+    explorer = PruningExplorer(PruningSession(*network), tmp_path)
     assert explorer.picture.svg.count('class="edge"') > 90
     explorer.threshold.value = 0.6
     assert explorer.picture.svg.count("<text") > int(number(explorer, "links")) > 0  # a circuit, with numbers
@@ -331,7 +331,7 @@ def test_machines_that_the_editor_has_no_sliders_for(machine, tmp_path):
         MachineEditor(machine, figures=tmp_path)
 
 
-# Attended training
+# TrainingSession training
 
 
 def test_training_is_started_paused_and_resumed_and_can_be_replayed(trainings, network, tmp_path):
@@ -363,7 +363,7 @@ def test_training_is_started_paused_and_resumed_and_can_be_replayed(trainings, n
     explorer.export_button.click()
     again = replay(*network, read_schedule(tmp_path / "figures" / "schedule.json"))
     assert again.losses == training.losses
-    assert np.array_equal(flat(again.weights), flat(training.weights))
+    assert np.array_equal(flatten(again.weights), flatten(training.weights))
     assert {key for act in training.schedule for key in act} == {"rate", "l1", "checkpoint", "steps", "cut", "back"}
     assert {"rate": 3e-2} in training.schedule
     json.dumps(training.schedule)

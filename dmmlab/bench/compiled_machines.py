@@ -19,7 +19,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from ..compiler.compiled import Compiled, compile_machine
 from ..core.engine import answers
@@ -27,10 +26,13 @@ from ..core.errors import LabError, one_of
 from ..core.streams import characters, symbols
 from ..core.vvalues import add, number, scale
 from ..june2022.replay import RUNS, STRING, prepare
-from ..learning.training import Examples, Trainer, examples, squared_error
+from ..learning.batches import Batch, imitation_batch
+from ..learning.gradient_descent import GradientDescent
+from ..learning.losses import squared_error
+from ..learning.training import descent_for
 from ..machines.detectors import handcrafted, published
 from .measurement import Row, median, row
-from .restarts import starts
+from .restarts import restarts
 from .slider_moves import repaint
 
 MEMORY_LIMIT = 8 * 2**30  # for peers that are known to exhaust a machine
@@ -46,16 +48,20 @@ def bench(names: Sequence[str] = ()) -> Iterator[Row]:
     return (row for name in names or BENCHMARKS for row in BENCHMARKS[name]())
 
 
-def _steps(trainer: Trainer, given: Examples, steps: int) -> Callable[[], Any]:
-    """So many training steps in one compiled loop."""
-    compiled, mask = trainer.compiled, trainer.compiled.mask
-    state = trainer.start(compiled.weights())
+L1 = RUNS["feedforward-run-3"].regularizers
 
-    @jax.jit
-    def run(state, given):
-        return jax.lax.scan(lambda s, _: trainer.step(s, given, mask), state, None, length=steps)
 
-    return lambda: run(state, given)
+def _steps(descent: GradientDescent, batch: Batch, steps: int) -> Callable[[], Any]:
+    """So many recorded training steps in one compiled loop."""
+    weights = descent.objective.compiled.weights()
+    run = jax.jit(partial(_trained, descent, steps))
+    return lambda: run(batch, weights)
+
+
+def _trained(descent: GradientDescent, steps: int, batch: Batch, weights: Any) -> Any:
+    mask, penalties = descent.objective.compiled.mask, dict.fromkeys(descent.objective.regularizers, 1e-3)
+    step = partial(descent.step, batch=batch, mask=mask, learning_rate=1e-3, penalties=penalties)
+    return jax.lax.scan(lambda state, _: step(state), descent.initial_state(weights), None, length=steps)
 
 
 def _repeated(function: Callable[..., Any], weights: Any, data: Any, times: int) -> Callable[[], Any]:
@@ -72,18 +78,14 @@ def _repeated(function: Callable[..., Any], weights: Any, data: Any, times: int)
     return lambda: jitted(weights, data)
 
 
-def _one(given: Examples) -> Examples:
-    return jax.tree.map(lambda x: x[0], given)
-
-
-def _run_3() -> tuple[Compiled, Examples]:
+def _run_3() -> tuple[Compiled, Batch]:
     return prepare("feedforward-run-3", "exact")
 
 
 def training_step() -> Iterator[Row]:
-    compiled, given = _run_3()
-    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
-    step, first = median(_steps(trainer, given, 1000), 1000)
+    compiled, batch = _run_3()
+    descent = descent_for(compiled, L1)
+    step, first = median(_steps(descent, batch, 1000), 1000)
     yield row(
         "training step, 1486 weights, 140 cycles",
         step,
@@ -92,18 +94,18 @@ def training_step() -> Iterator[Row]:
         compile_s=first,
     )
     scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
-    slower = Trainer(scan, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
-    theirs, _ = median(_steps(slower, given, 50), 50)
+    slower = descent_for(scan, L1)
+    theirs, _ = median(_steps(slower, batch, 50), 50)
     yield row("the same", step, "our scan schedule", theirs)
 
 
 def gradient() -> Iterator[Row]:
-    compiled, given = _run_3()
-    one = _one(given)
+    compiled, batch = _run_3()
+    string = batch.string(0)
     loss = partial(squared_error, compiled)
 
-    forward, _ = median(_repeated(loss, compiled.weights(), one, 500), 500)
-    both, first = median(_repeated(jax.value_and_grad(loss), compiled.weights(), one, 500), 500)
+    forward, _ = median(_repeated(loss, compiled.weights(), string, 500), 500)
+    both, first = median(_repeated(jax.value_and_grad(loss), compiled.weights(), string, 500), 500)
     yield Row("forward run", forward * 1e3, "loss and gradient", both * 1e3, both / forward, first)
 
 
@@ -116,59 +118,47 @@ def streams() -> Iterator[Row]:
         data, other_data = compiled.encode(stream, cycles), scan.encode(stream, cycles)
         ours, first = median(_repeated(in_chunks, compiled.weights(), data, times), times, repeats=5)
         note = f"{ours / cycles * 1e6:.2f} us a cycle"
-        theirs, _ = median(_repeated(compiled.numbers, compiled.weights(), data, times), times, repeats=5)
+        theirs, _ = median(_repeated(compiled.scalar_answers, compiled.weights(), data, times), times, repeats=5)
         yield row(
             f"forward, a stream of {cycles} cycles, in chunks", ours, "all cycles at once", theirs, compile_s=first, note=note
         )
-        theirs, _ = median(_repeated(scan.numbers, scan.weights(), other_data, times), times, repeats=3)
+        theirs, _ = median(_repeated(scan.scalar_answers, scan.weights(), other_data, times), times, repeats=3)
         yield row("the same", ours, "our scan schedule", theirs)
 
 
 def batches() -> Iterator[Row]:
-    compiled, given = _run_3()
-    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
-    single, _ = median(_steps(trainer, given, 200), 200)
+    compiled, batch = _run_3()
+    descent = descent_for(compiled, L1)
+    single, _ = median(_steps(descent, batch, 200), 200)
     for strings in (8, 32):
         rng = np.random.default_rng(0)
         texts = ["".join(rng.permutation(list(STRING))) for _ in range(strings)]
-        many = examples(compiled, [characters(text) for text in texts], 140, handcrafted())
-        ours, first = median(_steps(trainer, many, 20), 20 * strings)
+        many = imitation_batch(compiled, [characters(text) for text in texts], 140, handcrafted())
+        ours, first = median(_steps(descent, many, 20), 20 * strings)
         yield row(f"step, per string, {strings} strings", ours, "one string alone", single, compile_s=first)
     for seeds in (8, 32):
         weights = [jnp.stack([w * (1 + 0.01 * s) for s in range(seeds)]) for w in compiled.weights()]
-        for how, run in (("loop", _seeds_in_a_loop(trainer)), ("vmap", _seeds_by_vmap(trainer))):
-            ours, first = median(partial(run, weights, given), 20 * seeds, repeats=3)
+        train = partial(_trained, descent, 20, batch)
+        for how, run in (("loop", partial(jax.lax.map, train)), ("vmap", jax.vmap(train))):
+            ours, first = median(partial(jax.jit(run), weights), 20 * seeds, repeats=3)
             yield row(f"step, per seed, {seeds} seeds, {how}", ours, "one seed alone", single, compile_s=first)
-
-
-def _of_one_seed(trainer: Trainer, given: Examples, weights: Any) -> Any:
-    mask = trainer.compiled.mask
-    return jax.lax.scan(lambda s, _: trainer.step(s, given, mask), trainer.start(weights), None, length=20)
-
-
-def _seeds_in_a_loop(trainer: Trainer) -> Callable[..., Any]:
-    return jax.jit(lambda weights, given: jax.lax.map(partial(_of_one_seed, trainer, given), weights))
-
-
-def _seeds_by_vmap(trainer: Trainer) -> Callable[..., Any]:
-    return jax.jit(lambda weights, given: jax.vmap(partial(_of_one_seed, trainer, given))(weights))
 
 
 def recurrent() -> Iterator[Row]:
     compiled, _ = prepare("recurrent", "exact")
-    given = examples(compiled, [characters(STRING)], 140, handcrafted())
-    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["recurrent"].regularizers)
-    step, first = median(_steps(trainer, given, 50), 50)
-    yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "given up in 2022", None, None, first)
+    batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
+    descent = descent_for(compiled, RUNS["recurrent"].regularizers)
+    step, first = median(_steps(descent, batch, 50), 50)
+    yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "batch up in 2022", None, None, first)
 
 
 def specialised() -> Iterator[Row]:
     compiled = compile_machine(published(), characters(STRING))
-    given = examples(compiled, [characters(STRING)], 140, handcrafted())
-    trainer = Trainer(compiled, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers)
-    step, first = median(_steps(trainer, given, 1000), 1000)
+    batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
+    descent = descent_for(compiled, L1)
+    step, first = median(_steps(descent, batch, 1000), 1000)
     large, big = _run_3()
-    other, _ = median(_steps(Trainer(large, optax.adam(1e-3), RUNS["feedforward-run-3"].regularizers), big, 500), 500)
+    other, _ = median(_steps(descent_for(large, L1), big, 500), 500)
     yield row(
         "training step, the 19-link machine compiled by itself",
         step,
@@ -182,9 +172,9 @@ def trees() -> Iterator[Row]:
     """The peer that is our own oracle: the tree engine, V-values of scalars, not compiled; and compiled by unrolling."""
     compiled, _ = _run_3()
     for cycles in (5, 140):
-        given = examples(compiled, [characters(STRING)], cycles, handcrafted())
-        one = _one(given)
-        ours, first = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
+        batch = imitation_batch(compiled, [characters(STRING)], cycles, handcrafted())
+        string = batch.string(0)
+        ours, first = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), string))
         if cycles == 5:
             started = time.perf_counter()
             jax.value_and_grad(tree_loss(compiled, cycles))(compiled.machine.soft)
@@ -194,12 +184,12 @@ def trees() -> Iterator[Row]:
             started = time.perf_counter()
             tree_loss(compiled, cycles)(compiled.machine.soft)
             theirs = time.perf_counter() - started
-            forward, _ = median(partial(jax.jit(partial(squared_error, compiled)), compiled.weights(), one))
+            forward, _ = median(partial(jax.jit(partial(squared_error, compiled)), compiled.weights(), string))
             yield row(f"loss alone, {cycles} cycles", forward, "tree engine, plain Python", theirs)
     seconds, problem = _in_a_process_of_its_own("unrolled")
-    given = examples(compiled, [characters(STRING)], 2, handcrafted())
-    one = _one(given)
-    ours, _ = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), one))
+    batch = imitation_batch(compiled, [characters(STRING)], 2, handcrafted())
+    string = batch.string(0)
+    ours, _ = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), string))
     note = problem if seconds is None else f"the peer compiles for {seconds[0]:.1f} s"
     theirs_at_2 = None if seconds is None else seconds[1]
     yield row("loss and gradient, 2 cycles", ours, "trees of scalars unrolled under jit", theirs_at_2, note=note)
@@ -208,17 +198,17 @@ def trees() -> Iterator[Row]:
 def pytorch() -> Iterator[Row]:
     from .pytorch_peer import loss_and_gradient
 
-    compiled, given = _run_3()
+    compiled, batch = _run_3()
     ours, first = median(
-        _repeated(jax.value_and_grad(partial(squared_error, compiled)), compiled.weights(), _one(given), 500), 500
+        _repeated(jax.value_and_grad(partial(squared_error, compiled)), compiled.weights(), batch.string(0), 500), 500
     )
     scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
     try:
-        run = loss_and_gradient(scan, given)
+        run = loss_and_gradient(scan, batch)
     except ImportError:
         yield row("loss and gradient, 140 cycles", ours, "PyTorch eager", None, note="not installed: pip install torch")
         return
-    difference = abs(run() / float(squared_error(compiled, compiled.weights(), _one(given))) - 1)
+    difference = abs(run() / float(squared_error(compiled, compiled.weights(), batch.string(0))) - 1)
     if difference > 1e-5:
         raise LabError(f"benchmark 'pytorch': its loss differs from ours by {difference:.1e}")
     theirs, _ = median(run, repeats=5)
@@ -237,13 +227,13 @@ def memory() -> Iterator[Row]:
 def tree_loss(compiled: Compiled, cycles: int) -> Callable[[Any], Any]:
     """The squared error by the tree engine, as a function of the tree of weights."""
     stream = characters(STRING)
-    wanted = answers(handcrafted(), stream, cycles)
+    targets = answers(handcrafted(), stream, cycles)
 
     def loss(soft: Any) -> Any:
         total = 0.0
-        for answer, right in zip(answers(compiled.machine.with_soft(soft), stream, cycles), wanted, strict=True):
-            difference = add(answer, scale(-1.0, right))
-            total = total + sum(number(difference.get(field, 0.0)) ** 2 for _, field in compiled.answers)
+        for answer, target in zip(answers(compiled.machine.with_soft(soft), stream, cycles), targets, strict=True):
+            difference = add(answer, scale(-1.0, target))
+            total = total + sum(number(difference.get(field, 0.0)) ** 2 for _, field in compiled.answer_ports)
         return total
 
     return loss
@@ -273,10 +263,10 @@ def _unrolled() -> list[float]:
 
 def _memory(run: str, cycles: int) -> list[float]:
     compiled, _ = prepare(run, "exact")
-    given = examples(compiled, [characters(STRING)], cycles, handcrafted())
-    trainer = Trainer(compiled, optax.adam(1e-3), RUNS[run].regularizers)
+    batch = imitation_batch(compiled, [characters(STRING)], cycles, handcrafted())
+    descent = descent_for(compiled, RUNS[run].regularizers)
     before = _peak_memory()
-    step, _ = median(_steps(trainer, given, 10), 10, repeats=3)
+    step, _ = median(_steps(descent, batch, 10), 10, repeats=3)
     return [_peak_memory(), before, step * 1e3]
 
 
@@ -293,7 +283,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "gradient": gradient,
     "streams": streams,
     "batches": batches,
-    "starts": starts,
+    "restarts": restarts,
     "recurrent": recurrent,
     "specialised": specialised,
     "trees": trees,

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..compiler.compiled import Compiled
-from ..compiler.schedule import Unit, ports_of, positions
-from ..learning.training import Examples
+from ..compiler.schedule import PortGroup, ports_of, positions
+from ..learning.batches import Batch
 
 
-def loss_and_gradient(compiled: Compiled, given: Examples) -> Any:
+def loss_and_gradient(compiled: Compiled, batch: Batch) -> Any:
     """A function that computes the squared error and its gradient once. Raises ImportError where there is no PyTorch."""
     import torch
 
@@ -23,21 +23,21 @@ def loss_and_gradient(compiled: Compiled, given: Examples) -> Any:
     hard = torch.tensor(stage.hard, dtype=torch.float32)
     rows = {b: torch.tensor(positions(stage.rows, b)) for b in blocks}
     columns = {b: torch.tensor(positions(stage.columns, b)) for b in blocks}
-    data = {b: torch.tensor(np.asarray(x[0])) for b, x in given.data.items()}
-    target = torch.tensor(np.asarray(given.target[0]))
+    inputs = {b: torch.tensor(np.asarray(x[:, :, 0])) for b, x in batch.inputs.items()}
+    targets = torch.tensor(np.asarray(batch.targets[:, 0]))
     place = {(port, b): i for b in blocks for i, port in enumerate(ports_of(stage.rows, b))}
-    inner = {b: [unit for group in stage.groups for unit in group.outputs if b in unit.blocks] for b in blocks}
+    inner = {b: [ports for group in stage.groups for ports in group.outputs if b in ports.blocks] for b in blocks}
 
-    def arrived(received: Any, unit: Unit, b: int) -> Any:
-        if b not in unit.blocks:
-            return torch.zeros(len(unit.ports), len(compiled.layout.blocks[b]))
-        start = place[unit.ports[0], b]
-        return received[b][start : start + len(unit.ports)]
+    def arrived(received: Any, ports: PortGroup, b: int) -> Any:
+        if b not in ports.blocks:
+            return torch.zeros(len(ports.ports), len(compiled.layout.blocks[b]))
+        start = place[ports.ports[0], b]
+        return received[b][start : start + len(ports.ports)]
 
     def up(received: Any) -> Any:
         emitted: dict[Any, Any] = {}
         for group in stage.groups:
-            x = [{b: arrived(received, unit, b) for b in blocks} for unit in group.inputs]
+            x = [{b: arrived(received, ports, b) for b in blocks} for ports in group.inputs]
             if group.kind.name == "accum":
                 results = [{b: x[0][b] + x[1][b] for b in blocks}]
             elif group.kind.name == "norm":
@@ -50,8 +50,8 @@ def loss_and_gradient(compiled: Compiled, given: Examples) -> Any:
                 results = [{0: difference.relu()}, {0: (-difference).relu()}]
             else:
                 continue
-            emitted |= {(unit, b): r[b] for unit, r in zip(group.outputs, results, strict=True) for b in unit.blocks}
-        return {b: torch.cat([emitted[unit, b] for unit in inner[b]]) for b in blocks}
+            emitted |= {(ports, b): r[b] for ports, r in zip(group.outputs, results, strict=True) for b in ports.blocks}
+        return {b: torch.cat([emitted[ports, b] for ports in inner[b]]) for b in blocks}
 
     def run() -> float:
         matrix.grad = None
@@ -59,10 +59,10 @@ def loss_and_gradient(compiled: Compiled, given: Examples) -> Any:
         parts = {b: whole[rows[b]][:, columns[b]] for b in blocks}
         state = {b: torch.zeros(sum(len(u.ports) for u in inner[b]), len(compiled.layout.blocks[b])) for b in blocks}
         loss = torch.zeros(())
-        for t in range(target.shape[1]):
-            received = {b: parts[b] @ torch.cat([data[b][:, :, t], state[b]]) for b in blocks}
-            answers = torch.stack([received[0][place[port, 0], 0] for port in compiled.answers])
-            loss = loss + ((answers - target[:, t]) ** 2).sum()
+        for t in range(targets.shape[1]):
+            received = {b: parts[b] @ torch.cat([inputs[b][:, :, t], state[b]]) for b in blocks}
+            answers = torch.stack([received[0][place[port, 0], 0] for port in compiled.answer_ports])
+            loss = loss + ((answers - targets[:, t]) ** 2).sum()
             state = up(received)
         loss.backward()
         return loss.item()

@@ -1,4 +1,4 @@
-"""Benchmarks of synthesis: many strings at once, and many starts.
+"""Benchmarks of synthesis: many restarts.
 
 A step is one of :meth:`dmmlab.synthesis.tasks.Task.descend` for the duplicate detector: 1486 weights, 8 strings of 40 cycles.
 """
@@ -12,49 +12,52 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 import jax.numpy as jnp
 
-from ..synthesis.problems import PROBLEMS
+from ..learning.gradient_descent import Schedule
+from ..synthesis.catalogue import PROBLEMS
 from ..synthesis.tasks import Task
 from .measurement import Row, median, row
 
-STEPS, STARTS = 300, 8
+STEPS, RESTARTS = 300, 8
 SPANS = ((1e-2, 1e-2), (1e-6, 1e-5))  # learning rate, penalty
 
 
-def starts() -> Iterator[Row]:
-    """A step of each of eight starts: threads beside a loop and vmap inside the compiled program."""
+def restarts() -> Iterator[Row]:
+    """A step of each of eight restarts: threads beside a loop and vmap inside the compiled program."""
     task = Task(PROBLEMS["duplicates"])
-    weights = [task.start(jax.random.key(i)) for i in range(STARTS)]
+    weights = [task.initial_weights(jax.random.key(i)) for i in range(RESTARTS)]
     stacked = [jnp.stack(ws) for ws in zip(*weights, strict=True)]
-    steps, rate, l1 = jnp.asarray(STEPS), jnp.asarray(SPANS[0]), jnp.asarray(SPANS[1])
+    descent, steps = task.descent(), jnp.asarray(STEPS)
+    rate, l1 = (Schedule(*map(jnp.asarray, span), steps) for span in SPANS)  # type: ignore[call-arg]
 
-    def one(ws: list) -> list:
-        return task._descend(ws, task.mask, steps, rate, l1, penalty="proximal")
+    def descend(ws: list) -> list:
+        state = descent.initial_state(ws)
+        return descent.run_pure(state, task.batch, task.mask, steps, rate, {"l1": l1}).parameters
 
-    loop, vmapped = jax.jit(lambda ws: jax.lax.map(one, ws)), jax.jit(jax.vmap(one))
-    in_turn, first = median(lambda: [task.descend(ws, STEPS, *SPANS) for ws in weights], STEPS * STARTS, 3)
+    loop, vmapped = jax.jit(lambda ws: jax.lax.map(descend, ws)), jax.jit(jax.vmap(descend))
+    in_turn, first = median(lambda: [task.descend(ws, STEPS, *SPANS) for ws in weights], STEPS * RESTARTS, 3)
     peers = {
-        "a loop over starts in the compiled program": median(lambda: loop(stacked), STEPS * STARTS, 3)[0],
-        "vmap over starts": median(lambda: vmapped(stacked), STEPS * STARTS, 3)[0],
+        "a loop over restarts in the compiled program": median(lambda: loop(stacked), STEPS * RESTARTS, 3)[0],
+        "vmap over restarts": median(lambda: vmapped(stacked), STEPS * RESTARTS, 3)[0],
     }
     for peer, theirs in peers.items():
-        yield row("synthesis, step of a start, one after the other", in_turn, peer, theirs, compile_s=first)
+        yield row("synthesis, step of a restart, one after the other", in_turn, peer, theirs, compile_s=first)
     both = subprocess.run([sys.executable, "-m", "dmmlab.bench.restarts"], capture_output=True, text=True, timeout=600)
     alone, side_by_side = (float(text) for text in both.stdout.split())
     note = f"{os.cpu_count()} threads on {os.cpu_count()} cores"
-    yield row("synthesis, step of a start, side by side", side_by_side, "one after the other", alone, note=note)
+    yield row("synthesis, step of a restart, side by side", side_by_side, "one after the other", alone, note=note)
 
 
 def _side_by_side() -> tuple[float, float]:
-    """Seconds of a step of a start, one after the other and side by side, on all cores."""
+    """Seconds of a step of a restart, one after the other and side by side, on all cores."""
     task = Task(PROBLEMS["duplicates"])
-    weights = [task.start(jax.random.key(i)) for i in range(STARTS)]
+    weights = [task.initial_weights(jax.random.key(i)) for i in range(RESTARTS)]
 
-    def one(ws: list) -> list:
+    def descend(ws: list) -> list:
         return jax.block_until_ready(task.descend(ws, STEPS, *SPANS))
 
-    in_turn, _ = median(lambda: [one(ws) for ws in weights], STEPS * STARTS, 5)
+    in_turn, _ = median(lambda: [descend(ws) for ws in weights], STEPS * RESTARTS, 5)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return in_turn, median(lambda: list(pool.map(one, weights)), STEPS * STARTS, 5)[0]
+        return in_turn, median(lambda: list(pool.map(descend, weights)), STEPS * RESTARTS, 5)[0]
 
 
 if __name__ == "__main__":

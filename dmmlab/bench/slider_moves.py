@@ -22,22 +22,19 @@ MOVES = 50
 PATIENCE = 700  # milliseconds from one move to the next
 FIRST = """
 import jax, numpy as np
-from dmmlab.machines.detectors import published
-from dmmlab.synthesis.problems import PROBLEMS
-from dmmlab.explorers.pruning_session import Pruning
-from dmmlab.synthesis.tasks import Task, flat, unflat
-from dmmlab.explorers.pruning_explorer import PruningExplorer
-problem = PROBLEMS["duplicates"]
-task = Task(problem, seed=1)
-weights = task.start(jax.random.key(0))
-largest = np.argsort(-np.abs(flat(weights)))[:60]
-few = np.zeros_like(flat(weights))
-few[largest] = flat(weights)[largest]
+import dmmlab as dm
+from dmmlab.compiler import flatten, unflatten
+problem = dm.PROBLEMS["duplicates"]
+task = dm.Task(problem, seed=1)
+weights = task.initial_weights(jax.random.key(0))
+largest = np.argsort(-np.abs(flatten(weights)))[:60]
+few = np.zeros_like(flatten(weights))
+few[largest] = flatten(weights)[largest]
 """
 CASES = {  # the explorer, and the milliseconds that were asked for
-    "19 links": ("PruningExplorer(Pruning(Task(problem, published(), seed=1)))", 150.0),
-    "60 links": ("PruningExplorer(Pruning(task, unflat(few, weights)))", 150.0),
-    "1486 links": ("PruningExplorer(Pruning(task, weights))", 1000.0),
+    "19 links": ("dm.PruningExplorer(dm.PruningSession(dm.Task(problem, dm.published(), seed=1)))", 150.0),
+    "60 links": ("dm.PruningExplorer(dm.PruningSession(task, unflatten(few, weights)))", 150.0),
+    "1486 links": ("dm.PruningExplorer(dm.PruningSession(task, weights))", 1000.0),
 }
 LISTEN = """() => {
     const picture = document.querySelector(".dmmlab-picture");

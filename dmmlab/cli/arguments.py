@@ -111,7 +111,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "names",
         nargs="*",
         metavar="NAME",
-        help="step, gradient, streams, batches, starts, recurrent, specialised, trees, pytorch, memory, repaint (default: all)",
+        help="step, gradient, streams, batches, restarts, recurrent, specialised, trees, pytorch, memory, repaint (default: all)",
     )
 
     sub = command(
@@ -131,7 +131,13 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub.add_argument("--out", required=True, metavar="DIR", help="the folder to write into, one for each run")
     sub.add_argument("--resume", action="store_true", help="go on with the run in that folder, where it was interrupted")
     sub.add_argument(
-        "--starts", type=whole_number(1, 1000), default=8, metavar="N", help="starts from other random weights (default: 8)"
+        "--restarts",
+        "--starts",
+        dest="restarts",
+        type=whole_number(1, 1000),
+        default=8,
+        metavar="N",
+        help="restarts from other random weights (default: 8)",
     )
     sub.add_argument(
         "--penalty",
@@ -141,7 +147,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     )
     sub.add_argument(
         "--score",
-        choices=["magnitude", "saliency", "removal"],
+        choices=["magnitude", "saliency", "ablation"],
         default="magnitude",
         help="which links are cut first (default: magnitude)",
     )

@@ -96,8 +96,8 @@ def _answers(machine: Machine, stream: Stream, cycles: int, sinks: list[str], en
         from ..compiler.compiled import compile_machine
 
         compiled = compile_machine(machine, stream, cycles)
-        arrived = compiled.arrived(stream, cycles)
-        columns = {name: compiled.decode(arrived, name) for name in sinks}
+        answers = compiled.run_streams(stream, cycles)
+        columns = {name: compiled.decode(answers, name) for name in sinks}
         yield from ((t, {name: column[t] for name, column in columns.items() if column[t]}) for t in range(cycles))
         return
     from ..core.engine import run
@@ -110,9 +110,9 @@ def _replay(options: argparse.Namespace) -> int:
     from ..june2022.replay import RUNS, prepare
     from ..learning.training import NotFinite, train
 
-    compiled, given = prepare(options.run, options.gradients)
+    compiled, batch = prepare(options.run, options.gradients)
     try:
-        result = train(compiled, given, options.steps, regularizers=RUNS[options.run].regularizers, progress=not options.json)
+        result = train(compiled, batch, options.steps, regularizers=RUNS[options.run].regularizers, progress=not options.json)
     except NotFinite as error:
         raise LabError(str(error)) from None
     weights = compiled.machine.count()
@@ -143,17 +143,22 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _synthesize(options: argparse.Namespace) -> int:
-    from ..synthesis.phases import Settings
-    from ..synthesis.run_folder import run
+    from ..drawing.circuits import circuit
+    from ..synthesis.run_folder import run_into_folder
+    from ..synthesis.settings import Settings
 
     settings = Settings(
-        starts=options.starts,
+        restarts=options.restarts,
         penalty=options.penalty,
         score=options.score,
         neurons_first=options.neurons_first,
         regrow=options.regrow,
     )
-    result = run(options.problem, options.seed, options.out, options.resume, settings, progress=not options.json)
+    result = run_into_folder(options.problem, options.seed, options.out, options.resume, settings, progress=not options.json)
+    machine = Machine.from_json(result["machine"])
+    drawing = circuit(machine, hide={"timer"} & machine.neurons.keys())
+    for ending in ("svg", "pdf"):
+        drawing.save_as(Path(options.out) / f"circuit.{ending}")
     if options.json:
         _print_json(result)
     else:
@@ -192,19 +197,15 @@ def _draw(options: argparse.Namespace) -> int:
 
 
 def _drawing(machine: Machine, kind: str, options: argparse.Namespace) -> Any:
+    from ..drawing.drawing_machines import draw
+
     if kind == "beside":
-        from ..drawing.side_by_side import side_by_side
-
-        titles = (options.title or options.machine, options.beside)
-        return side_by_side(machine, _machine(options.beside), titles, hide=options.hide, digits=options.digits)
+        beside, titles = _machine(options.beside), (options.title or options.machine, options.beside)
+        return draw(machine, beside=beside, titles=titles, hide=options.hide, digits=options.digits)
     if kind == "bundle":
-        from ..drawing.bundles import bundle
-
-        return bundle(machine.live() if options.live else machine, hide=options.hide, title=options.title)
-    from ..drawing.circuits import circuit
-
+        return draw(machine.live() if options.live else machine, kind, hide=options.hide, title=options.title)
     look = {"digits": options.digits, "merge": options.merge, "title": options.title}
-    return circuit(machine, only_live=options.live, hide=options.hide, **look)
+    return draw(machine, kind, only_live=options.live, hide=options.hide, **look)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -220,8 +221,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _journal(options: argparse.Namespace) -> int:
-    from ..journal import execution as journal
-    from ..journal import site
+    from ..journal import execution as journal, site
 
     paths = journal.notebooks(options.notebooks)
     parameters = journal.parse_parameters(paths, options.parameter)

@@ -4,7 +4,7 @@ A chunk begins from the outputs in which the one before ended, or from nothing w
 may lie one behind the other, and one compiled program runs them all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,21 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.errors import LabError
-from .array_operations import Answers, Carry, Inputs
+from .array_operations import Answers, Carry
 from .weights import Weights
 
 if TYPE_CHECKING:
     from .compiled import Compiled
 
-CHUNK = 250  # cycles that are run at a time
+CHUNK = 100  # cycles that are run at a time
 Summary = Callable[[Answers, Any], Any]
 
 
 class Chunks(NamedTuple):
     """Streams, cut up."""
 
-    inputs: Inputs  # (chunks, boundary ports, keys, cycles of a chunk)
-    begins: jax.Array  # (chunks,): whether a chunk begins a string
+    inputs: Mapping[int, Any]  # by block: (chunks, boundary ports, keys, cycles of a chunk)
+    begins: Any  # (chunks,): whether a chunk begins a string
     more: Any = None  # whatever else belongs to the chunks: arrays (chunks, ...)
 
 
@@ -71,7 +71,7 @@ def scan_chunks(
 
     def run(carry: Carry, chunk: Chunks) -> tuple[Carry, Any]:
         fresh = jax.tree.map(lambda x: jnp.where(chunk.begins, 0.0, x), carry)
-        carry, answers = compiled.run_from(weights, chunk.inputs, fresh)
+        carry, answers = compiled.run_from(weights, dict(chunk.inputs), fresh)
         return carry, summary(answers, chunk.more)
 
     return jax.lax.scan(run, carry, chunks)

@@ -23,7 +23,7 @@ from ..core.streams import Stream
 from ..core.vvalues import VValue, describe, from_paths, paths, trim
 from .array_operations import Answers, Carry, Inputs
 from .chunks import Chunks, cut_up, join_up, scan_chunks
-from .layout import Layout, LayoutError, boundary_values, lay_out
+from .layout import Layout, LayoutError, lay_out
 from .schedule import (
     PortGroup,
     Stage,
@@ -94,17 +94,14 @@ class Compiled:
         layout = self.layout
         arrays = {b: np.zeros((len(ports_of(self._boundary, b)), len(block), cycles)) for b, block in enumerate(layout.blocks)}
         places = {(port, b): i for b in arrays for i, port in enumerate(ports_of(self._boundary, b))}
-        for t, values in enumerate(boundary_values(self.machine, layout.boundary, streams, cycles - 1)):
-            for port, v in values.items():
-                for path, leaf in paths(v):
-                    if path not in layout.coordinate:
-                        layout.pack(v)  # raises, and says which
-                    block, row = layout.coordinate[path]
-                    if (port, block) not in places:
-                        raise LayoutError(
-                            f"{port[0]}.{port[1]} carries a key here that it did not when the machine was compiled"
-                        )
-                    arrays[block][places[port, block], row, t + 1] = leaf
+        for port, t, v in layout.emitters.emissions(streams, cycles - 1):
+            for path, leaf in paths(v):
+                if path not in layout.coordinate:
+                    layout.pack(v)  # raises, and says which
+                block, row = layout.coordinate[path]
+                if (port, block) not in places:
+                    raise LayoutError(f"{port[0]}.{port[1]} carries a key here that it did not when the machine was compiled")
+                arrays[block][places[port, block], row, 1:][t] = leaf
         return {b: _in_working_precision(array) for b, array in arrays.items()}
 
     def run(self, weights: Weights, inputs: Inputs) -> Answers:

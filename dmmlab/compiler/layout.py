@@ -14,7 +14,7 @@ Then the paths of all ports are sorted into *blocks*: paths that the same ports 
 that scalars are never padded to the width of an alphabet. A block may be padded a little to make fewer, larger ones.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,8 +26,9 @@ from jax.extend.core import Literal
 
 from ..core.engine import Streams, run
 from ..core.errors import LabError
-from ..core.machine import Machine
-from ..core.neurons import INPUT, TIMER, NeuronType, Port
+from ..core.machine import Link, Machine
+from ..core.neurons import TIMER, Emits, NeuronType, Port
+from ..core.streams import Stream
 from ..core.vvalues import MAX_DEPTH, Path, VValue, from_paths, paths, show_path, trim
 
 MAX_COORDINATES = 100_000
@@ -59,6 +60,11 @@ class Layout:
     def coordinate(self) -> dict[Path, tuple[int, int]]:
         """The block of a path and its row in it."""
         return {path: (b, row) for b, block in enumerate(self.blocks) for row, path in enumerate(block)}
+
+    @cached_property
+    def emitters(self) -> "Boundary":
+        """The neurons of the boundary."""
+        return Boundary(self.machine, self.boundary)
 
     def pack(self, v: VValue) -> dict[int, np.ndarray]:
         """A V-value as arrays, one for each block. Raises :class:`LayoutError` for a path that has no place."""
@@ -98,9 +104,8 @@ def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
     )
     keys: dict[Port, Keys] = {port: frozenset() for port in boundary}
     enough = max(cycles, len(outside))  # for what the boundary's neurons tell one another
-    for values in boundary_values(machine, tuple(boundary), streams, enough):
-        for port, v in values.items():
-            keys[port] |= {path for path, _ in paths(v)}
+    for port, _, v in Boundary(machine, boundary).emissions(streams, enough):
+        keys[port] |= {path for path, _ in paths(v)}
     inner = tuple(name for name in machine.neurons if name not in outside)
     for name in inner:
         if machine.neurons[name].reads_stream:
@@ -117,45 +122,59 @@ def boundary_neurons(machine: Machine) -> set[str]:
     """The neurons that no soft link can influence: hard links alone lead to them, from others of their kind."""
     outside = set(machine.neurons) - {name for name, kind in machine.neurons.items() if not kind.outputs}
     before: set[str] = set()
+    links = list(machine.links())
     while outside != before:
         before = outside
-        reached = {link.to_neuron for link in machine.links() if not link.hard or link.from_neuron not in outside}
+        reached = {link.to_neuron for link in links if not link.hard or link.from_neuron not in outside}
         outside = outside - reached
     return outside
 
 
-def boundary_values(
-    machine: Machine, ports: tuple[Port, ...], streams: Streams | None, cycles: int
-) -> Iterable[dict[Port, VValue]]:
-    """What the boundary's ports emit in each cycle."""
-    outside = boundary_neurons(machine)
-    feeding = {link.to_neuron for link in machine.links() if link.to_neuron in outside}
-    constants = {name for name in outside - feeding if not machine.neurons[name].reads_stream}
-    still = {port: trim(machine.neurons[port[0]].activate({})[port[1]]) for port in ports if port[0] in constants}
-    clocked = {name for name in outside if _is_clocked(machine, name)}
-    moving = [port for port in ports if port[0] not in constants | clocked]
-    by_neuron: dict[str, Any] = dict(streams) if isinstance(streams, Mapping) else dict.fromkeys(clocked, streams)
-    shown = [port for port in ports if port[0] in clocked]
-    if any(by_neuron.get(name) is None for name, _ in shown) or moving:
-        part = machine
-        for name in set(machine.neurons) - outside:
-            part = part.without_neuron(name)
-        for state in run(part, streams, cycles):
-            yield {port: state.outputs.get(port[0], {}).get(port[1], {}) for port in ports}
-        return
-    for t in range(cycles):
-        yield still | {port: by_neuron[port[0]](t) for port in shown}
+class Boundary:
+    """The boundary's neurons, run by the tree engine: what their ports emit is data.
+
+    Args:
+        machine: the whole machine.
+        ports: the output ports of interest.
+    """
+
+    def __init__(self, machine: Machine, ports: Iterable[Port]):
+        outside, links, ports = boundary_neurons(machine), list(machine.links()), list(ports)
+        self.machine, self.ports = machine, ports
+        fed = {link.to_neuron for link in links if link.to_neuron in outside}
+        constant = {name for name in outside - fed if not machine.neurons[name].reads_stream}
+        self.constants = {port: trim(machine.neurons[port[0]].activate({})[port[1]]) for port in ports if port[0] in constant}
+        self.clocked = {name for name in outside if _is_clocked(machine, name, links)}
+        self._others = any(name not in constant | self.clocked for name, _ in ports)
+        self._inner = set(machine.neurons) - outside
+
+    def emissions(self, streams: Streams | None, cycles: int) -> Iterator[tuple[Port, int | slice, VValue]]:
+        """What the ports emit in the first cycles: a port, the cycle (for constants, all of them), and what is not nothing."""
+        by_neuron: dict[str, Any] = dict(streams) if isinstance(streams, Mapping) else dict.fromkeys(self.clocked, streams)
+        shown = [port for port in self.ports if port[0] in self.clocked]
+        if self._others or any(by_neuron.get(name) is None for name, _ in shown):
+            part = self.machine
+            for name in self._inner:
+                part = part.without_neuron(name)
+            for state in run(part, streams, cycles):
+                yield from ((port, state.cycle, state.outputs.get(port[0], {}).get(port[1], {})) for port in self.ports)
+            return
+        yield from ((port, slice(None), v) for port, v in self.constants.items())
+        for port in shown:
+            stream = by_neuron[port[0]]
+            pairs = stream.shown(cycles) if isinstance(stream, Stream) else ((t, stream(t)) for t in range(cycles))
+            yield from ((port, t, v) for t, v in pairs)
 
 
-def _is_clocked(machine: Machine, name: str) -> bool:
-    """Whether a neuron shows its stream as it is: its type is the input's and its one link comes from a plain timer."""
-    if machine.neurons[name].function is not INPUT.function:
+def _is_clocked(machine: Machine, name: str, links: list[Link]) -> bool:
+    """Whether a neuron shows its stream as it is: it emits the stream's V-value, and its one link is from a plain timer."""
+    if machine.neurons[name].emits is not Emits.STREAM:
         return False
-    into = [link for link in machine.links() if link.to_neuron == name]
+    into = [link for link in links if link.to_neuron == name]
     if len(into) != 1 or into[0].weight != 1 or machine.neurons[into[0].from_neuron] != TIMER:
         return False
     timer = into[0].from_neuron
-    itself = [link for link in machine.links() if link.to_neuron == timer]
+    itself = [link for link in links if link.to_neuron == timer]
     return len(itself) == 1 and itself[0].from_neuron == timer and itself[0].weight == 1
 
 

@@ -54,7 +54,7 @@ class State(NamedTuple):
         return self.outputs.get(neuron, {}).get(name, {})
 
 
-START = State(cycle=-1, inputs={}, outputs={})
+INITIAL_STATE = State(cycle=-1, inputs={}, outputs={})
 
 
 def down(matrix: VValue, outputs: VValue) -> VValue:
@@ -103,7 +103,7 @@ def run(
     fixed = machine.matrix
 
     def states() -> Iterator[State]:
-        state = START
+        state = INITIAL_STATE
         while True:
             with np.errstate(over="ignore", invalid="ignore"):  # told below, with the place
                 state = step(state, fixed if matrix is None else matrix(state), machine.neurons, by_neuron)

@@ -159,7 +159,7 @@ class Machine:
         for neuron, kind in self.neurons.items():
             about = type_as_data(kind)
             usual = known.get(kind.name)
-            if usual is not None and (kind == usual or (kind.function == usual.function and kind.outputs == usual.outputs)):
+            if usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual:
                 continue
             if described.setdefault(kind.name, about) != about or (usual is not None and not about):
                 raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")

@@ -50,9 +50,10 @@ class Emits(Enum):
 class Formula:
     """How a neuron type reads in a program and in an equation.
 
-    ``program`` and ``latex`` have one ``%s`` for each input. Where the type's scaling is ``DIFFERENCE`` there is one ``%s``
-    for the difference; where ``fieldwise``, one for the input of the same place as the output. ``scalar`` says that of the
-    inputs only the scalar parts count.
+    ``program`` and ``latex`` have one ``%s`` for each input, and ``%%`` for a percent sign. Where the type's scaling is
+    ``DIFFERENCE`` there is one ``%s`` for the difference; where ``fieldwise``, one for the input of the same place as the
+    output. A sum is put in without brackets. ``scalar`` says that of the inputs only the scalar parts count. What
+    accumulates, a constant, and a neuron without outputs read as what they are, and need no formula.
     """
 
     program: str
@@ -113,6 +114,14 @@ class NeuronType:
             raise LabError(f"neuron type {self.name!r}: {self.scaling} needs {needed[self.scaling]} inputs and outputs")
         if self.accumulates and (shape[0] < 2 or shape[1] != 1):
             raise LabError(f"neuron type {self.name!r}: what accumulates has at least two inputs and one output")
+        if self.formula is not None:
+            alone = self.formula.fieldwise or self.scaling is Scaling.DIFFERENCE
+            try:
+                _ = [text % (("x",) * (1 if alone else shape[0])) for text in (self.formula.program, self.formula.latex)]
+            except (TypeError, ValueError):
+                raise LabError(f"neuron type {self.name!r}: {self.formula}: expected one %s for each input") from None
+            if self.formula.fieldwise and shape[0] != shape[1]:
+                raise LabError(f"neuron type {self.name!r}: a fieldwise formula needs as many outputs as inputs")
         if not set(self.stop_gradient) <= set(self.inputs):
             raise LabError(f"neuron type {self.name!r}: stop_gradient {self.stop_gradient!r}: expected names of its inputs")
 

@@ -53,6 +53,13 @@ class Stream:
             return self.events.get(last, {})
         return {}
 
+    def shown(self, cycles: int) -> Iterator[tuple[int, VValue]]:
+        """The cycles before ``cycles`` in which there is something, and what."""
+        yield from ((t, v) for t, v in self.events.items() if t < cycles)
+        last = max(self.events, default=cycles)
+        if self.repeat_every is not None:
+            yield from ((t, self.events[last]) for t in range(last + self.repeat_every, cycles, self.repeat_every))
+
     def take(self, cycles: int) -> Iterator[VValue]:
         """The V-values of the first cycles, one by one."""
         return (self(t) for t in range(cycles))

@@ -1,1 +1,5 @@
-"""drawing."""
+"""Machines to be looked at: circuits, bundles, TikZ, programs, equations; V-values and runs as text; curves."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

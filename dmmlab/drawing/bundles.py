@@ -11,12 +11,12 @@ from graphviz import escape, nohtml
 
 from ..core.errors import one_of
 from ..core.machine import Link, Machine
-from .circuits import HARD, INK, NEGATIVE, PALE, POSITIVE, empty_drawing, graph, largest_weight, mixed, node_id
+from .circuits import empty_drawing, graph, node_id
 from .graphviz_drawing import Drawing, DrawingError
+from .line_styles import INK, bundle_line, largest_weight, relative_size
 
 PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: of a port, between neurons, between rows, of a neuron
 FROM, TO = "/from", "/to"  # no neuron has a "/" in its name
-FAINT = 1 / 40  # of the largest weight: what is smaller is as pale as can be
 
 
 def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = None) -> Drawing:
@@ -101,9 +101,5 @@ def _lane(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def _look(link: Link, largest: float) -> dict[str, str]:
-    size = min(1.0, abs(float(link.weight)) / largest)
-    colour = (
-        HARD if link.hard else PALE if size < FAINT else mixed(POSITIVE if link.weight > 0 else NEGATIVE, 0.75 * (1 - size))
-    )
-    width = 0.8 if link.hard else 0.25 + 2.2 * size
+    colour, width = bundle_line(link, relative_size(link, largest))
     return {"color": colour, "penwidth": f"{width:.2f}", "arrowhead": "none", "tooltip": f"{link}: {link.weight:g}"}

@@ -9,7 +9,6 @@ red. The DOT text depends on the machine alone, to the letter.
 """
 
 import html
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,9 +19,8 @@ from ..core.errors import one_of
 from ..core.machine import Link, Machine
 from ..core.vvalues import from_paths, paths
 from .graphviz_drawing import FONT, Drawing, DrawingError
+from .line_styles import HARD, INK, PALE, circuit_line, largest_weight, relative_size
 
-POSITIVE, NEGATIVE, HARD = "#17375e", "#c77700", "#d01515"
-INK, PALE, CUT = "#000000", "#c4c4c4", "#8c8c8c"
 DEAD = ("grey", "hide", "show")
 
 
@@ -160,38 +158,24 @@ def empty_drawing(title: str | None = None) -> Drawing:
     return drawing
 
 
-def largest_weight(machine: Machine) -> float:
-    """The largest absolute weight of a soft link; 1.0 if there is none."""
-    return max((abs(float(link.weight)) for link in machine.links() if not link.hard), default=1.0)
-
-
 def look(links: Sequence[Link], largest: float, style: str = "live", digits: int = 2) -> dict[str, str]:
     """How Graphviz is to draw the links of one line: width and shade from ``|weight| / largest``, colour from the sign.
 
     ``style`` is ``"live"``, ``"dead"`` (grey) or ``"cut"`` (dotted).
     """
     main = max(links, key=lambda link: abs(link.weight))
-    size = min(1.0, abs(float(main.weight)) / largest)
-    colour = HARD if main.hard else mixed(POSITIVE if main.weight > 0 else NEGATIVE, 0.5 * (1 - math.sqrt(size)))
+    colour, width = circuit_line(main, relative_size(main, largest), style)
     attributes = {"tooltip": "; ".join(f"{link}: {link.weight:g}" for link in links)}
-    if style != "live":
-        colour = CUT if style == "cut" else PALE
-    attributes |= {"color": colour, "penwidth": f"{0.7 + (0 if main.hard or style != 'live' else 1.5 * size):.2f}"}
+    attributes |= {"color": colour, "penwidth": f"{width:.2f}"}
     if style == "cut":
-        attributes |= {"style": "dotted", "arrowhead": "none", "penwidth": "1.20"}
+        attributes |= {"style": "dotted", "arrowhead": "none"}
     elif main.weight < 0:
         attributes["arrowhead"] = "odot"
     if not main.hard or main.weight != 1:
-        numbers = [number(link.weight, digits) for link in links]
-        attributes["label"] = f" {', '.join(numbers) if len(numbers) < 4 else f'{len(numbers)} links'} "
+        weights = [decimal(link.weight, digits) for link in links]
+        attributes["label"] = f" {', '.join(weights) if len(weights) < 4 else f'{len(weights)} links'} "
         attributes["fontcolor"] = HARD if main.hard and style == "live" else INK if style == "live" else "#999999"
     return attributes
-
-
-def mixed(colour: str, white: float) -> str:
-    """``#rrggbb`` with so much white, from 0 to 1, mixed into it."""
-    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(part + (255 - part) * white):02x}" for part in parts)
 
 
 def _with_what_was_cut(machine: Machine, cut: Machine) -> Machine:
@@ -255,7 +239,7 @@ def port_id(side: str, field: str) -> str:
     return side + "_" + "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}" for c in field)
 
 
-def number(x: float, digits: int) -> str:
+def decimal(x: float, digits: int) -> str:
     """``−0.50`` with a true minus sign; ``1`` for exactly 1; one significant digit where ``digits`` show none."""
     text = f"{x:.{digits}f}" if abs(x) >= 0.5 * 10**-digits else f"{x:.0e}"
     if x == int(x):

@@ -16,7 +16,8 @@ from ..core.errors import LabError
 from ..core.files import write_bytes
 from ..core.machine import Machine
 from ..core.vvalues import VValue, number
-from .circuits import HARD, NEGATIVE, POSITIVE, graph, largest_weight
+from .circuits import graph
+from .line_styles import HARD, NEGATIVE, POSITIVE, largest_weight
 
 MATRIX_FORMATS = ("svg", "pdf", "png", "eps")
 COLOURS = ("#1b6ca8", "#d1720c", "#3a923a", "#8b5fbf")  # told apart in grey and by the colour blind

@@ -35,8 +35,7 @@ from itertools import chain
 from ..core.machine import Machine
 from ..core.neurons import Emits, Formula, NeuronType, Port, Scaling
 from ..core.vvalues import VValue, trim
-from .circuits import graph
-from .circuits import number as shown
+from .circuits import decimal as shown, graph
 
 Terms = tuple[tuple[float, Port], ...]  # a sum: weights, and the outputs that they weigh
 

@@ -1,9 +1,6 @@
-"""Explorers: machines to be pruned, watched, trained and turned by hand, in JupyterLab.
+"""The explorer of a machine that is pruned by hand: a threshold, links that are cut or pinned, what is left and its worth.
 
-    from dmmlab.explorers.pruning_explorer import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
-
-Everything an explorer does is done by an object that needs no browser and can be had as its attribute
-(:mod:`dmmlab.explorers.pruning_session`, :mod:`dmmlab.explorers.recording`, :mod:`dmmlab.learning.session`); here are the knobs.
+What it does is done by :class:`dmmlab.explorers.pruning_session.PruningSession`, which needs no browser.
 """
 
 import math
@@ -17,24 +14,20 @@ from ipywidgets import Layout
 
 from ..core.errors import LabError
 from ..drawing.graphviz_drawing import Drawing
-from .attended_training import AttendedTraining
 from .explorer import NARROW, WIDE, Explorer, table
-from .pruning_session import Pruning
-from .stream_stepper import MachineEditor, StreamStepper
+from .pruning_session import PruningSession
 from .svg_curves import answer_curves, inline
-
-__all__ = ["AttendedTraining", "MachineEditor", "PruningExplorer", "StreamStepper"]
 
 
 class PruningExplorer(Explorer):
     """Cut by threshold and by hand, and see what is left, and what it is worth.
 
     Args:
-        pruning: a :class:`~dmmlab.explorers.pruning_session.Pruning`, of a machine, a network, or the history of a synthesis.
+        pruning: a :class:`~dmmlab.explorers.pruning_session.PruningSession`, of a machine, a network, or the history of a synthesis.
         figures: the folder for what is exported.
     """
 
-    def __init__(self, pruning: Pruning, figures: str | os.PathLike = "../figures", name: str = "pruned.svg"):
+    def __init__(self, pruning: PruningSession, figures: str | os.PathLike = "../figures", name: str = "pruned.svg"):
         super().__init__(figures, name)
         self.pruning = pruning
         low, high = (math.log10(x) for x in pruning.range)
@@ -89,7 +82,7 @@ class PruningExplorer(Explorer):
                 "links": f"{measured.links:,}",
                 "of these live": f"{measured.live:,}",
                 "training loss": f"{measured.train_loss:.3g}",
-                "largest error on held-out strings": f"{measured.heldout_error:.3g}",
+                "largest error on validation strings": f"{measured.validation_error:.3g}",
             }
         )
         self.curves.value = answer_curves(pruning.task.problem.answers, *pruning.answers(self.string.value))

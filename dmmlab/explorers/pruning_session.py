@@ -1,10 +1,10 @@
-"""Pruning by hand: what the pruning explorer does, without the explorer.
+"""PruningSession by hand: what the pruning explorer does, without the explorer.
 
 Links stay whose weights are above a threshold. Single links can be cut for all that, or pinned, so that no threshold cuts
 them; what is left can be trained on; every move can be taken back. With the trace of a synthesis one goes back and forth in
 its history and branches off from any moment of it::
 
-    pruning = Pruning(Task(PROBLEMS["duplicates"], published()))
+    pruning = PruningSession(Task(PROBLEMS["duplicates"], published()))
     pruning.move_threshold(0.3)
     pruning.cut("output.dict-1 <- norm-2-1.norm")
     pruning.undo()
@@ -18,22 +18,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..compiler.compiled import Weights
+from ..compiler.weights import Weights, flatten, is_finite, support, unflatten
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..drawing.bundles import bundle
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
-from ..synthesis.evaluation import HeldOut
-from ..synthesis.phases import Trace, present
-from ..synthesis.tasks import Task, flat, unflat
+from ..synthesis.evaluation import Evaluator
+from ..synthesis.tasks import Task
+from ..synthesis.trace import Trace
 
 READABLE = 60  # links: up to here a circuit with numbers is drawn, from there on a bundle
 LENGTHS = (14, 200)  # characters of the strings to be tested on: a fraction of those of a synthesis
 
 
 class Place(NamedTuple):
-    """Where a pruning stands: all that a move changes, and that :meth:`Pruning.undo` brings back."""
+    """Where a pruning stands: all that a move changes, and that :meth:`PruningSession.undo` brings back."""
 
     moment: int  # of the history
     weights: np.ndarray  # all of them, cut or not
@@ -48,10 +48,10 @@ class Measured(NamedTuple):
     links: int
     live: int  # of these, links that can influence the output
     train_loss: float  # mean over strings and cycles, summed over answers, of the squared error
-    heldout_error: float  # the largest absolute error on strings that were not learned from
+    validation_error: float  # the largest absolute error on strings that were not learned from
 
 
-class Pruning:
+class PruningSession:
     """A machine, or the history of one, to be pruned.
 
     Args:
@@ -68,10 +68,10 @@ class Pruning:
         if weights is None and not self.history and not isinstance(task.network, Machine):
             raise LabError("a network has no weights of its own: give some, or a history")
         if weights is None:
-            weights = unflat(self.history[-1], task.mask) if self.history else task.weights(task.compiled.machine)
+            weights = unflatten(self.history[-1], task.mask) if self.history else task.weights(task.compiled.machine)
         self._done: list[tuple[str, Place]] = []  # moves, each with the place before it
         self._made: tuple[Place, Machine] | None = None  # the machine of a place
-        self.place = Place(max(0, len(self.history) - 1), flat(weights), 0.0, frozenset(), frozenset())
+        self.place = Place(max(0, len(self.history) - 1), flatten(weights), 0.0, frozenset(), frozenset())
 
     @property
     def range(self) -> tuple[float, float]:
@@ -92,7 +92,7 @@ class Pruning:
     @property
     def weights(self) -> Weights:
         """The weights, with zeros for the links that are cut."""
-        return unflat(np.where(self.kept, self.place.weights, 0.0), self.task.mask)
+        return unflatten(np.where(self.kept, self.place.weights, 0.0), self.task.mask)
 
     @property
     def machine(self) -> Machine:
@@ -103,7 +103,7 @@ class Pruning:
     @property
     def whole(self) -> Machine:
         """The machine with the links that are cut."""
-        return self.task.machine(unflat(self.place.weights, self.task.mask))
+        return self.task.machine(unflatten(self.place.weights, self.task.mask))
 
     @property
     def links(self) -> list[str]:
@@ -171,15 +171,15 @@ class Pruning:
             raise LabError(f"moment {moment}: the history has {len(self.history)}, from 0 on")
         self._move("history", moment=moment, weights=self.history[moment], cut=frozenset(), pinned=frozenset())
 
-    def train(self, steps: int, rate: float = 3e-3) -> None:
+    def train(self, steps: int, learning_rate: float = 3e-3) -> None:
         """Trains what is left; the links that are cut are then gone."""
         weights = self.weights
         if not self.kept.any():
             raise LabError("no links are left to be trained")
-        trained = self.task.descend(weights, steps, (rate, rate / 3), mask=present(weights), penalty="none")
-        if not all(bool(np.isfinite(w).all()) for w in map(np.asarray, trained)):
+        trained = self.task.descend(weights, steps, (learning_rate, learning_rate / 3), mask=support(weights), penalty="none")
+        if not is_finite(trained):
             raise LabError("training left the finite numbers; nothing was changed")
-        self._move(f"train {steps} steps", weights=flat(trained), cut=frozenset(), pinned=self.place.pinned, threshold=0.0)
+        self._move(f"train {steps} steps", weights=flatten(trained), cut=frozenset(), pinned=self.place.pinned, threshold=0.0)
 
     def undo(self) -> str:
         """Takes the last move back and says which it was. A row of threshold moves is one move, and so in the history."""
@@ -192,13 +192,15 @@ class Pruning:
         """The links and the losses of what is left."""
         machine, weights = self.machine, self.weights
         links = int(self.kept.sum())
-        return Measured(links, machine.live().count(), self.task.mean_squared_error(weights), self._heldout.worst(machine))
+        return Measured(
+            links, machine.live().count(), self.task.mean_squared_error(weights), self._evaluator.max_abs_error(machine)
+        )
 
     def answers(self, string: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """What is answered to a string of the task, and what would be right: (answers, cycles) each."""
         cycles = self.task.samples[string].cycles
-        given, right = self.task.answers(self.weights), self.task.target
-        return given[:, string, :cycles], right[:, string, :cycles]
+        answers, targets = self.task.answers(self.weights), self.task.targets
+        return answers[:, string, :cycles], targets[:, string, :cycles]
 
     def drawing(self, show_cut: bool = True) -> Drawing:
         """The circuit, with links that are cut dotted if they are few; the bundle, where links are many."""
@@ -217,9 +219,9 @@ class Pruning:
         return self.drawing(show_cut).save_as(path)
 
     @cached_property
-    def _heldout(self) -> HeldOut:
-        problem = self.task.problem
-        return HeldOut(problem, self.task.compiled.machine, problem.heldout(lengths=LENGTHS))
+    def _evaluator(self) -> Evaluator:
+        samples = self.task.problem.validation(apart_from=self.task.samples, lengths=LENGTHS)
+        return Evaluator(self.task.compiled.machine, {"validation": samples})
 
     def _place(self, name: str) -> int:
         if name.strip() in self._places:

@@ -57,21 +57,21 @@ class Recording:
             raise LabError("the machine has no output neuron, so it answers nothing")
         self.states: list[State] = list(run(machine, stream, self.cycles))
         self.names = [f"{name}.{field}" for name in sinks for field in machine.neurons[name].inputs]
-        self.given = np.array([[float(number(state.arrived(port))) for state in self.states] for port in self.names])
-        self.right = self._right_answers(problem, stream)
+        self.answers = np.array([[float(number(state.arrived(port))) for state in self.states] for port in self.names])
+        self.targets = self._targets(problem, stream)
 
-    def _right_answers(self, problem: Problem | None, stream: object) -> np.ndarray | None:
+    def _targets(self, problem: Problem | None, stream: object) -> np.ndarray | None:
         if problem is None or len(self.names) != len(problem.answers):
             return None
         items = [stream(t) for t in range(self.cycles)]  # type: ignore[operator]
-        return np.asarray(problem.sample(items).target, float)
+        return np.asarray(problem.sample(items).targets, float)
 
     @property
     def error(self) -> float | None:
         """The largest absolute error of any answer in any cycle that counts."""
-        if self.right is None:
+        if self.targets is None:
             return None
-        wrong = np.abs(self.given - self.right)
+        wrong = np.abs(self.answers - self.targets)
         return float(np.nanmax(wrong)) if np.isfinite(wrong).any() else 0.0
 
     def circuit(self, t: int) -> str:
@@ -89,8 +89,8 @@ class Recording:
 
     def curves(self, t: int | None = None) -> str:
         """The answers as SVG, all of them, or those up to cycle ``t``; what would be right is there from the beginning."""
-        given = self.given if t is None else np.where(np.arange(self.cycles) <= t, self.given, np.nan)
-        return answer_curves(self.names, given, self.right, t)
+        answers = self.answers if t is None else np.where(np.arange(self.cycles) <= t, self.answers, np.nan)
+        return answer_curves(self.names, answers, self.targets, t)
 
     def cursor(self, t: int) -> str:
         """The string as HTML, with the character of cycle ``t`` marked."""

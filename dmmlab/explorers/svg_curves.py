@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..core.machine import Link
-from ..drawing.circuits import HARD, NEGATIVE, PALE, POSITIVE
 from ..drawing.graphviz_drawing import Drawing
+from ..drawing.line_styles import flow_line
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its axes begin
 HUGE = 1e30  # answers beyond it are drawn as if they were it; single precision holds it
-RIGHT_ANSWER, GIVEN = "#b8b8b8", "#1b6ca8"
+TARGET, ANSWER = "#b8b8b8", "#1b6ca8"
 
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", XLINK)
@@ -65,27 +65,30 @@ def painted(svg: str, links: Mapping[str, Paint], neurons: Mapping[str, str]) ->
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def flow_paint(link: Link, size: float, tip: str) -> Paint:
-    """Pale where nothing flows; else in the link's colour, the wider the larger the V-value (logarithmically)."""
-    if size == 0:
-        return Paint(PALE, 0.7, tip)
-    colour = HARD if link.hard else POSITIVE if link.weight > 0 else NEGATIVE
-    return Paint(colour, 1.0 + min(4.0, 1.3 * math.log1p(size)), tip)
+def flow_paint(link: Link, norm: float, tip: str) -> Paint:
+    """How a link is painted on which a V-value of this max norm flows."""
+    return Paint(*flow_line(link, norm), tip)
 
 
-def answer_curves(names: Sequence[str], given: np.ndarray, right: np.ndarray | None = None, cursor: int | None = None) -> str:
-    """Answers over time: a panel for each; the right ones wide and grey, if there are any, those given on top.
+def answer_curves(
+    names: Sequence[str], answers: np.ndarray, targets: np.ndarray | None = None, cursor: int | None = None
+) -> str:
+    """Answers over time: a panel for each; the targets wide and grey, if there are any, the answers on top.
 
     Args:
         names: of the answers.
-        given: (answers, cycles).
-        right: in the same shape; NaN where nothing is asked.
+        answers: (answers, cycles).
+        targets: in the same shape; NaN where nothing is asked.
         cursor: a cycle to be marked.
+
+    Returns:
+        The curves as SVG.
     """
     panels = [
-        _panel(i * HEIGHT, name, given[i], right[i] if right is not None else None, cursor) for i, name in enumerate(names)
+        _panel(i * HEIGHT, name, answers[i], targets[i] if targets is not None else None, cursor)
+        for i, name in enumerate(names)
     ]
-    cycles, height = given.shape[1], len(panels) * HEIGHT
+    cycles, height = answers.shape[1], len(panels) * HEIGHT
     foot = (
         f'<text x="{LEFT}" y="{height + 12}">0</text>'
         f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">{cycles - 1}</text>'
@@ -112,7 +115,7 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) ->
     )
     chosen = np.unique(np.linspace(0, len(values) - 1, 500).astype(int))
     points = " ".join(f"{x(losses[i][0]):.1f},{y(math.log10(values[i])):.1f}" for i in chosen)
-    curve = f'<polyline points="{points}" fill="none" stroke="{GIVEN}" stroke-width="1.6"/>'
+    curve = f'<polyline points="{points}" fill="none" stroke="{ANSWER}" stroke-width="1.6"/>'
     foot = f'<text x="{WIDTH - 4}" y="{height - 2}" text-anchor="end">{last:,} steps</text><text x="{LEFT}" y="12">loss</text>'
     return _sheet(height, f"The loss over {last} steps", lines + marks + curve + foot)
 
@@ -125,17 +128,17 @@ def as_image(svg: str) -> str:
     return f'<img src="data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}" style="max-width:100%"/>'
 
 
-def _panel(top: float, name: str, given: np.ndarray, right: np.ndarray | None, cursor: int | None) -> str:
-    given = np.where(np.isfinite(given), np.clip(given, -HUGE, HUGE), given)
-    right = None if right is None else np.where(np.isfinite(right), np.clip(right, -HUGE, HUGE), np.nan)
-    finite = np.concatenate([x[np.isfinite(x)] for x in (given, right if right is not None else given)])
+def _panel(top: float, name: str, answers: np.ndarray, targets: np.ndarray | None, cursor: int | None) -> str:
+    answers = np.where(np.isfinite(answers), np.clip(answers, -HUGE, HUGE), answers)
+    targets = None if targets is None else np.where(np.isfinite(targets), np.clip(targets, -HUGE, HUGE), np.nan)
+    finite = np.concatenate([x[np.isfinite(x)] for x in (answers, targets if targets is not None else answers)])
     low, high = (min(0.0, float(finite.min())), max(1.0, float(finite.max()))) if len(finite) else (0.0, 1.0)
-    if right is not None and np.isfinite(right).any():  # an answer that is far off does not squash the right ones
-        reach = max(1.0, float(np.nanmax(right)) - min(0.0, float(np.nanmin(right))))
-        low, high = max(low, float(np.nanmin(right)) - reach), min(high, float(np.nanmax(right)) + reach)
+    if targets is not None and np.isfinite(targets).any():  # an answer that is far off does not squash the targets ones
+        reach = max(1.0, float(np.nanmax(targets)) - min(0.0, float(np.nanmin(targets))))
+        low, high = max(low, float(np.nanmin(targets)) - reach), min(high, float(np.nanmax(targets)) + reach)
     high = max(high, low + 1e-9 * max(1.0, abs(low)))
     low = 0.0 if abs(low) < 1e-3 * (high - low) else low  # no mark for what cannot be seen
-    x, y = _scale(0, max(1, given.shape[0]), LEFT, WIDTH - 4), _scale(low, high, top + HEIGHT - 6, top + TOP)
+    x, y = _scale(0, max(1, answers.shape[0]), LEFT, WIDTH - 4), _scale(low, high, top + HEIGHT - 6, top + TOP)
     marks = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(v):.1f}" y2="{y(v):.1f}" stroke="#e3e3e3"/>'
         f'<text x="{LEFT - 5}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.2g}</text>'
@@ -143,14 +146,14 @@ def _panel(top: float, name: str, given: np.ndarray, right: np.ndarray | None, c
         if v != 0.0 or (low == 0.0 == v) or min(y(low) - y(0.0), y(0.0) - y(high)) > 11
     )
     told = ""
-    seen = given[np.isfinite(given)]
+    seen = answers[np.isfinite(answers)]
     if len(seen) and (seen.min() < low or seen.max() > high):
         told = (
-            f'<text x="{WIDTH - 4}" y="{top + 12}" text-anchor="end" fill="{GIVEN}">'
+            f'<text x="{WIDTH - 4}" y="{top + 12}" text-anchor="end" fill="{ANSWER}">'
             f"leaves the frame: {seen.min():.3g} to {seen.max():.3g}</text>"
         )
-    wide = _steps(right, x, y, low, high, RIGHT_ANSWER, 4.5) if right is not None else ""
-    line = _steps(given, x, y, low, high, GIVEN, 1.6)
+    wide = _steps(targets, x, y, low, high, TARGET, 4.5) if targets is not None else ""
+    line = _steps(answers, x, y, low, high, ANSWER, 1.6)
     at = ""
     if cursor is not None:
         now = f"{x(cursor + 0.5):.1f}"

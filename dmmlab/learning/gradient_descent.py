@@ -33,8 +33,8 @@ class Schedule(NamedTuple):
 
     def at(self, step: Any) -> jax.Array:
         """The number in a step, counted from 0."""
-        ratio = jnp.maximum(self.last, 1e-30) / jnp.maximum(self.first, 1e-30)
-        there = self.first * ratio ** (step / jnp.maximum(self.steps - 1, 1))
+        first, last = jnp.maximum(self.first, 1e-30), jnp.maximum(self.last, 1e-30)
+        there = first * (last / first) ** (step / jnp.maximum(self.steps - 1, 1))
         return jnp.where(self.first == self.last, self.first, there)
 
 
@@ -49,7 +49,7 @@ class DescentState(NamedTuple):
     step: jax.Array  # steps done
     parameters: Any
     optimizer: Any
-    best_value: jax.Array | None = None
+    best_value: Any = None
     best: Any = None
 
 

@@ -1,1 +1,5 @@
-"""machines."""
+"""Machines as objects: starting networks, the duplicate detectors, canonical form, sameness."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

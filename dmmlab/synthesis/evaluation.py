@@ -1,110 +1,118 @@
-"""Strings to be tested on: longer, denser, sparser, and over larger alphabets than those that were learned from.
+"""Evaluation: how far a machine is off on strings that it has not learned from.
 
-All strings over one alphabet lie one behind the other, in chunks, so that one compiled program runs them in one call. In double
-precision, since a string of thousands of characters adds up thousands of roundings.
+All strings over one alphabet lie one behind the other, in chunks, so that one compiled program runs them. In double precision,
+since a string of thousands of characters adds up thousands of roundings.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import threading
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..compiler.array_operations import Arrays
-from ..compiler.compiled import Compiled, Weights, compile_machine
+from ..compiler.array_operations import Answers
+from ..compiler.chunks import CHUNK, ChunkRunner, Chunks, cut_up
+from ..compiler.compiled import Compiled, compile_machine
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.streams import Stream, values
 from ..core.vvalues import from_paths, paths
-from .problems import Problem, Sample
-
-CHUNK = 250  # cycles that are run at a time
+from .problems import Sample
 
 
-class _Part(NamedTuple):
-    """Held-out strings over one alphabet, cut into chunks that lie one behind the other."""
+class _Alphabet(NamedTuple):
+    """The strings over one alphabet."""
 
     compiled: Compiled
-    data: Arrays  # chunks x ports x keys x cycles
-    target: jax.Array  # chunks x answers x cycles, NaN where nothing is asked
-    first: jax.Array  # whether a chunk begins a string
-    about: tuple[str, ...]  # of each chunk
-    errors: Callable
+    runner: ChunkRunner
+    chunks: Mapping[str, Chunks]  # by set of strings
+    kinds: Mapping[str, Sequence[str]]  # what kind of string each chunk belongs to
 
 
-class HeldOut:
-    """The strings to be tested on, and a machine with all links that the tested ones may have.
+class Evaluator:
+    """Sets of strings, and a compiled machine with all links that the evaluated ones may have.
 
-    In double precision, since a string of thousands of characters adds up thousands of roundings.
+    Args:
+        machine: it has all those links, whatever their weights.
+        samples: the sets, such as ``{"validation": ..., "test": ...}``.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for an empty set.
     """
 
-    def __init__(self, problem: Problem, machine: Machine, samples: Sequence[Sample] | None = None):
-        samples = problem.heldout() if samples is None else list(samples)
-        if not samples:
-            raise LabError("no strings to be tested on")
+    def __init__(self, machine: Machine, samples: Mapping[str, Sequence[Sample]]):
+        if not samples or not all(map(len, samples.values())):
+            raise LabError("no strings to be evaluated on")
+        self._lock = threading.Lock()  # so that threads that come at once compile once
+        alphabets = dict.fromkeys(sample.letters for each in samples.values() for sample in each)
         with jax.enable_x64(True):
-            self._parts = [
-                _part(machine, [sample for sample in samples if sample.letters == letters])
-                for letters in dict.fromkeys(sample.letters for sample in samples)
+            self._alphabets = [
+                _alphabet(machine, {name: [s for s in each if s.letters == letters] for name, each in samples.items()})
+                for letters in alphabets
             ]
 
-    def errors(self, machine: Machine) -> dict[str, float]:
-        """The largest absolute error of any answer in any cycle, for each kind of string; infinite if one is."""
+    def errors(self, machine: Machine, name: str = "validation") -> dict[str, float]:
+        """The largest absolute error of any answer in any cycle; infinite if an answer is.
+
+        Args:
+            machine: what is evaluated.
+            name: of the set of strings.
+
+        Returns:
+            The error for each kind of string.
+
+        Raises:
+            LayoutError: the machine has a link that the evaluator's has not.
+        """
         worst: dict[str, float] = {}
-        with jax.enable_x64(True):
-            for part in self._parts:
-                found = part.errors(part.compiled.weights(machine.soft), part.data, part.target, part.first)
-                for about, error in zip(part.about, np.asarray(found).tolist(), strict=True):
-                    worst[about] = max(worst.get(about, 0.0), error)
+        with self._lock, jax.enable_x64(True):
+            for alphabet in self._alphabets:
+                if name in alphabet.chunks:
+                    weights = alphabet.compiled.weights(machine.soft)
+                    errors = alphabet.runner(weights, alphabet.chunks[name]).tolist()
+                    for kind, error in zip(alphabet.kinds[name], errors, strict=True):
+                        worst[kind] = max(worst.get(kind, 0.0), error)
         return worst
 
-    def worst(self, machine: Machine) -> float:
+    def max_abs_error(self, machine: Machine, name: str = "validation") -> float:
         """The largest of :meth:`errors`."""
-        return max(self.errors(machine).values())
+        return max(self.errors(machine, name).values())
 
 
-def _part(machine: Machine, samples: Sequence[Sample]) -> _Part:
-    compiled = compile_machine(machine, all_keys(samples), 1)
-    blocks: dict[int, list[np.ndarray]] = {b: [] for b in range(len(compiled.layout.blocks))}
-    targets, first, about = [], [], []
+def _alphabet(machine: Machine, samples: Mapping[str, Sequence[Sample]]) -> _Alphabet:
+    compiled = compile_machine(machine, all_keys([sample for each in samples.values() for sample in each]), 1)
+    chunks, kinds = {}, {}
+    for name, each in samples.items():
+        if each:
+            chunks[name], kinds[name] = _chunks(compiled, each)
+    return _Alphabet(compiled, ChunkRunner(compiled, _largest_error, at_once=64), chunks, kinds)
+
+
+def _chunks(compiled: Compiled, samples: Sequence[Sample]) -> tuple[Chunks, list[str]]:
+    inputs: dict[int, list[np.ndarray]] = {b: [] for b in range(len(compiled.layout.blocks))}
+    targets, begins, kinds = [], [], []
     for sample in samples:
-        chunks = -(-sample.cycles // CHUNK)
-        for b, array in compiled.encode(sample.streams, chunks * CHUNK).items():
-            blocks[b].append(_in_chunks(np.asarray(array), chunks))
-        padding = ((0, 0), (0, chunks * CHUNK - sample.cycles))
-        targets.append(_in_chunks(np.pad(sample.target, padding, constant_values=np.nan), chunks))
-        first += [True] + [False] * (chunks - 1)
-        about += [sample.about] * chunks
-    data = {b: jnp.asarray(np.concatenate(arrays)) for b, arrays in blocks.items()}
-    errors = jax.jit(partial(_largest_errors, compiled))
-    return _Part(compiled, data, jnp.asarray(np.concatenate(targets)), jnp.asarray(first), tuple(about), errors)
+        for b, array in compiled.encode(sample.streams, sample.cycles).items():
+            inputs[b].append(cut_up(np.asarray(array), CHUNK))
+        targets.append(cut_up(sample.targets, CHUNK, filler=np.nan))
+        begins.append(np.arange(len(targets[-1])) == 0)
+        kinds += [sample.kind] * len(targets[-1])
+    together = {b: np.concatenate(arrays) for b, arrays in inputs.items()}
+    return Chunks(together, np.concatenate(begins), np.concatenate(targets)), kinds
 
 
-def _largest_errors(compiled: Compiled, weights: Weights, data: Arrays, target: jax.Array, first: jax.Array) -> jax.Array:
-    """The largest error in each chunk."""
-
-    def one(carry: Arrays, chunk: tuple[Arrays, jax.Array, jax.Array]) -> tuple[Arrays, jax.Array]:
-        data, target, begins = chunk
-        arrived, carry = compiled.run_on(weights, data, jax.tree.map(lambda x: jnp.where(begins, 0.0, x), carry))
-        error = jnp.where(jnp.isnan(target), 0.0, jnp.abs(arrived[0][:, 0] - target))
-        return carry, jnp.nan_to_num(jnp.max(error), nan=jnp.inf, posinf=jnp.inf)
-
-    return jax.lax.scan(one, compiled.nothing({b: x[0] for b, x in data.items()}), (data, target, first))[1]
-
-
-def _in_chunks(array: np.ndarray, chunks: int) -> np.ndarray:
-    """(..., chunks * cycles) -> (chunks, ..., cycles)."""
-    return np.moveaxis(array.reshape(*array.shape[:-1], chunks, CHUNK), -2, 0)
+def _largest_error(answers: Answers, targets: jax.Array) -> jax.Array:
+    error = jnp.where(jnp.isnan(targets), 0.0, jnp.abs(answers[0][:, 0] - targets))
+    return jnp.nan_to_num(jnp.max(error), nan=jnp.inf, posinf=jnp.inf)
 
 
 def all_keys(samples: Sequence[Sample]) -> dict[str, Stream]:
     """For each reading neuron, a stream of one V-value that has all keys of all samples."""
-    found: dict[str, dict] = {}
+    keys: dict[str, dict] = {}
     for sample in samples:
         for name, stream in sample.streams.items():
             for v in stream.events.values():
-                found.setdefault(name, {}).update((path, 1.0) for path, _ in paths(v))
-            found.setdefault(name, {})
-    return {name: values([from_paths(keys.items())]) for name, keys in found.items()}
+                keys.setdefault(name, {}).update((path, 1.0) for path, _ in paths(v))
+            keys.setdefault(name, {})
+    return {name: values([from_paths(each.items())]) for name, each in keys.items()}

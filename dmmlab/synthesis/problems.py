@@ -1,8 +1,10 @@
-"""Problems: what a machine is to answer, and the strings it learns that from and is tested on.
+"""Problems: what a machine is to answer, and the strings it is trained, validated and tested on.
 
 A problem is a question about a stream, with the right answer in every cycle: a machine that answers it, or any Python
-function that reads the stream, one V-value a cycle, and yields the answer. The lab draws the strings: short ones from a
-small alphabet to learn from; longer, denser, sparser ones over larger alphabets to test on. A new one is a few lines::
+function that reads the stream, one V-value a cycle, and yields the answer. The lab draws three sets of strings. *Training*
+strings are short, over a small alphabet. *Validation* strings are longer, denser, sparser, over larger alphabets; with them
+machines are chosen and weights rounded. *Test* strings are longer still and drawn from another seed each time; nothing is
+chosen with them. No training string begins a validation or test string. A new problem is a few lines::
 
     def vowels(stream):
         count = 0
@@ -10,11 +12,11 @@ small alphabet to learn from; longer, denser, sparser ones over larger alphabets
             count += sum(v.get(letter, 0) for letter in "ae")
             yield count
 
-    PROBLEMS["vowels"] = Problem("How many of a and e so far?", vowels, constants={"vowel": {"a": 1.0, "e": 1.0}})
+    vowel_problem = Problem("How many of a and e so far?", vowels, constants={"vowel": {"a": 1.0, "e": 1.0}})
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -22,19 +24,21 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ..compiler.compiled import compile_machine
+from ..compiler.chunks import CHUNK, ChunkRunner, Chunks, cut_up, join_up
+from ..compiler.compiled import Compiled, compile_machine
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.neurons import CONST_1, INPUT, PRODUCT, NeuronType, constant
+from ..core.neurons import CONST_1, INPUT, NeuronType, answering, constant
 from ..core.streams import Stream, values
-from ..core.vvalues import VValue, from_paths, number, paths
-from ..machines.detectors import handcrafted
+from ..core.vvalues import VValue, from_paths, paths
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-*/"  # up to 40 of them are drawn
 DENSITIES = (0.2, 0.4, 0.7, 1.0)  # of items among cycles, in strings to learn from
-LENGTHS = (14, 200, 2000)  # items, in strings to test on
-CHUNK = 250  # cycles that a teacher is run at a time
+VALIDATION_LENGTHS = (14, 200, 2000)  # items
+TEST_LENGTHS = (30, 300, 3000)  # items
+ALPHABETS = (8, 40)  # letters, of validation and of test strings
+DRAWS = 100  # how often a string is drawn that must not begin as a training string does
 TIMINGS = ("dense", "one in ten cycles", "random gaps")
 
 Items = list[VValue]
@@ -43,20 +47,41 @@ Target = Machine | Callable[[Iterable[VValue]], Iterable[float | Sequence[float]
 
 
 class Sample(NamedTuple):
-    """A string: a stream for each neuron that reads, the right answers (answers, cycles), and what kind of string it is."""
+    """A string.
+
+    ``streams`` has one for each neuron that reads; ``targets`` are the right answers, (answers, cycles), NaN where nothing is
+    asked; ``kind`` says in words what kind of string it is, and ``letters`` how many its alphabet has.
+    """
 
     streams: Mapping[str, Stream]
-    target: np.ndarray
-    about: str
-    letters: int = 0  # in its alphabet
+    targets: np.ndarray
+    kind: str
+    letters: int = 0
 
     @property
     def cycles(self) -> int:
-        return self.target.shape[1]
+        """Its length."""
+        return self.targets.shape[1]
+
+    def agrees_with(self, other: "Sample") -> bool:
+        """Whether one of two strings begins with the other."""
+        cycles = min(self.cycles, other.cycles)
+        return all(
+            {t: v for t, v in stream.events.items() if t < cycles and v != {}}
+            == {t: v for t, v in other.streams[name].events.items() if t < cycles and v != {}}
+            for name, stream in self.streams.items()
+        )
 
 
 def text(marks: str = "") -> Draw:
-    """Letters and marks, all equally likely."""
+    """Draws letters and marks, all equally likely.
+
+    Args:
+        marks: characters beside the letters.
+
+    Returns:
+        A function for :class:`Problem`'s ``draw``.
+    """
     return lambda rng, letters, size: [{rng.choice(letters + marks): 1.0} for _ in range(size)]
 
 
@@ -107,7 +132,7 @@ class Problem:
     @cached_property
     def network(self) -> Network:
         """The starting network, the same for all problems up to sources, types and answers."""
-        output = NeuronType("output", tuple(self.answers), (), lambda *answers: ())
+        output = answering(tuple(self.answers))
         sources = dict.fromkeys(self.inputs, INPUT) | {"const_1": CONST_1}
         sources |= {name: constant(name, "char", v) for name, v in self.constants.items()}
         if self.recurrent:
@@ -115,7 +140,20 @@ class Problem:
         return feedforward(5, 2, self.types or LAYER, outputs=output, sources=sources)
 
     def training(self, seed: int, strings: int = 8, cycles: int = 40, letters: int = 3) -> list[Sample]:
-        """Short strings to learn from."""
+        """Short strings to learn from.
+
+        Args:
+            seed: for the random numbers.
+            strings: how many.
+            cycles: of each.
+            letters: in their alphabet.
+
+        Returns:
+            The strings, of several densities.
+
+        Raises:
+            LabError: no strings, cycles or letters, or more letters than there are.
+        """
         if min(strings, cycles) < 1 or not 0 < letters <= len(LETTERS):
             raise LabError(
                 f"{strings} strings, {cycles} cycles, {letters} letters: expected 1 or more, {len(LETTERS)} letters at most"
@@ -128,223 +166,111 @@ class Problem:
             samples.append(self._sample(rng, LETTERS[:letters], present, f"{letters} letters, density {density}"))
         return samples
 
-    def heldout(self, seed: int = 0, letters: Sequence[int] = (8, 40), lengths: Sequence[int] = LENGTHS) -> list[Sample]:
-        """Strings to test on: more of the short ones, none like those of :meth:`training`."""
+    def validation(
+        self,
+        seed: int = 0,
+        apart_from: Sequence[Sample] = (),
+        lengths: Sequence[int] = VALIDATION_LENGTHS,
+        letters: Sequence[int] = ALPHABETS,
+    ) -> list[Sample]:
+        """Strings with which machines are chosen: more of the short ones, with three timings and two alphabets.
+
+        Args:
+            seed: for the random numbers.
+            apart_from: training strings; none of these begins as one of them does.
+            lengths: how many items.
+            letters: in the alphabets.
+
+        Returns:
+            The strings.
+
+        Raises:
+            LabError: lengths or alphabets that cannot be, or no string that is not like a training string.
+        """
+        return self._unseen(random.Random(f"held out {seed}"), apart_from, lengths, letters)
+
+    def test(
+        self,
+        seed: int,
+        apart_from: Sequence[Sample] = (),
+        lengths: Sequence[int] = TEST_LENGTHS,
+        letters: Sequence[int] = ALPHABETS,
+    ) -> list[Sample]:
+        """Strings with which nothing is chosen, longer than those of :meth:`validation`; arguments as there."""
+        return self._unseen(random.Random(f"test {seed}"), apart_from, lengths, letters)
+
+    def _unseen(
+        self, rng: random.Random, apart_from: Sequence[Sample], lengths: Sequence[int], letters: Sequence[int]
+    ) -> list[Sample]:
         if min(*letters, *lengths, 1) < 1 or max(letters) > len(LETTERS):
             raise LabError(f"letters {letters}, lengths {lengths}: expected 1 or more, and {len(LETTERS)} letters at most")
-        rng = random.Random(f"held out {seed}")
         samples = []
         for alphabet in letters:
             for length in lengths:
                 for timing in TIMINGS if self.silence else TIMINGS[:1]:
                     for _ in range(max(1, min(8, 200 // length))):
                         gaps = {"dense": lambda: 0, "one in ten cycles": lambda: 9}.get(timing, lambda: rng.randrange(12))
-                        present = [here for _ in range(length) for here in [*[False] * gaps(), True]]
-                        about = f"{length} items, {timing}, {alphabet} letters"
-                        samples.append(self._sample(rng, LETTERS[:alphabet], present, about))
+                        kind = f"{length} items, {timing}, {alphabet} letters"
+                        for _ in range(DRAWS):
+                            present = [here for _ in range(length) for here in [*[False] * gaps(), True]]
+                            sample = self._sample(rng, LETTERS[:alphabet], present, kind)
+                            if not any(map(sample.agrees_with, apart_from)):
+                                samples.append(sample)
+                                break
+        if not samples:
+            raise LabError("every string that is drawn begins as a training string does: give a draw with more variety")
         return samples
 
-    def sample(self, items: Items, about: str = "", letters: int = 0) -> Sample:
+    def sample(self, items: Items, kind: str = "", letters: int = 0) -> Sample:
         """The string with these items, one a cycle; ``{}`` is silence."""
-        return Sample(self._streams(items), self._target(items), about, letters)
+        return Sample(self._streams(items), self._targets(items), kind, letters)
 
-    def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], about: str) -> Sample:
+    def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], kind: str) -> Sample:
         drawn = list(self.draw(rng, letters, sum(present)))
         if len(drawn) != sum(present):
             raise LabError(f"draw gave {len(drawn)} items: expected {sum(present)}")
         items = iter(drawn)
-        return self.sample([next(items) if here else {} for here in present], about, len(letters))
+        return self.sample([next(items) if here else {} for here in present], kind, len(letters))
 
     def _streams(self, items: Items) -> dict[str, Stream]:
         if len(self.inputs) == 1:
             return {self.inputs[0]: values(items)}
         return {name: values(v.get(name, {}) if isinstance(v, dict) else {} for v in items) for name in self.inputs}
 
-    def _target(self, shown: Items) -> np.ndarray:
+    def _targets(self, items: Items) -> np.ndarray:
         if isinstance(self.target, Machine):
-            return self._answers_of(self.target, shown)
+            return self._answers_of(self.target, items)
         try:
-            array = np.array([[row] if np.ndim(row) == 0 else row for row in self.target(shown)], dtype=float).T
+            array = np.array([[row] if np.ndim(row) == 0 else row for row in self.target(items)], dtype=float).T
         except (TypeError, ValueError) as error:
             raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
         if not np.isfinite(array).all():
             raise LabError(f"the target is not finite in cycle {int(np.argmin(np.isfinite(array).all(axis=0)))}")
-        if array.shape != (len(self.answers), len(shown)):
-            raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(shown))}")
+        if array.shape != (len(self.answers), len(items)):
+            raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(items))}")
         late = [
-            np.concatenate([np.zeros(min(d, len(shown))), row[: len(shown) - d]])
+            np.concatenate([np.zeros(min(d, len(items))), row[: len(items) - d]])
             for row, d in zip(array, self.delays, strict=True)
         ]
         return np.stack(late)
 
     def _answers_of(self, teacher: Machine, items: Items) -> np.ndarray:
-        """In double precision and in chunks, so that one compilation does for strings of all lengths."""
+        """In double precision, so that a long string adds up its roundings; one compilation does for most strings."""
         streams = self._streams(items)
         keys = frozenset((name, path) for name in streams for v in streams[name].events.values() for path, _ in paths(v))
-        if all(len(path) == 1 for _, path in keys):  # so that one compilation does for most strings
+        if all(len(path) == 1 for _, path in keys):
             keys |= {(name, (letter,)) for name in self.inputs for letter in LETTERS}
-        if keys not in self._teachers:
-            stream = {n: values([from_paths((path, 1.0) for m, path in sorted(keys) if m == n)]) for n in self.inputs}
-            with jax.enable_x64(True):
-                compiled = compile_machine(teacher, stream, 1)
-                self._teachers[keys] = compiled, jax.jit(compiled.run_on)
-        compiled, run = self._teachers[keys]
         with jax.enable_x64(True):
-            chunks = -(-len(items) // CHUNK)
-            data, carry, found = compiled.encode(streams, chunks * CHUNK), None, []
-            carry = compiled.nothing(data)
-            for i in range(chunks):
-                part = {b: x[..., i * CHUNK : (i + 1) * CHUNK] for b, x in data.items()}
-                arrived, carry = run(compiled.weights(), part, carry)
-                found.append(np.asarray(arrived[0][:, 0]))
-        rows = dict(zip(compiled.answers, np.concatenate(found, axis=1)[:, : len(items)], strict=True))
+            if keys not in self._teachers:
+                stream = {n: values([from_paths((path, 1.0) for m, path in sorted(keys) if m == n)]) for n in self.inputs}
+                compiled = compile_machine(teacher, stream, 1)
+                self._teachers[keys] = compiled, ChunkRunner(compiled, lambda answers, _: answers[0][:, 0], at_once=4)
+            compiled, runner = self._teachers[keys]
+            inputs = {b: cut_up(np.asarray(x), CHUNK) for b, x in compiled.encode(streams, len(items)).items()}
+            answers = runner(compiled.weights(), Chunks(inputs, np.arange(len(inputs[0])) == 0))
+        rows = dict(zip(compiled.answer_ports, join_up(answers, len(items)), strict=True))
         return np.stack([rows["output", name] for name in self.answers])
 
     @cached_property
-    def _teachers(self) -> dict:
+    def _teachers(self) -> dict[frozenset, tuple[Compiled, ChunkRunner]]:
         return {}
-
-
-def _count(chosen: Callable[[str], bool]) -> Callable[[Iterable[VValue]], Iterator[float]]:
-    def count(stream: Iterable[VValue]) -> Iterator[float]:
-        total = 0.0
-        for v in stream:
-            total += sum(chosen(key) for key in v)
-            yield total
-
-    return count
-
-
-def _once_repeated(stream: Iterable[VValue]) -> Iterator[float]:
-    seen: set[str] = set()
-    flag = 0.0
-    for v in stream:
-        if seen & v.keys():
-            flag = 1.0
-        seen |= v.keys()
-        yield flag
-
-
-def _longest_run(stream: Iterable[VValue]) -> Iterator[float]:
-    longest, run, last = 0.0, 0.0, None
-    for v in stream:
-        run, last = (run + 1 if v == last else 1.0), v
-        longest = max(longest, run)
-        yield longest
-
-
-def _difference(one: str, other: str) -> Callable[[Iterable[VValue]], Iterator[float]]:
-    def difference(stream: Iterable[VValue]) -> Iterator[float]:
-        total = 0.0
-        for v in stream:
-            total += v.get(one, 0.0) - v.get(other, 0.0)
-            yield total
-
-    return difference
-
-
-def _running_maximum(stream: Iterable[VValue]) -> Iterator[float]:
-    largest = 0.0
-    for v in stream:
-        largest = max(largest, number(v))
-        yield largest
-
-
-def _seen_before(stream: Iterable[VValue]) -> Iterator[float]:
-    counts: dict[str, float] = {}
-    for v in stream:
-        yield min(4.0, sum(counts.get(key, 0.0) for key in v))
-        for key in v:
-            counts[key] = counts.get(key, 0.0) + 1
-
-
-def _words(rng: random.Random, letters: str, size: int) -> Items:
-    """Words of one to five letters with single spaces between them."""
-    string = ""
-    while len(string) < size:
-        string += "".join(rng.choices(letters, k=rng.randint(1, 5))) + " "
-    return [{character: 1.0} for character in string[:size]]
-
-
-def _brackets(rng: random.Random, letters: str, size: int) -> Items:
-    """Letters and brackets, none of which closes what was not opened."""
-    items: Items = []
-    depth = 0
-    for _ in range(size):
-        character = rng.choice(["(", ")" if depth else "(", rng.choice(letters)])
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        items.append({character: 1.0})
-    return items
-
-
-def _runs(rng: random.Random, letters: str, size: int) -> Items:
-    string = ""
-    while len(string) < size:
-        string += rng.choice(letters) * rng.choice([1, 1, 2, 3, 5, 8])
-    return [{character: 1.0} for character in string[:size]]
-
-
-def _numbers(rng: random.Random, letters: str, size: int) -> Items:
-    """Multiples of 1/8 up to as much as there are letters."""
-    return [_eighths(rng, 0, len(letters)) for _ in range(size)]
-
-
-def _pairs(rng: random.Random, letters: str, size: int) -> Items:
-    n = len(letters)
-    return [{"left": _eighths(rng, -n, n), "right": _eighths(rng, -n, n)} for _ in range(size)]
-
-
-def _eighths(rng: random.Random, low: int, high: int) -> float:
-    return rng.randint(8 * low, 8 * high) / 8
-
-
-DUPLICATES = Problem(
-    "How often has the most frequent character come, less 1? And how many full stops, up to 4?",
-    handcrafted(),
-    text("."),
-    constants={"eos": {".": 1.0}},
-)
-
-PROBLEMS: dict[str, Problem] = {
-    "duplicates": DUPLICATES,
-    "characters": Problem("How many characters so far?", _count(lambda key: True)),
-    "words": Problem("How many words have ended so far?", _count(" ".__eq__), _words, {"space": {" ": 1.0}}),
-    "sentences": Problem(
-        "How many sentences have ended so far?",
-        _count(set(".!?").__contains__),
-        text(".!?"),
-        {"end": dict.fromkeys(".!?", 1.0)},
-    ),
-    "repetition": Problem("Has any character come again? 1 from then on.", _once_repeated, delay=4),
-    "longest-run": Problem(
-        "How long is the longest run of one character so far?",
-        _longest_run,
-        _runs,
-        delay=4,
-        types=(*RECURRENT, PRODUCT),
-        recurrent=True,
-        silence=False,
-    ),
-    "margin": Problem("By how much does a lead over b?", _difference("a", "b"), text(), {"a": {"a": 1.0}, "b": {"b": 1.0}}),
-    "running-maximum": Problem(
-        "What is the largest number so far?", _running_maximum, _numbers, delay=2, recurrent=True, silence=False
-    ),
-    "sum": Problem(
-        "What do the two numbers add up to?",
-        lambda stream: (number(v.get("left", {})) + number(v.get("right", {})) for v in stream),
-        _pairs,
-        delay=1,
-        inputs=("left", "right"),
-    ),
-    "difference": Problem(
-        "By how much is the first number larger than the second?",
-        lambda stream: (number(v.get("left", {})) - number(v.get("right", {})) for v in stream),
-        _pairs,
-        delay=1,
-        inputs=("left", "right"),
-    ),
-    "bracket-depth": Problem(
-        "How many brackets are open?", _difference("(", ")"), _brackets, {"open": {"(": 1.0}, "close": {")": 1.0}}
-    ),
-    "seen-before": Problem("How often was this character seen before, up to 4?", _seen_before, delay=2),
-}

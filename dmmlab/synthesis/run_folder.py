@@ -1,4 +1,4 @@
-"""A synthesis in a folder of its own: the machine, its trace, its circuit, and what is needed to take it up again."""
+"""A synthesis in a folder of its own: the machine, its trace, and what is needed to take it up again."""
 
 import csv
 import io
@@ -9,13 +9,12 @@ from typing import Any
 
 from ..core.errors import LabError, one_of
 from ..core.files import write_json, write_text
-from ..drawing.circuits import circuit
-from .phases import Settings
-from .problems import PROBLEMS
+from .catalogue import PROBLEMS
 from .search import Synthesis, synthesize
+from .settings import Settings
 
 
-def run(
+def run_into_folder(
     name: str,
     seed: int,
     folder: str | os.PathLike,
@@ -23,10 +22,21 @@ def run(
     settings: Settings | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Synthesizes a machine for one of :data:`~dmmlab.synthesis.problems.PROBLEMS`, and returns what came of it, as JSON has it.
+    """Synthesizes a machine for a problem of the catalogue.
 
-    Writes ``machine.json``, ``circuit.svg``, ``circuit.pdf``, ``starts.csv``, ``trace.csv`` and ``result.json``; while it
-    works, a file for each start after each phase. With ``resume`` a run that was interrupted goes on from these.
+    Writes ``machine.json``, ``rerestarts.csv``, ``trace.csv`` and ``result.json``; while it works, a file for each restart
+    after each phase.
+
+    Args:
+        name: of :data:`~dmmlab.synthesis.catalogue.PROBLEMS`.
+        seed: of the synthesis.
+        folder: where to write.
+        resume: whether to go on with a run that was interrupted.
+        settings: the defaults if left out.
+        progress: a progress bar.
+
+    Returns:
+        What came of it, as ``result.json`` has it.
 
     Raises:
         LabError: an unknown problem; a folder that holds a run, without ``resume``; one of another run, with it.
@@ -40,32 +50,30 @@ def run(
         raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
     if folder.is_dir() and not resume and any(folder.iterdir()):
         raise LabError(f"{folder}: is not empty; name another folder")
-    found = synthesize(PROBLEMS[name], key=seed, settings=settings, folder=folder, progress=progress)
-    return _write(found, name, seed, folder)
+    synthesis = synthesize(PROBLEMS[name], key=seed, settings=settings, folder=folder, progress=progress)
+    return _write(synthesis, name, seed, folder)
 
 
-def _write(found: Synthesis, name: str, seed: int, folder: Path) -> dict[str, Any]:
-    best, file = found.best, folder / "machine.json"
+def _write(synthesis: Synthesis, name: str, seed: int, folder: Path) -> dict[str, Any]:
+    best, file = synthesis.best, folder / "machine.json"
     best.machine.to_json(file)
-    write_text(folder / "starts.csv", _csv(found.outcomes()))
-    write_text(folder / "trace.csv", _csv(found.events()))
+    write_text(folder / "restarts.csv", _csv(synthesis.outcomes()))
+    write_text(folder / "trace.csv", _csv(synthesis.events()))
     result = {
         "problem": name,
         "seed": seed,
         "links": best.links,
         "train_loss": _or_null(best.train_loss),
-        "heldout_max_abs_error": _or_null(best.heldout_max_abs_error),
+        "heldout_max_abs_error": _or_null(best.validation_max_abs_error),
+        "test_max_abs_error": _or_null(best.test_max_abs_error),
         "exact": best.exact,
         "rounded": best.rounded,
-        "verdict": found.verdict,
-        "starts": len(found.starts),
-        "seconds": round(found.seconds, 1),
+        "verdict": synthesis.verdict,
+        "starts": len(synthesis.restarts),
+        "seconds": round(synthesis.seconds, 1),
         "machine": str(file),
     }
     write_json(folder / "result.json", result)
-    drawing = circuit(best.machine, hide={"timer"} & best.machine.neurons.keys())
-    for ending in ("svg", "pdf"):
-        drawing.save_as(folder / f"circuit.{ending}")
     return result
 
 

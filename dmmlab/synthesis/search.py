@@ -1,7 +1,8 @@
-"""Synthesis: several starts through the phases, unattended; the smallest exact machine wins.
+"""Search: several restarts go through the phases, unattended; the smallest exact machine wins.
 
-A start is one draw of random weights and what :mod:`dmmlab.synthesis.phases` make of it. Starts run side by side, and each is
-saved after every phase, so that a synthesis that was killed goes on where it was.
+A restart is one draw of random weights and what :mod:`dmmlab.synthesis.phases` make of it. Restarts run side by side, and
+each is saved after every phase, so that a synthesis that was killed goes on where it was. Validation strings choose the
+winner; test strings say how good it is.
 """
 
 import json
@@ -17,24 +18,27 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from ..compiler.compiled import Weights
+from ..compiler.weights import Weights, count_links, flatten, is_finite, masked, unflatten
 from ..core.errors import LabError
 from ..core.files import load_arrays, read_json, save_arrays, write_json
 from ..core.machine import Machine
-from ..machines.canonical import same
 from ..machines.detectors import handcrafted
+from ..machines.isomorphism import same
 from ..machines.networks import Network
-from .phases import PHASES, Event, Settings, Trace, Verdict, count, round_off
+from .phases import PHASES
 from .problems import Problem
-from .tasks import Task, flat, random_key, unflat
+from .rounding import TOLERANCE, Verdict, round_off, tested
+from .settings import Settings
+from .tasks import Task, random_key
+from .trace import Event, Trace
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass
-class Start:
-    """One start of a synthesis, as far as it has come."""
+class Restart:
+    """One restart of a synthesis, as far as it has come."""
 
     index: int
     weights: Weights
@@ -42,55 +46,55 @@ class Start:
     trace: Trace = field(default_factory=Trace)
     verdict: Verdict | None = None
 
-    @property
-    def finite(self) -> bool:
-        return all(bool(np.isfinite(np.asarray(w)).all()) for w in self.weights)
-
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What came of a synthesis: its best machine, and all its starts."""
+    """What came of a synthesis: its best machine, and all its restarts."""
 
     problem: Problem
     task: Task
     best: Verdict
-    starts: Sequence[Start]
+    restarts: Sequence[Restart]
     seconds: float
 
     @property
     def machine(self) -> Machine:
+        """The best machine."""
         return self.best.machine
 
     @property
-    def best_start(self) -> Start:
-        """The start that the best machine came of."""
-        return next(start for start in self.starts if start.verdict is self.best)
+    def best_restart(self) -> Restart:
+        """The restart that the best machine came of."""
+        return next(restart for restart in self.restarts if restart.verdict is self.best)
 
     @property
     def verdict(self) -> str:
         """What the machine is, in words."""
         best, target = self.best, self.problem.target
+        error = max(best.validation_max_abs_error, best.test_max_abs_error)
         if not best.exact:
-            return f"{best.links} links, not exact: off by up to {best.heldout_max_abs_error:.3g} on strings it has not seen"
+            how = "within 0.001, not exact" if best.is_within_tolerance else "not exact"
+            return f"{best.links} links, {how}: off by up to {error:.3g} on strings it has not seen"
         sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
-        kind = "all of weight 1 or -1, " if sizes == {1.0} else "weights small fractions, " if best.rounded and sizes else ""
-        about = f"{best.links} links, {kind}"
+        kind = "all of weight 1 or -1, " if sizes == {1.0} else "weights small fractions, " if sizes else ""
         if isinstance(target, Machine) and same(best.machine, target):
             name = "handcrafted detector" if same(target, handcrafted()) else "machine to be imitated"
-            return f"{about}exact: this is the {name}"
-        return f"{about}exact on all strings it has not seen"
+            return f"{best.links} links, {kind}exact: this is the {name}"
+        return f"{best.links} links, {kind}exact on all strings it has not seen"
 
     def events(self) -> list[dict[str, Any]]:
-        """What was tried in all starts, one after the other."""
-        return [{"start": start.index, **event._asdict()} for start in self.starts for event in start.trace.events]
+        """What was tried in all restarts, one after the other."""
+        return [{"restart": restart.index, **event._asdict()} for restart in self.restarts for event in restart.trace.events]
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """What came of each start, but for its machine."""
-        rows = [(start, start.verdict._asdict()) for start in self.starts if start.verdict]
-        spent = {start.index: start.trace.events[-1].seconds for start, _ in rows}
-        return [
-            {"start": s.index, **{k: v for k, v in row.items() if k != "machine"}, "seconds": spent[s.index]} for s, row in rows
-        ]
+        """What came of each restart, but for its machine."""
+        rows = []
+        for restart in self.restarts:
+            if (verdict := restart.verdict) is not None:
+                numbers = {name: value for name, value in verdict._asdict().items() if name != "machine"}
+                seconds = restart.trace.events[-1].seconds
+                rows.append({"restart": restart.index, **numbers, "exact": verdict.exact, "seconds": seconds})
+        return rows
 
     def trace(self) -> "pd.DataFrame":
         """:meth:`events` as a table."""
@@ -99,10 +103,10 @@ class Synthesis:
         return pd.DataFrame(self.events())
 
     def frame(self) -> "pd.DataFrame":
-        """:meth:`outcomes` as a table, a row for each start."""
+        """:meth:`outcomes` as a table, a row for each restart."""
         import pandas as pd
 
-        return pd.DataFrame(self.outcomes()).set_index("start")
+        return pd.DataFrame(self.outcomes()).set_index("restart")
 
 
 def synthesize(
@@ -117,82 +121,95 @@ def synthesize(
 ) -> Synthesis:
     """Looks for the smallest exact machine that answers a problem.
 
+    The restarts run side by side on as many cores as there are. If none of ``settings.restarts`` is exact on the validation
+    strings there are as many more, up to ``settings.rounds`` times. The best is the machine with the fewest links that is
+    exact there; if there is none, the one with the fewest links that is within the tolerance; else the one with the smallest
+    error. Test strings are run at the end, and choose nothing.
+
     Args:
         problem: what is asked.
         network: where to start; the problem's own network if left out.
-        key: a seed, or a JAX key; the strings to learn from and all random weights come from it.
+        key: a seed, or a JAX key; the training and test strings and all random weights come from it.
         settings: the defaults if left out.
-        task: a task of your own (other strings to learn from), instead of the problem and the network.
-        folder: where each start is saved after each of its phases, and taken up again if it is there. The machine that
+        task: a task of your own (other training strings), instead of the problem and the network.
+        folder: where each restart is saved after each of its phases, and taken up again if it is there. The machine that
             comes of it is the same as that of an uninterrupted run, on the same computer.
         progress: a progress bar.
 
-    The starts run side by side on as many cores as there are. If none of ``settings.starts`` is exact there are as many
-    more, up to ``settings.rounds`` times. The best is the exact machine with the fewest links, rounded ones first; if
-    none is exact, the one with the smallest error on held-out strings, and ``best.exact`` is False.
+    Returns:
+        The best machine, and all restarts. ``best.exact`` says whether it is exact.
 
-    Raises :class:`~dmmlab.core.errors.LabError` if the folder holds a run of another problem, key or settings.
+    Raises:
+        LabError: the folder holds a run of another problem, key or settings; or no restart ends in finite numbers.
     """
     began = time.monotonic()
     settings = settings or Settings()
     key = random_key(key)
     seed = int(jax.random.bits(key))
     task = task or Task(problem, network, seed=seed)
-    about = {"question": task.problem.question, "task": task.fingerprint, "seed": seed}
-    store = _Store(folder, about | {"settings": json.loads(json.dumps(asdict(settings)))})
-    for penalty in {"proximal", settings.penalty}:  # what all starts need is made before they go side by side
-        task.descend(task.start(key, settings.scale), 0, (1.0, 1.0), (1.0, 1.0), penalty=penalty)
-    _ = task.heldout
+    description = {"question": task.problem.question, "task": task.fingerprint, "seed": seed}
+    store = _Store(folder, description | {"settings": json.loads(json.dumps(asdict(settings)))})
+    for penalty in {"proximal", settings.penalty}:  # what all restarts need is made before they go side by side
+        task.error(task.descend(task.initial_weights(key, settings.scale), 0, (1.0, 1.0), (1.0, 1.0), penalty=penalty))
     stop = threading.Event()
-    starts: list[Start] = []
+    restarts: list[Restart] = []
     each = len(PHASES) + 1
-    with _bar(settings.starts * each, progress) as bar, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with _bar(settings.restarts * each, progress) as bar, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for number in range(settings.rounds):
-            indices = range(number * settings.starts, (number + 1) * settings.starts)
-            futures = [pool.submit(_one_start, task, i, key, settings, store, stop, bar.update) for i in indices]
+            indices = range(number * settings.restarts, (number + 1) * settings.restarts)
+            futures = [pool.submit(_run_restart, task, i, key, settings, store, stop, bar.update) for i in indices]
+            _ = task.evaluator  # made meanwhile
             try:
-                starts += [future.result() for future in futures]
+                restarts += [future.result() for future in futures]
             except BaseException:
                 stop.set()
                 raise
-            verdicts = [start.verdict for start in starts if start.verdict is not None]
-            if any(verdict.exact for verdict in verdicts):
+            if any(restart.verdict is not None and restart.verdict.is_valid for restart in restarts):
                 break
-            bar.total += settings.starts * each if number + 1 < settings.rounds else 0
+            bar.total += settings.restarts * each if number + 1 < settings.rounds else 0
+    verdicts = {restart.index: restart.verdict for restart in restarts if restart.verdict is not None}
     if not verdicts:
-        raise LabError("every start left the finite numbers; a smaller learning rate may help")
-    return Synthesis(task.problem, task, min(verdicts, key=_rank), starts, time.monotonic() - began)
+        raise LabError("every restart left the finite numbers; a smaller learning rate may help")
+    winner = min(verdicts, key=lambda index: _rank(verdicts[index]))
+    for index, verdict in verdicts.items():
+        if index == winner or verdict.is_valid:
+            restarts[index].verdict = verdicts[index] = tested(task, verdict)
+    return Synthesis(task.problem, task, verdicts[winner], restarts, time.monotonic() - began)
 
 
-def _one_start(task: Task, index: int, key: Any, settings: Settings, store: "_Store", stop: Any, tick: Callable) -> Start:
+def _run_restart(
+    task: Task, index: int, key: Any, settings: Settings, store: "_Store", stop: threading.Event, tick: Callable
+) -> Restart:
     mine = jax.random.fold_in(key, index)
-    start = store.load(index, task) or Start(index, task.start(mine, settings.scale))
-    tick(start.done)
+    restart = store.load(index, task) or Restart(index, task.initial_weights(mine, settings.scale))
+    tick(restart.done)
     for number, phase in enumerate(PHASES.values()):
-        if number < start.done:
+        if number < restart.done:
             continue
-        if stop.is_set() or not start.finite:
-            return start
-        start.weights = phase(task, start.weights, settings, start.trace, jax.random.fold_in(mine, number))
-        start.done = number + 1
-        store.save(start)
+        if stop.is_set() or not is_finite(restart.weights):
+            return restart
+        restart.weights = phase(task, restart.weights, settings, restart.trace, jax.random.fold_in(mine, number))
+        restart.done = number + 1
+        store.save(restart)
         tick(1)
-    if start.finite:
-        start.verdict = round_off(task, task.machine(start.weights))
+    if is_finite(restart.weights):
+        restart.verdict = round_off(task, task.machine(restart.weights))
     tick(1)
-    return start
+    return restart
 
 
 def _rank(verdict: Verdict) -> tuple:
-    if verdict.exact:
-        return (0, verdict.links, not verdict.rounded, verdict.heldout_max_abs_error)
-    return (1, verdict.heldout_max_abs_error, verdict.links, 0)
+    """Better verdicts first; by what the validation strings say alone."""
+    error = verdict.validation_max_abs_error
+    if verdict.is_valid or error < TOLERANCE:
+        return (not verdict.is_valid, verdict.links, error)
+    return (2, error, verdict.links)
 
 
 class _Store:
-    """The folder of a run: its settings, and a file for each start."""
+    """The folder of a run: its settings, and a file for each restart."""
 
-    def __init__(self, folder: str | os.PathLike | None, about: dict):
+    def __init__(self, folder: str | os.PathLike | None, description: dict):
         self.folder = None if folder is None else Path(folder)
         if self.folder is None:
             return
@@ -201,36 +218,45 @@ class _Store:
         except OSError as error:
             raise LabError(f"{folder}: cannot be made: {error.strerror}") from None
         file = self.folder / "run.json"
-        if file.exists() and read_json(file) != about:
+        if file.exists() and read_json(file) != description:
             raise LabError(f"{folder}: holds a run with another problem, seed or settings; name another folder")
-        write_json(file, about)
+        write_json(file, description)
 
-    def load(self, index: int, task: Task) -> Start | None:
+    def load(self, index: int, task: Task) -> Restart | None:
         if self.folder is None or not self._file(index).exists():
             return None
         arrays = load_arrays(self._file(index))
         try:
             columns = [arrays[name].tolist() for name in Event._fields]
             events = [Event(*row) for row in zip(*columns, strict=True)]
-            weights, done = unflat(arrays["weights"], task.mask), int(arrays["done"])
-            links = count([w * m for w, m in zip(weights, task.mask, strict=True)])
-            if not 0 < done <= len(PHASES) or not events or count(weights) != links or arrays["weights"].dtype.kind != "f":
+            weights, done = unflatten(arrays["weights"], task.mask), int(arrays["done"])
+            links = count_links(masked(weights, task.mask))
+            if (
+                not 0 < done <= len(PHASES)
+                or not events
+                or count_links(weights) != links
+                or arrays["weights"].dtype.kind != "f"
+            ):
                 raise ValueError
-            return Start(index, weights, done, Trace(events, list(arrays["snapshots"])))
+            return Restart(index, weights, done, Trace(events, list(arrays["snapshots"])))
         except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-            raise LabError(f"{self._file(index)}: not a start of this run; delete it") from None
+            raise LabError(f"{self._file(index)}: not a restart of this run; delete it") from None
 
-    def save(self, start: Start) -> None:
+    def save(self, restart: Restart) -> None:
         if self.folder is None:
             return
-        columns = zip(*start.trace.events, strict=True)
+        columns = zip(*restart.trace.events, strict=True)
         arrays = {name: np.asarray(column) for name, column in zip(Event._fields, columns, strict=True)}
-        arrays |= {"weights": flat(start.weights), "done": np.asarray(start.done), "snapshots": np.stack(start.trace.snapshots)}
-        save_arrays(self._file(start.index), arrays)
+        arrays |= {
+            "weights": flatten(restart.weights),
+            "done": np.asarray(restart.done),
+            "snapshots": np.stack(restart.trace.snapshots),
+        }
+        save_arrays(self._file(restart.index), arrays)
 
     def _file(self, index: int) -> Path:
         assert self.folder is not None
-        return self.folder / f"start-{index:02}.npz"
+        return self.folder / f"restart-{index:02}.npz"
 
 
 def _bar(total: int, shown: bool) -> Any:

@@ -1,7 +1,7 @@
-"""Tasks: a network compiled for a problem, with strings to learn from and strings to be tested on.
+"""Tasks: a network compiled for a problem, with strings to train, validate and test on.
 
-All that synthesis does with numbers is done here: the error and its gradient, many steps of gradient descent that also
-shrinks weights, and what each link is worth.
+All that synthesis does with arrays begins here: the error, many steps of gradient descent that also shrinks weights, and what
+each link is worth.
 """
 
 import hashlib
@@ -15,22 +15,24 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ..compiler.array_operations import Arrays
-from ..compiler.compiled import Compiled, Weights, compile_machine
+from ..compiler.compiled import Compiled, compile_machine
+from ..compiler.weights import Weights, flatten, masked, unflatten
 from ..core.errors import LabError, one_of
 from ..core.machine import Machine
 from ..core.vvalues import describe
+from ..learning.batches import Batch, make_batch
+from ..learning.gradient_descent import GradientDescent, Schedule, clip_to_norm
+from ..learning.losses import squared_error
+from ..learning.objectives import HardConcreteGates, Imitation
+from ..learning.proximal import proximal_l1
 from ..machines.networks import Network
-from .evaluation import HeldOut, all_keys
+from .evaluation import Evaluator, all_keys
 from .problems import Problem, Sample
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
 CLIP = 1.0  # of the gradient's norm, where the schedule is scan: loops make gradients explode
-SMALL = 1e-9  # in the denominator of a proximal step
-STRETCH = (-0.1, 1.1)  # of a hard-concrete gate, and its temperature: Louizos, Welling, Kingma (2018), arXiv:1712.01312
-TEMPERATURE = 2 / 3
 
-Span = tuple[float, float]  # a coefficient at the first and at the last step; geometric in between
+Span = tuple[float, float]  # a number at the first and at the last step; geometric in between
 
 
 class Task:
@@ -40,7 +42,9 @@ class Task:
         problem: what is asked.
         network: what is trained; the problem's own if left out. Of a machine, the links, whatever their weights.
         samples: the strings to learn from; ``problem.training(seed)`` if left out.
-        seed: for the strings.
+        seed: for the training and the test strings.
+
+    Raises :class:`~dmmlab.core.errors.LabError` where there are no strings, or the network does not answer what is asked.
     """
 
     def __init__(
@@ -50,25 +54,21 @@ class Task:
         samples: Sequence[Sample] | None = None,
         seed: int = 0,
     ):
-        self.problem = problem
+        self.problem, self.seed = problem, seed
         self.samples = list(samples if samples is not None else problem.training(seed))
         if not self.samples:
             raise LabError("no strings to learn from")
-        network = problem.network if network is None else network
-        self.network = network
-        whole = network.machine([1.0] * len(network.links)) if isinstance(network, Network) else network
+        self.network = problem.network if network is None else network
+        whole = self.network
+        if isinstance(whole, Network):
+            whole = whole.machine([1.0] * len(whole.links))
         self.keys = all_keys(self.samples)  # for each reading neuron, a stream of one V-value that has all keys
         self.compiled = compile_machine(whole, self.keys, 1)
         _check_answers(self.compiled, problem, self.samples)
         self.mask = self.compiled.mask
-        cycles = max(sample.cycles for sample in self.samples)
-        arrays = [self.compiled.encode(sample.streams, cycles) for sample in self.samples]
-        self._data = {b: jnp.stack([each[b] for each in arrays], axis=2) for b in arrays[0]}
-        padded = [np.pad(s.target, ((0, 0), (0, cycles - s.cycles)), constant_values=np.nan) for s in self.samples]
-        target = np.stack(padded, axis=1)
-        self._counts = jnp.asarray(~np.isnan(target), jnp.result_type(float))
-        self._target = jnp.asarray(np.nan_to_num(target), jnp.result_type(float))
-        self._scale = float(jnp.sum(self._target**2)) or 1.0
+        self.batch = make_batch(self.compiled, [s.streams for s in self.samples], [s.targets for s in self.samples])
+        self.scale = float(jnp.sum(self.batch.targets**2)) or 1.0  # errors are relative to the right answers
+        self._loops: dict[str, GradientDescent] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -77,12 +77,12 @@ class Task:
         machine = self.compiled.machine
         digest.update(repr([(name, kind.name) for name, kind in machine.neurons.items()]).encode())
         digest.update(repr(sorted(str(link) for link in machine.links())).encode())
-        for leaf in jax.tree.leaves((self._data, self._target, self._counts)):
+        for leaf in jax.tree.leaves(self.batch):
             digest.update(np.asarray(leaf).tobytes())
         return digest.hexdigest()[:16]
 
-    def start(self, key: Any, scale: float = 0.01) -> Weights:
-        """Initial weights, ``scale * N(0, 1)``."""
+    def initial_weights(self, key: Any, scale: float = 0.01) -> Weights:
+        """Random weights, ``scale * N(0, 1)``. Raises :class:`~dmmlab.core.errors.LabError` for a task of a machine."""
         if isinstance(self.network, Machine):
             raise LabError("a machine has its weights; random ones are for networks")
         return self.compiled.weights(self.network.random(key, scale).soft)
@@ -96,27 +96,54 @@ class Task:
         return self.compiled.weights(machine.soft)
 
     def error(self, weights: Weights) -> float:
-        """The squared error on the strings to learn from, as a part of the sum of squares of the right answers."""
-        return float(self._error_jitted(weights))
+        """The squared error on the training strings, as a part of the sum of squares of the right answers."""
+        return float(self.descent("none").error(weights, self.batch))
 
     def answers(self, weights: Weights) -> np.ndarray:
-        """What is answered to the strings to learn from: (answers, strings, cycles)."""
+        """What is answered to the training strings: (answers, strings, cycles)."""
         return np.asarray(self._answers_jitted(weights))
 
     @property
-    def target(self) -> np.ndarray:
-        """The right answers, in the shape of :meth:`answers`; NaN where nothing is asked."""
-        return np.where(self._counts, self._target, np.nan)
+    def targets(self) -> np.ndarray:
+        """The right answers, (answers, strings, cycles); NaN where nothing is asked."""
+        return np.where(self.batch.loss_mask, self.batch.targets, np.nan)
 
     def mean_squared_error(self, weights: Weights) -> float:
         """The mean over strings and cycles of the squared error, summed over answers."""
-        return self.error(weights) * self._scale * len(self._target) / float(jnp.sum(self._counts))
+        return self.error(weights) * self.scale * len(self.batch.targets) / float(jnp.sum(self.batch.loss_mask))
+
+    def descent(self, penalty: str = "proximal") -> GradientDescent:
+        """The training loop that drives links to zero in this way.
+
+        Args:
+            penalty: ``proximal``: weights move towards zero after each step, and stop there
+                (:func:`~dmmlab.learning.proximal.proximal_l1`). ``gradient``: L1 is part of the objective. ``gates``: each
+                weight has a hard-concrete gate (:class:`~dmmlab.learning.objectives.HardConcreteGates`). ``none``.
+
+        Returns:
+            The loop; its penalty is called ``l1``.
+
+        Raises:
+            LabError: an unknown penalty.
+        """
+        if penalty not in PENALTIES:
+            raise LabError(one_of("penalty", penalty, PENALTIES))
+        if penalty not in self._loops:
+            kind, regularizers = HardConcreteGates if penalty == "gates" else Imitation, ("l1",) * (penalty == "gradient")
+            adam = optax.scale_by_adam()
+            looping = self.compiled.schedule != "time-parallel"
+            self._loops[penalty] = GradientDescent(
+                kind(self.compiled, regularizers, scale=self.scale),
+                optax.chain(clip_to_norm(CLIP), adam) if looping else adam,
+                proximal_l1 if penalty == "proximal" else None,
+            )
+        return self._loops[penalty]
 
     def descend(
         self,
         weights: Weights,
         steps: int,
-        rate: Span,
+        learning_rate: Span,
         l1: Span = (0.0, 0.0),
         mask: Weights | None = None,
         penalty: str = "proximal",
@@ -128,32 +155,34 @@ class Task:
         Args:
             weights: where to start.
             steps: how many steps. Their number is no reason to compile anew.
-            rate: the learning rate, at first and at last; geometric in between, as ``l1`` is.
-            l1: the coefficient of the penalty.
+            learning_rate: at first and at last; geometric in between, as ``l1`` is.
+            l1: the penalty.
             mask: 0.0 for links that are to stay at zero; all may move if left out.
-            penalty: how links are driven to zero. ``proximal``: after each step of Adam, weights move towards zero by
-                ``rate * l1 / sqrt(v)``, where v is Adam's mean square of the gradient, and stop there. ``gradient``:
-                the penalty is part of the loss. ``gates``: each weight has a hard-concrete gate, and the expected
-                number of open gates is the penalty. ``none``.
+            penalty: how links are driven to zero; see :meth:`descent`.
             key: random numbers for the gates.
             cycles: learn from the first cycles of the strings alone.
-        """
-        if penalty not in PENALTIES:
-            raise LabError(one_of("penalty", penalty, PENALTIES))
-        mask = self.mask if mask is None else mask
-        numbers = jnp.asarray(steps), jnp.maximum(jnp.asarray(rate), 1e-30), jnp.maximum(jnp.asarray(l1), 1e-30)
-        if penalty == "gates":
-            return self._gates_jitted(weights, mask, *numbers, jax.random.key(0) if key is None else key)
-        return self._descend_jitted(weights, mask, *numbers, penalty=penalty, cycles=cycles)
 
-    def removal_errors(self, weights: Weights) -> Weights:
+        Returns:
+            The weights after the last step.
+
+        Raises:
+            LabError: an unknown penalty.
+        """
+        loop, mask, count = self.descent(penalty), self.mask if mask is None else mask, jnp.asarray(steps)
+        rate, shrinking = (Schedule(jnp.asarray(span[0]), jnp.asarray(span[1]), count) for span in (learning_rate, l1))
+        random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
+        state = loop.initial_state(masked(weights, mask))
+        state = loop.run(state, self.batch.first_cycles(cycles), mask, count, rate, {"l1": shrinking}, random)
+        return loop.objective.weights(state.parameters, mask)
+
+    def ablation_errors(self, weights: Weights) -> Weights:
         """The error with each link taken away, one at a time; infinite where there is none. Shaped as the weights."""
-        array = flat(weights)
+        array = flatten(weights)
         live = np.nonzero(array)[0]
         places = np.concatenate([live, np.zeros(len(array) - len(live), int)])
         result = np.full(len(array), np.inf)
-        result[live] = np.asarray(self._removals_jitted(weights, jnp.asarray(places), jnp.asarray(len(live))))[: len(live)]
-        return unflat(result, weights)
+        result[live] = np.asarray(self._ablations_jitted(weights, jnp.asarray(places), jnp.asarray(len(live))))[: len(live)]
+        return unflatten(result, weights)
 
     def saliency(self, weights: Weights) -> Weights:
         """``w^2 * mean over strings of g^2`` with g the gradient of one string's error: twice what taking the link away
@@ -162,7 +191,7 @@ class Task:
 
     @cached_property
     def links(self) -> dict[int, str]:
-        """The soft links by their place in :func:`flat` weights, as ``to.input <- from.output``."""
+        """The soft links by their place in flattened weights, as ``to.input <- from.output``."""
         shapes = [stage.exists.shape for stage in self.compiled.stages]
         starts = np.cumsum([0, *(rows * columns for rows, columns in shapes)])
         return {
@@ -171,120 +200,37 @@ class Task:
         }
 
     @cached_property
-    def heldout(self) -> HeldOut:
-        """The strings to be tested on."""
-        return HeldOut(self.problem, self.compiled.machine)
+    def evaluator(self) -> Evaluator:
+        """The validation strings, and the test strings of this seed."""
+        unseen = {
+            "validation": self.problem.validation(apart_from=self.samples),
+            "test": self.problem.test(self.seed, apart_from=self.samples),
+        }
+        return Evaluator(self.compiled.machine, unseen)
 
-    def _loss(self, weights: Weights, data: Arrays, target: jax.Array, counts: jax.Array) -> jax.Array:
-        return jnp.sum(counts * (self.compiled.numbers(weights, data) - target) ** 2) / self._scale
-
-    def _error(self, weights: Weights, cycles: int | None = None) -> jax.Array:
-        data = {b: x[..., :cycles] for b, x in self._data.items()}
-        return self._loss(weights, data, self._target[..., :cycles], self._counts[..., :cycles])
-
-    def _gradient(self, function: Callable[..., jax.Array], *arguments: Any) -> Any:
-        """The gradient; clipped, and zero instead of infinite, where loops could make it explode."""
-        gradient = jax.grad(function)(*arguments)
-        if self.compiled.schedule == "time-parallel":
-            return gradient
-        factor = jnp.minimum(1.0, CLIP / (optax.tree.norm(gradient) + 1e-12))
-        return jax.tree.map(lambda g: jnp.where(jnp.isfinite(g * factor), g * factor, 0.0), gradient)
-
-    def adam_step(
-        self,
-        weights: Weights,
-        state: Any,
-        mask: Weights,
-        rate: Any,
-        l1: Any,
-        penalty: str = "proximal",
-        cycles: int | None = None,
-    ) -> tuple[Weights, Any]:
-        """One step of :meth:`descend`, from the state of ``optax.scale_by_adam()``; pure, for use under ``jit``."""
-
-        def loss(weights: Weights) -> jax.Array:
-            extra = sum(jnp.sum(jnp.abs(w)) for w in weights) if penalty == "gradient" else 0.0
-            return self._error(weights, cycles) + l1 * extra
-
-        update, state = optax.scale_by_adam().update(self._gradient(loss, weights), state)
-        moved = [w - rate * u for w, u in zip(weights, update, strict=True)]
-        if penalty == "proximal":
-            mean = optax.tree.bias_correction(state.nu, 0.999, state.count)
-            widths = [rate * l1 / (jnp.sqrt(v) + SMALL) for v in mean]
-            moved = [jnp.sign(w) * jnp.maximum(jnp.abs(w) - d, 0.0) for w, d in zip(moved, widths, strict=True)]
-        return _times(moved, mask), state
-
-    def _descend(
-        self, weights: Weights, mask: Weights, steps: Any, rate: Any, l1: Any, penalty: str, cycles: int | None = None
-    ) -> Weights:
-        def step(i: jax.Array, carried: tuple[Weights, Any]) -> tuple[Weights, Any]:
-            return self.adam_step(*carried, mask, _between(rate, i, steps), _between(l1, i, steps), penalty, cycles)
-
-        weights = _times(weights, mask)
-        return jax.lax.fori_loop(0, steps, step, (weights, optax.scale_by_adam().init(weights)))[0]
-
-    def _gates(self, weights: Weights, mask: Weights, steps: Any, rate: Any, l1: Any, key: Any) -> Weights:
-        adam, (low, high) = optax.scale_by_adam(), STRETCH
-
-        def stretched(x: jax.Array) -> jax.Array:
-            return jnp.clip(jax.nn.sigmoid(x) * (high - low) + low, 0.0, 1.0)
-
-        def loss(both: tuple[Weights, Weights], key: Any, l1_now: jax.Array) -> jax.Array:
-            weights, openness = both
-            noise = [
-                jax.random.logistic(k, x.shape) for k, x in zip(jax.random.split(key, len(openness)), openness, strict=True)
-            ]
-            gates = [stretched((x + n) / TEMPERATURE) for x, n in zip(openness, noise, strict=True)]
-            count = sum(
-                jnp.sum(m * jax.nn.sigmoid(x - TEMPERATURE * np.log(-low / high))) for x, m in zip(openness, mask, strict=True)
-            )
-            return self._error(_times(_times(weights, gates), mask)) + l1_now * count
-
-        def step(i: jax.Array, carried: tuple[Any, Any]) -> tuple[Any, Any]:
-            both, state = carried
-            gradient = self._gradient(loss, both, jax.random.fold_in(key, i), _between(l1, i, steps))
-            update, state = adam.update(gradient, state)
-            return jax.tree.map(lambda x, u: x - _between(rate, i, steps) * u, both, update), state
-
-        both = (_times(weights, mask), [jnp.full_like(w, 2.0) for w in weights])
-        weights, openness = jax.lax.fori_loop(0, steps, step, (both, adam.init(both)))[0]
-        return _times(_times(weights, [stretched(x) for x in openness]), mask)
-
-    def _removals(self, weights: Weights, places: jax.Array, count: jax.Array) -> jax.Array:
+    def _ablations(self, weights: Weights, places: jax.Array, count: jax.Array) -> jax.Array:
         array, unravel = jax.flatten_util.ravel_pytree(weights)
+        error = self.descent("none").objective.error
 
-        def one(i: jax.Array, errors: jax.Array) -> jax.Array:
-            return errors.at[i].set(self._error(unravel(array.at[places[i]].set(0.0))))
+        def ablate(i: jax.Array, errors: jax.Array) -> jax.Array:
+            return errors.at[i].set(error(unravel(array.at[places[i]].set(0.0)), self.batch))
 
-        return jax.lax.fori_loop(0, count, one, jnp.zeros(len(array)))
+        return jax.lax.fori_loop(0, count, ablate, jnp.zeros(len(array)))
 
     def _fisher(self, weights: Weights) -> Weights:
-        def one(data: Arrays, target: jax.Array, counts: jax.Array) -> Weights:
-            alone = [x[:, None] if x.ndim == 2 else x for x in (target, counts)]
-            return jax.grad(self._loss)(weights, {b: x[:, :, None] for b, x in data.items()}, *alone)
+        def gradient(string: Batch) -> Weights:
+            return jax.grad(lambda ws: squared_error(self.compiled, ws, string) / self.scale)(weights)
 
-        gradients = jax.vmap(one, in_axes=(2, 1, 1))(self._data, self._target, self._counts)
+        gradients = jax.vmap(gradient)(self.batch.by_string())
         return [w * w * jnp.mean(g * g, axis=0) for w, g in zip(weights, gradients, strict=True)]
 
     @cached_property
-    def _error_jitted(self) -> Callable:
-        return jax.jit(self._error)
-
-    @cached_property
     def _answers_jitted(self) -> Callable:
-        return jax.jit(lambda weights: self.compiled.numbers(weights, self._data))
+        return jax.jit(lambda weights: self.compiled.scalar_answers(weights, self.batch.inputs))
 
     @cached_property
-    def _descend_jitted(self) -> Callable:
-        return jax.jit(self._descend, static_argnames=("penalty", "cycles"))
-
-    @cached_property
-    def _gates_jitted(self) -> Callable:
-        return jax.jit(self._gates)
-
-    @cached_property
-    def _removals_jitted(self) -> Callable:
-        return jax.jit(self._removals)
+    def _ablations_jitted(self) -> Callable:
+        return jax.jit(self._ablations)
 
     @cached_property
     def _saliency_jitted(self) -> Callable:
@@ -294,29 +240,10 @@ class Task:
 def _check_answers(compiled: Compiled, problem: Problem, samples: Sequence[Sample]) -> None:
     wanted = [("output", name) for name in problem.answers]
     for sample in samples:
-        if len(sample.target) != len(wanted):
-            raise LabError(f"a string with {len(sample.target)} answers: the problem asks for {len(wanted)}")
-    if list(compiled.answers) != wanted:
-        raise LabError(f"the network answers {compiled.answers}, the problem asks for {tuple(wanted)}")
-
-
-def _between(span: Any, i: jax.Array, steps: jax.Array) -> jax.Array:
-    return span[0] * (span[1] / span[0]) ** (i / jnp.maximum(steps - 1, 1))
-
-
-def _times(one: Weights, other: Weights) -> Weights:
-    return [x * y for x, y in zip(one, other, strict=True)]
-
-
-def flat(weights: Weights) -> np.ndarray:
-    """All weights in one array."""
-    return np.concatenate([np.asarray(w).ravel() for w in weights])
-
-
-def unflat(array: np.ndarray, like: Weights) -> Weights:
-    """The inverse of :func:`flat`, in the shapes and the precision of other weights."""
-    parts = np.split(array, np.cumsum([w.size for w in like])[:-1])
-    return [jnp.asarray(part.reshape(w.shape), w.dtype) for part, w in zip(parts, like, strict=True)]
+        if len(sample.targets) != len(wanted):
+            raise LabError(f"a string with {len(sample.targets)} answers: the problem asks for {len(wanted)}")
+    if list(compiled.answer_ports) != wanted:
+        raise LabError(f"the network answers {compiled.answer_ports}, the problem asks for {tuple(wanted)}")
 
 
 def random_key(key: Any) -> Any:

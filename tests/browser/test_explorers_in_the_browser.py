@@ -10,23 +10,23 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FIRST = """
 from dmmlab.machines.detectors import handcrafted, published
-from dmmlab.synthesis.problems import PROBLEMS
-from dmmlab.explorers.pruning_session import Pruning
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.explorers.pruning_session import PruningSession
 from dmmlab.synthesis.tasks import Task
-from dmmlab.explorers.pruning_explorer import AttendedTraining, MachineEditor, PruningExplorer, StreamStepper
+from dmmlab.explorers.pruning_explorer import TrainingExplorer, MachineEditor, PruningExplorer, StreamStepper
 problem = PROBLEMS["duplicates"]
 """
 CELLS = {
-    "pruning": 'explorer = PruningExplorer(Pruning(Task(problem, published(), seed=1)), "out")\nexplorer',
+    "pruning": 'explorer = PruningExplorer(PruningSession(Task(problem, published(), seed=1)), "out")\nexplorer',
     "stepper": 'explorer = StreamStepper(handcrafted(), problem=problem, figures="out")\nexplorer',
     "editor": 'explorer = MachineEditor(published(), problem=problem, figures="out")\nexplorer',
     "training": "import jax\n"
     "from dmmlab.machines.networks import feedforward\n"
     "task = Task(problem, feedforward(2, 2), seed=1)\n"
-    'explorer = AttendedTraining(task, task.start(jax.random.key(0)), figures="out")\nexplorer',
+    'explorer = TrainingExplorer(task, task.initial_weights(jax.random.key(0)), figures="out")\nexplorer',
     "network": "import jax\n"
     "task = Task(problem, seed=1)\n"
-    'explorer = PruningExplorer(Pruning(task, task.start(jax.random.key(0))), "out")\nexplorer',
+    'explorer = PruningExplorer(PruningSession(task, task.initial_weights(jax.random.key(0))), "out")\nexplorer',
 }
 
 

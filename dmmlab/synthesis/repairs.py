@@ -12,10 +12,13 @@ import networkx as nx
 
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..machines.canonical import equivalent
+from ..machines.isomorphism import equivalent
 from ..machines.networks import Network
-from .phases import PHASES, Settings, Trace, Verdict, round_off
+from .phases import PHASES
+from .rounding import Verdict, round_off, tested
+from .settings import Settings
 from .tasks import Task, random_key
+from .trace import Trace
 
 
 def cut(*links: tuple[str, str]) -> Callable[[Machine], Machine]:
@@ -34,17 +37,17 @@ def reweighted(to: str, source: str, weight: float) -> Callable[[Machine], Machi
     return lambda machine: machine.link(to, source, weight)
 
 
-def exchanged(one: str, other: str) -> Callable[[Machine], Machine]:
+def exchanged(first: str, second: str) -> Callable[[Machine], Machine]:
     """With the links into two inputs exchanged."""
 
     def damage(machine: Machine) -> Machine:
-        into: dict[str, dict[str, Any]] = {one: {}, other: {}}
+        into: dict[str, dict[str, Any]] = {first: {}, second: {}}
         for link in machine.links():
             to = f"{link.to_neuron}.{link.to_field}"
             if to in into and not link.hard:
                 into[to][f"{link.from_neuron}.{link.from_field}"] = link.weight
                 machine = machine.unlink(to, f"{link.from_neuron}.{link.from_field}")
-        for to, sources in ((one, into[other]), (other, into[one])):
+        for to, sources in ((first, into[second]), (second, into[first])):
             for source, weight in sources.items():
                 machine = machine.link(to, source, weight)
         return machine
@@ -70,8 +73,15 @@ DAMAGES: Mapping[str, Callable[[Machine], Machine]] = {
 def embed(machine: Machine, network: Network) -> Machine:
     """The machine on neurons of a feedforward network, each in the first layer after those that feed it.
 
-    Raises :class:`~dmmlab.core.errors.LabError` if there is no room for it: too few layers or copies, a loop other than an
-    accumulator's, another neuron around the network.
+    Args:
+        machine: any, without loops other than those of accumulators.
+        network: a feedforward network.
+
+    Returns:
+        A machine of the network's neurons.
+
+    Raises:
+        LabError: there is no room for it: too few layers or copies, another neuron around the network, a loop.
     """
     graph = nx.DiGraph((a.from_neuron, a.to_neuron) for a in machine.links() if a.from_neuron != a.to_neuron)
     graph.add_nodes_from(machine.neurons)
@@ -119,8 +129,15 @@ def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None
         damaged: the machine; it is embedded in the network.
         key: a seed or a JAX key, for the random weights.
         settings: as for a synthesis.
-        attempts: how often to try, each time amid other random weights, as long as what comes of it is not exact. The
+        attempts: how often to try, each time amid other random weights, as long as what comes of it is not exact on the
+            validation strings. The
             last attempt is returned if none is.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        LabError: the task is of a machine, not of a network; or the network has no room for the damaged machine.
     """
     if not isinstance(task.network, Network):
         raise LabError("a repair needs a network to embed the machine in")
@@ -130,10 +147,10 @@ def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None
     key = random_key(key)
     for attempt in range(1, attempts + 1):
         mine, trace = jax.random.fold_in(key, attempt), Trace()
-        weights = [w + r for w, r in zip(embedded, task.start(mine, settings.scale), strict=True)]
+        weights = [w + r for w, r in zip(embedded, task.initial_weights(mine, settings.scale), strict=True)]
         for number, phase in enumerate(PHASES.values()):
             weights = phase(task, weights, settings, trace, jax.random.fold_in(mine, number))
         verdict = round_off(task, task.machine(weights))
-        if verdict.exact:
+        if verdict.is_valid:
             break
-    return Repair(verdict, trace, attempt)
+    return Repair(tested(task, verdict), trace, attempt)

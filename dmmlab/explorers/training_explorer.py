@@ -1,7 +1,7 @@
 """The explorer of a training: start, pause, change the rate and L1 while it runs, cut, go back to a checkpoint.
 
 The training runs in a thread, so that the notebook's other cells can be used meanwhile. What is done is recorded by
-:class:`dmmlab.learning.session.Attended`, which needs no browser.
+:class:`dmmlab.learning.session.TrainingSession`, which needs no browser.
 """
 
 import os
@@ -15,45 +15,46 @@ from pathlib import Path
 import ipywidgets
 from ipywidgets import Layout
 
-from ..compiler.compiled import Weights
+from ..compiler.weights import Weights
 from ..core.errors import LabError
 from ..drawing.bundles import bundle
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
-from ..learning.session import Attended
+from ..learning.session import TrainingSession
 from ..synthesis.tasks import Task
 from .explorer import WIDE, Explorer, table
 from .pruning_session import READABLE
 from .svg_curves import inline, loss_curve
 
 MOST_STEPS = 100_000  # before it pauses by itself
-RUNNING: "weakref.WeakSet[AttendedTraining]" = weakref.WeakSet()  # one at a time
+RUNNING: "weakref.WeakSet[TrainingExplorer]" = weakref.WeakSet()  # one at a time
 
 
-class AttendedTraining(Explorer):
+class TrainingExplorer(Explorer):
     """Trains a network while the reader looks on: rate, L1, cuts, checkpoints; what is done is recorded.
 
-    ``training.schedule`` is the record, and :func:`dmmlab.learning.session.replay` does it again. Exporting ``NAME.json`` writes it.
+    ``training.schedule`` is the record, and :func:`dmmlab.learning.session.replay_schedule` does it again. Exporting ``NAME.json`` writes it.
 
     Args:
         task: the links, and the strings to learn from.
         weights: where to begin.
+        learning_rate: of Adam.
         figures: the folder for what is exported.
     """
 
-    def __init__(self, task: Task, weights: Weights, rate: float = 1e-2, figures: str | os.PathLike = "../figures"):
+    def __init__(self, task: Task, weights: Weights, learning_rate: float = 1e-2, figures: str | os.PathLike = "../figures"):
         super().__init__(figures, "schedule.json")
         for other in list(RUNNING):  # perhaps of the same cell, which is run once more
             other.pause()
-        self.training = Attended(task, weights, rate)
+        self.training = TrainingSession(task.descent(), task.batch, weights, learning_rate)
         self._lock, self._going = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
         self.start = self.button("start", self._start_or_pause)
-        self.rate = ipywidgets.FloatLogSlider(value=rate, min=-5, max=-1, step=0.1, description="rate", layout=WIDE)
+        self.rate = ipywidgets.FloatLogSlider(value=learning_rate, min=-5, max=-1, step=0.1, description="rate", layout=WIDE)
         self.l1 = ipywidgets.FloatLogSlider(
             value=1e-7, min=-7, max=-2, step=0.1, description="L1", readout_format=".1e", layout=WIDE
         )
-        for knob, act in ((self.rate, self.training.set_rate), (self.l1, self.training.set_l1)):
+        for knob, act in ((self.rate, self.training.set_learning_rate), (self.l1, self.training.set_l1)):
             knob.continuous_update = False
             self.on_change(knob, partial(self._turn, knob, act))
         self.smallest = ipywidgets.BoundedIntText(value=10, min=1, max=100_000, layout=Layout(width="90px"))
@@ -103,7 +104,7 @@ class AttendedTraining(Explorer):
     def _show_knobs(self) -> None:
         """The knobs as the training has them, which may have been set in Python."""
         training, numbers = self.training, list(range(1, self.training.checkpoints + 1))
-        self.move(self.rate, min(max(training.rate, 10**self.rate.min), 10**self.rate.max))
+        self.move(self.rate, min(max(training.learning_rate, 10**self.rate.min), 10**self.rate.max))
         self.move(self.l1, min(max(training.l1, 10**self.l1.min), 10**self.l1.max))
         if list(self.checkpoint.options) != numbers:
             self.checkpoint.options = numbers

@@ -12,17 +12,18 @@ from ..core.errors import one_of
 from ..core.machine import Link, Machine
 from ..core.neurons import NeuronType
 from ..core.vvalues import from_paths
-from ..machines.canonical import equivalent
-from .circuits import FONT, box, circuit, empty_drawing, graph, largest_weight, layers, look, node_id
+from ..machines.isomorphism import equivalent
+from .circuits import FONT, box, circuit, empty_drawing, graph, layers, look, node_id
 from .graphviz_drawing import Drawing, DrawingError
+from .line_styles import largest_weight
 
 MARK = "#ffe066"  # behind links that differ
 GAP = 48.0  # points between the two
 
 
 def side_by_side(
-    one: Machine,
-    other: Machine,
+    first: Machine,
+    second: Machine,
     titles: tuple[str, str] = ("", ""),
     *,
     hide: Iterable[str] = (),
@@ -35,20 +36,20 @@ def side_by_side(
     weight is bold. What cannot influence the output is grey.
 
     Args:
-        one: the machine on the left, whose names the plan follows.
-        other: the machine on the right.
+        first: the machine on the left, whose names the plan follows.
+        second: the machine on the right.
         titles: a caption for each.
         hide: names of neurons to leave out, such as ``["timer"]``.
         digits: decimals of the weights.
-        align: for neurons of ``other``, the neuron of ``one`` that plays the same part; found by :func:`partners` if left out.
+        align: for neurons of ``second``, the neuron of ``first`` that plays the same part; found by :func:`partners` if left out.
     """
     for name in set(hide):
-        if name not in one.neurons and name not in other.neurons:
-            raise DrawingError(one_of("neuron", name, {**one.neurons, **other.neurons}))
-        one, other = (m.without_neuron(name) if name in m.neurons else m for m in (one, other))
-    align = partners(one, other) if align is None else _checked(one, other, align)
-    planned = _plan_names(one, other, align)
-    panels = [(one, {name: name for name in one.neurons}, titles[0]), (other, planned, titles[1])]
+        if name not in first.neurons and name not in second.neurons:
+            raise DrawingError(one_of("neuron", name, {**first.neurons, **second.neurons}))
+        first, second = (m.without_neuron(name) if name in m.neurons else m for m in (first, second))
+    align = partners(first, second) if align is None else _checked(first, second, align)
+    planned = _plan_names(first, second, align)
+    panels = [(first, {name: name for name in first.neurons}, titles[0]), (second, planned, titles[1])]
     maps = [{_planned(link, names): link for link in machine.links()} for machine, names, _ in panels]
     placed = circuit(_together(panels), dead="show", digits=digits).placed
     width = float(placed["bb"].split(",")[2])
@@ -56,7 +57,7 @@ def side_by_side(
     edges = {edge["tooltip"].rpartition(": ")[0]: edge for edge in placed.get("edges", ())}
     drawing = empty_drawing(None)
     drawing.attr(layout="nop2")
-    largest = max(largest_weight(one), largest_weight(other))
+    largest = max(largest_weight(first), largest_weight(second))
     for k, (machine, names, title) in enumerate(panels):
         shift, living, g = k * (width + GAP), machine.live(), graph(machine)
         alive = {link[:4] for link in living.links()}
@@ -81,12 +82,12 @@ def side_by_side(
     return drawing
 
 
-def _checked(one: Machine, other: Machine, align: Mapping[str, str]) -> Mapping[str, str]:
+def _checked(first: Machine, second: Machine, align: Mapping[str, str]) -> Mapping[str, str]:
     for name, partner in align.items():
-        for neuron, machine in ((name, other), (partner, one)):
+        for neuron, machine in ((name, second), (partner, first)):
             if neuron not in machine.neurons:
                 raise DrawingError(one_of("neuron", neuron, machine.neurons))
-        if not equivalent(one.neurons[partner], other.neurons[name]):
+        if not equivalent(first.neurons[partner], second.neurons[name]):
             raise DrawingError(f"align: {name!r} and {partner!r} are neurons of different types")
     if len(set(align.values())) < len(align):
         names = sorted(name for name, partner in align.items() if list(align.values()).count(partner) > 1)
@@ -94,41 +95,41 @@ def _checked(one: Machine, other: Machine, align: Mapping[str, str]) -> Mapping[
     return align
 
 
-def partners(one: Machine, other: Machine) -> dict[str, str]:
-    """For neurons of ``other``, the neuron of ``one`` of the same type that plays the same part.
+def partners(first: Machine, second: Machine) -> dict[str, str]:
+    """For neurons of ``second``, the neuron of ``first`` of the same type that plays the same part.
 
     Neurons at the boundary are partners by name. Then, again and again, the two that have the most links to partners in
     common; where several have as many, those nearest in layer and name.
     """
-    rows = {True: layers(one, graph(one)), False: layers(other, graph(other))}
-    found = {name: name for name, kind in other.neurons.items() if name in one.neurons and _at_boundary(kind)}
-    links = [link for link in other.links() if link.from_neuron != link.to_neuron]
-    there = {link[:4] for link in one.links()}
+    rows = {True: layers(first, graph(first)), False: layers(second, graph(second))}
+    matched = {name: name for name, kind in second.neurons.items() if name in first.neurons and _at_boundary(kind)}
+    links = [link for link in second.links() if link.from_neuron != link.to_neuron]
+    there = {link[:4] for link in first.links()}
     while True:
-        free = set(one.neurons) - set(found.values())
+        free = set(first.neurons) - set(matched.values())
         best: tuple | None = None
-        for b in sorted(other.neurons.keys() - found.keys()):
+        for b in sorted(second.neurons.keys() - matched.keys()):
             for a in sorted(free):
-                if not equivalent(one.neurons[a], other.neurons[b]):
+                if not equivalent(first.neurons[a], second.neurons[b]):
                     continue
-                trial = {**found, b: a}
+                trial = {**matched, b: a}
                 common = sum(_planned(link, trial) in there for link in links if b in (link[0], link[2]))
                 rank = (-common, a != b, abs(rows[True][a] - rows[False][b]), a, b)
                 if best is None or rank < best:
                     best = rank
         if best is None:
-            return found
-        found[best[4]] = best[3]
+            return matched
+        matched[best[4]] = best[3]
 
 
 def _at_boundary(kind: NeuronType) -> bool:
     return kind.reads_stream or not kind.inputs or not kind.outputs
 
 
-def _plan_names(one: Machine, other: Machine, align: Mapping[str, str]) -> dict[str, str]:
-    """For each neuron of ``other``, its name in the plan: its partner's, or one that is free."""
-    taken, names = set(one.neurons), {}
-    for name in other.neurons:
+def _plan_names(first: Machine, second: Machine, align: Mapping[str, str]) -> dict[str, str]:
+    """For each neuron of ``second``, its name in the plan: its partner's, or one that is free."""
+    taken, names = set(first.neurons), {}
+    for name in second.neurons:
         planned = align.get(name, name if name not in taken else f"{name}'")
         while name not in align and planned in taken:
             planned += "'"

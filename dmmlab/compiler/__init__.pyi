@@ -1,0 +1,19 @@
+from .array_operations import Answers as Answers, Blocks as Blocks, Carry as Carry, Inputs as Inputs, Matrices as Matrices
+from .chunks import (
+    ChunkRunner as ChunkRunner,
+    Chunks as Chunks,
+    cut_up as cut_up,
+    join_up as join_up,
+    scan_chunks as scan_chunks,
+)
+from .compiled import Compiled as Compiled, compile_machine as compile_machine
+from .layout import Layout as Layout, LayoutError as LayoutError
+from .weights import (
+    Weights as Weights,
+    count_links as count_links,
+    flatten as flatten,
+    is_finite as is_finite,
+    masked as masked,
+    support as support,
+    unflatten as unflatten,
+)

@@ -1,0 +1,52 @@
+from . import vvalues as vvalues
+from .engine import (
+    INITIAL_STATE as INITIAL_STATE,
+    RunError as RunError,
+    State as State,
+    Streams as Streams,
+    answers as answers,
+    down as down,
+    run as run,
+    step as step,
+    up as up,
+)
+from .errors import LabError as LabError, one_of as one_of
+from .files import FileError as FileError
+from .machine import (
+    Link as Link,
+    Links as Links,
+    Machine as Machine,
+    MachineError as MachineError,
+    customary_links as customary_links,
+)
+from .neurons import (
+    ACCUM as ACCUM,
+    COMPARE as COMPARE,
+    CONST_1 as CONST_1,
+    DOT as DOT,
+    EOS as EOS,
+    ID as ID,
+    INPUT as INPUT,
+    NORM as NORM,
+    OUTPUT as OUTPUT,
+    PRODUCT as PRODUCT,
+    TIMER as TIMER,
+    TYPES as TYPES,
+    TYPES_2022 as TYPES_2022,
+    Emits as Emits,
+    Formula as Formula,
+    NeuronType as NeuronType,
+    Scaling as Scaling,
+    answering as answering,
+    constant as constant,
+    constants as constants,
+)
+from .streams import (
+    Stream as Stream,
+    StreamError as StreamError,
+    characters as characters,
+    spaced as spaced,
+    symbols as symbols,
+    values as values,
+)
+from .vvalues import NUMBER as NUMBER, Number as Number, Path as Path, VValue as VValue, VValueError as VValueError

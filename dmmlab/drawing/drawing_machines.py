@@ -1,0 +1,42 @@
+"""One way in: a machine drawn as its size suggests, or as the reader asks."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..core.errors import one_of
+from ..core.machine import Machine
+from .bundles import bundle
+from .circuits import circuit
+from .graphviz_drawing import Drawing, DrawingError
+from .machine_pairs import side_by_side
+
+MOST = 200  # links of a circuit
+KINDS = ("circuit", "bundle")
+
+
+def draw(
+    machine: Machine, kind: str | None = None, *, beside: Machine | None = None, hide: Iterable[str] = (), **options: Any
+) -> Drawing:
+    """Draws a machine: as a circuit with its weights, or as a bundle if it has more than 200 links.
+
+    Args:
+        machine: what to draw.
+        kind: ``"circuit"`` or ``"bundle"``; by the number of links if left out.
+        beside: another machine, drawn on the right, with what differs marked.
+        hide: names of neurons to leave out, such as ``["timer"]``.
+        options: for :func:`~dmmlab.drawing.circuits.circuit`, :func:`~dmmlab.drawing.bundles.bundle` or
+            :func:`~dmmlab.drawing.machine_pairs.side_by_side`.
+
+    Returns:
+        A drawing that a notebook shows, and that ``save_as`` writes as SVG, PDF, PNG, EPS, DOT or TikZ.
+
+    Raises:
+        DrawingError: an unknown kind, or a neuron to hide that there is not.
+    """
+    if kind not in (None, *KINDS):
+        raise DrawingError(one_of("kind", str(kind), KINDS))
+    if beside is not None:
+        return side_by_side(machine, beside, hide=hide, **options)
+    if (kind or ("circuit" if machine.count() <= MOST else "bundle")) == "bundle":
+        return bundle(machine, hide=hide, **options)
+    return circuit(machine, hide=hide, **options)

@@ -1,0 +1,133 @@
+"""Pruning: cut the links that matter least, train again, and take a cut back if that does not mend it.
+
+Several links are cut at a time, fewer where that fails. A link that could not be cut is *tabu* until another cut succeeds.
+After each cut the weights are made canonical (:mod:`dmmlab.machines.canonical_form`), which changes no answer and takes links away.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..compiler.layout import LayoutError
+from ..compiler.weights import Weights, count_links, flatten, support, unflatten
+from ..machines.canonical_form import above, canonical, merged
+from .settings import Settings
+from .tasks import Task
+from .trace import Trace
+
+MANY = 50  # links
+
+
+def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
+    """Cuts links as long as training mends it."""
+    if settings.neurons_first:
+        weights = _prune_neurons(task, weights, settings, trace)
+    weights = prune_links(task, weights, settings, trace)
+    for _ in range(settings.regrow):
+        grown = task.descend(
+            weights, settings.retrain_steps, (settings.learning_rate, settings.learning_rate), (settings.l1[1] / 10,) * 2
+        )
+        grown = retrain(task, tidy(task, grown, settings.threshold), settings)
+        trace.add(task, "prune", "regrow", grown, accepted=False)
+        grown = prune_links(task, grown, settings, Trace())
+        better = (_objective(task, grown, settings), count_links(grown)) < (
+            _objective(task, weights, settings),
+            count_links(weights),
+        )
+        trace.add(task, "prune", "regrown", grown, accepted=better)
+        weights = grown if better else weights
+    return weights
+
+
+def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
+    """Canonical, without neurons that are there twice, links up to the threshold, and what is then dead.
+
+    Where the network has no place for the links of the canonical form, links are only cut.
+    """
+    machine = task.machine(weights)
+    try:
+        return task.weights(above(merged(canonical(machine)), threshold))
+    except LayoutError:
+        return task.weights(above(machine, threshold))
+
+
+def retrain(task: Task, weights: Weights, settings: Settings) -> Weights:
+    """Trains what is left, with a small penalty."""
+    span = (settings.learning_rate / 3, settings.learning_rate / 10)
+    return task.descend(weights, settings.retrain_steps, span, (settings.keep_l1,) * 2, support(weights))
+
+
+def is_acceptable(task: Task, before: Weights, after: Weights, settings: Settings) -> bool:
+    """Whether the objective rose by no more than is tolerated for the links that were saved."""
+    saved = count_links(before) - count_links(after)
+    rise = _objective(task, after, settings) - _objective(task, before, settings)
+    return saved > 0 and bool(np.isfinite(rise)) and rise <= settings.tolerance * saved
+
+
+def prune_links(task: Task, weights: Weights, settings: Settings, trace: Trace) -> Weights:
+    """Cuts links, the least worthy first, until each that is left is tabu."""
+    fraction, tabu = settings.fraction, set[int]()
+    for _ in range(settings.trials):
+        scores = _scores(task, weights, settings.score)
+        candidates = [i for i in np.argsort(scores, kind="stable") if np.isfinite(scores[i]) and i not in tabu]
+        if not candidates:
+            break
+        cut = candidates[: max(1, int(fraction * count_links(weights)))]
+        shorter, accepted = cut_links(task, weights, cut, settings, trace)
+        if accepted:
+            weights, tabu = shorter, set()
+            if count_links(weights) > MANY:  # far from the end: be bold again
+                fraction = min(settings.fraction, 2 * fraction)
+        elif len(cut) == 1:
+            tabu.add(int(cut[0]))
+        else:
+            fraction /= 2
+    return weights
+
+
+def _prune_neurons(task: Task, weights: Weights, settings: Settings, trace: Trace) -> Weights:
+    """Cuts all links of one neuron at a time, those with the smallest weights first."""
+    tabu: set[str] = set()
+    while True:
+        machine = task.machine(weights)
+        sizes: dict[str, float] = {}
+        for link in machine.links():
+            for name in {link.from_neuron, link.to_neuron} - tabu:
+                if not link.hard and machine.neurons[name].inputs and machine.neurons[name].outputs:
+                    sizes[name] = sizes.get(name, 0.0) + abs(float(link.weight))
+        sizes = {name: size for name, size in sizes.items() if not machine.neurons[name].reads_stream}
+        if not sizes:
+            return weights
+        name = min(sizes, key=sizes.__getitem__)
+        without = flatten(task.weights(machine.without_neuron(name)))
+        cut = np.nonzero(flatten(weights) * (without == 0))[0].tolist()
+        shorter, accepted = cut_links(task, weights, cut, settings, trace, name)
+        if accepted:
+            weights = shorter
+        tabu = set() if accepted else tabu | {name}
+
+
+def cut_links(
+    task: Task, weights: Weights, cut: Sequence[int], settings: Settings, trace: Trace, name: str = ""
+) -> tuple[Weights, bool]:
+    """Cuts these links, trains again, and says whether that mended it."""
+    array = flatten(weights)
+    array[list(cut)] = 0.0
+    shorter = tidy(task, retrain(task, unflatten(array, weights), settings), settings.threshold)
+    accepted = is_acceptable(task, weights, shorter, settings)
+    trace.add(task, "prune", name or (task.links[int(cut[0])] if len(cut) == 1 else f"{len(cut)} links"), shorter, accepted)
+    return shorter, accepted
+
+
+def _objective(task: Task, weights: Weights, settings: Settings) -> float:
+    return task.error(weights) + settings.keep_l1 * float(np.abs(flatten(weights)).sum())
+
+
+def _scores(task: Task, weights: Weights, score: str) -> np.ndarray:
+    """What each link is worth; infinite where there is none."""
+    array = flatten(weights)
+    if score == "ablation":
+        return flatten(task.ablation_errors(weights))
+    worth = np.abs(array) if score == "magnitude" else flatten(task.saliency(weights))
+    return np.where(array != 0, worth, np.inf)

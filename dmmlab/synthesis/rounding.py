@@ -1,0 +1,75 @@
+"""Rounding, and the verdict on a machine: exact, within a tolerance, or neither.
+
+Of several ways to round, validation strings choose. Test strings choose nothing: what they say is reported.
+"""
+
+from typing import NamedTuple
+
+from ..core.machine import Machine
+from ..machines.canonical_form import canonical, rounded
+from .tasks import Task
+
+EXACT = 1e-9  # the largest absolute error of an exact machine, in double precision
+TOLERANCE = 1e-3  # and of one that is within the tolerance
+
+
+class Verdict(NamedTuple):
+    """A machine and how good it is.
+
+    ``train_loss`` is the mean over training strings and cycles of the squared error, summed over answers;
+    ``validation_max_abs_error`` and ``test_max_abs_error`` are the largest absolute errors of any answer in any cycle, the
+    latter infinite where it was not measured. ``rounded`` says that all weights are small fractions.
+    """
+
+    machine: Machine
+    links: int
+    train_loss: float
+    validation_max_abs_error: float
+    rounded: bool
+    test_max_abs_error: float = float("inf")
+
+    @property
+    def is_valid(self) -> bool:
+        """Exact as far as the validation strings say: weights are fractions, and the error is below 1e-9."""
+        return self.rounded and self.validation_max_abs_error < EXACT
+
+    @property
+    def exact(self) -> bool:
+        """Weights are fractions, and the error is below 1e-9 on validation and test strings."""
+        return self.is_valid and self.test_max_abs_error < EXACT
+
+    @property
+    def is_within_tolerance(self) -> bool:
+        """The error is below 1e-3 on validation and test strings, whatever the weights."""
+        return max(self.validation_max_abs_error, self.test_max_abs_error) < TOLERANCE
+
+
+def round_off(task: Task, machine: Machine) -> Verdict:
+    """The machine with weights rounded to small fractions if that is exact on validation strings, else as it is.
+
+    Args:
+        task: has the strings.
+        machine: a machine of the task's network.
+
+    Returns:
+        The verdict, without an error on test strings.
+
+    Raises:
+        LayoutError: the machine has a link that the task's network has not.
+    """
+    forms = [rounded(canonical(machine, pinned)) for pinned in (True, False)]
+    for form in [form for i, form in enumerate(forms) if form not in forms[:i]]:
+        error = task.evaluator.max_abs_error(form, "validation")
+        if error < EXACT:
+            return _verdict(task, form, error, is_rounded=True)
+    return _verdict(task, machine, task.evaluator.max_abs_error(machine, "validation"), is_rounded=False)
+
+
+def tested(task: Task, verdict: Verdict) -> Verdict:
+    """The verdict with the error on the test strings."""
+    return verdict._replace(test_max_abs_error=task.evaluator.max_abs_error(verdict.machine, "test"))
+
+
+def _verdict(task: Task, machine: Machine, error: float, is_rounded: bool) -> Verdict:
+    machine = machine.live()
+    return Verdict(machine, machine.count(), task.mean_squared_error(task.weights(machine)), error, is_rounded)

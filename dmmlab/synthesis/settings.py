@@ -1,0 +1,49 @@
+"""Settings of a synthesis: how many restarts, how many steps, which penalties."""
+
+from dataclasses import dataclass
+
+from ..core.errors import LabError, one_of
+from .tasks import PENALTIES, Span
+
+SCORES = ("magnitude", "saliency", "ablation")  # what a link is worth: what is worth least is cut first
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a synthesis goes about it. The defaults are the same for every problem.
+
+    Steps are steps of gradient descent. Penalties are relative to the sum of squares of the right answers, as errors are.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for a number or a name that cannot be.
+    """
+
+    restarts: int = 8  # from other random weights
+    rounds: int = 2  # as many restarts again, as long as none is exact
+    scale: float = 0.01  # of initial weights
+    learning_rate: float = 1e-2
+    fit_steps: int = 500
+    ramp_steps: int = 8000
+    cool_steps: int = 1500
+    l1: Span = (4e-7, 1.25e-3)  # the penalty's coefficient, as it grows
+    penalty: str = "proximal"
+    score: str = "magnitude"
+    neurons_first: bool = False
+    regrow: int = 0  # links that are offered again after pruning, and how often
+    threshold: float = 5e-3  # canonical weights up to this are cut
+    retrain_steps: int = 300
+    keep_l1: float = 4e-5  # while pruning
+    tolerance: float = 2e-4  # that error + keep_l1 * sum |w| may rise by, for each link that a cut saves
+    fraction: float = 0.34  # of the links in the first cut
+    trials: int = 100  # cuts that are tried in all
+    finish_steps: int = 1500
+
+    def __post_init__(self):
+        for what, name, known in (("penalty", self.penalty, PENALTIES), ("score", self.score, SCORES)):
+            if name not in known:
+                raise LabError(one_of(what, name, known))
+        for what in ("restarts", "rounds", "fit_steps", "ramp_steps", "cool_steps", "retrain_steps", "finish_steps", "trials"):
+            if not isinstance(getattr(self, what), int) or getattr(self, what) < 1:
+                raise LabError(f"{what} {getattr(self, what)!r}: expected a whole number from 1 on")
+        for what in ("scale", "learning_rate", "fraction"):
+            if not 0 < getattr(self, what) <= 1:
+                raise LabError(f"{what} {getattr(self, what)!r}: expected a number above 0, and at most 1")

@@ -1,0 +1,46 @@
+"""The trace of a restart: every cut that was tried, and the weights after each that was accepted."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..compiler.weights import Weights, count_links, flatten
+from .tasks import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Event(NamedTuple):
+    """One entry of a trace."""
+
+    phase: str
+    tried: str  # what was cut: a link, so many links, or the neurons that were left out
+    links: int  # soft links of the machine that came of it
+    error: float  # of that machine, on the strings to learn from
+    accepted: bool
+    seconds: float  # since the restart began
+
+
+class Trace:
+    """What happened in a restart: its events, and the weights after each that was accepted."""
+
+    def __init__(self, events: Iterable[Event] = (), snapshots: Iterable[np.ndarray] = ()):
+        self.events, self.snapshots = list(events), list(snapshots)
+        spent = self.events[-1].seconds if self.events else 0.0
+        self._began = time.monotonic() - spent
+
+    def add(self, task: Task, phase: str, tried: str, weights: Weights, accepted: bool = True) -> None:
+        """Writes down what a phase tried, and what came of it."""
+        seconds = time.monotonic() - self._began
+        self.events.append(Event(phase, tried, count_links(weights), task.error(weights), accepted, seconds))
+        if accepted:
+            self.snapshots.append(flatten(weights))
+
+    def frame(self) -> "pd.DataFrame":
+        """The events as a table."""
+        import pandas as pd
+
+        return pd.DataFrame(self.events, columns=Event._fields)
