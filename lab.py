@@ -19,7 +19,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent
 COMMANDS = {
     "journal": ["dmmlab", "journal"],
-    "test": ["pytest"],
+    "test": ["pytest", "--numprocesses", "auto", "--dist", "loadfile"],
     "open": ["jupyterlab", str(PROJECT / "notebooks")],
 }
 

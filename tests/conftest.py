@@ -1,5 +1,6 @@
-"""Strictness for all tests: no silent broadcasting, a fixed hypothesis profile, no machine's own settings."""
+"""Strictness for all tests: no silent broadcasting, a fixed hypothesis profile, no test that is skipped unnoticed."""
 
+import os
 from pathlib import Path
 
 import jax
@@ -10,7 +11,32 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 settings.register_profile("dmmlab", deadline=None, derandomize=True)  # the same examples on every machine
 settings.load_profile("dmmlab")
 
-REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
+SKIPS_FAIL = bool(os.environ.get("CI"))  # all that a test may need is there, so that a skip hides a mistake
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "allowed_to_skip: may be skipped in continuous integration, too")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    allowed = item.get_closest_marker("allowed_to_skip") is not None
+    return report if allowed else _without_skip(report)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report():
+    return _without_skip((yield))
+
+
+def _without_skip(report):
+    """The report of a test or a module; in continuous integration, a failure if it was skipped."""
+    if SKIPS_FAIL and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: skipped, which counts as a failure where CI is set. {reason}"
+    return report
 
 
 @pytest.fixture
@@ -20,9 +46,7 @@ def float64():
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reference():
-    """The folder of the published data, which is not part of the project."""
-    if not REFERENCE.is_dir():
-        pytest.skip("the published reference data is not beside this checkout")
-    return REFERENCE
+    """The folder of the data published in 2022: tests/data/README.md."""
+    return Path(__file__).resolve().parent / "data"

@@ -95,6 +95,7 @@ def test_gradient_of_a_whole_machine_against_finite_differences(float64):
     machine, stream = published(), characters("ab.", period=2)
     target = answers(handcrafted(), stream, 12)
 
+    @jax.jit
     def loss(soft):
         differences = [
             add(a, scale(-1.0, b)) for a, b in zip(answers(machine.with_soft(soft), stream, 12), target, strict=True)

@@ -1,17 +1,21 @@
 """The journal: what is committed, and how it is executed."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from dmmlab.cli.commands import main
-from dmmlab.journal import execution as journal
+from dmmlab.journal import execution as journal, several_at_once
+from dmmlab.journal.several_at_once import execute_all
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb"))
@@ -50,17 +54,24 @@ def test_the_shape_of_a_notebook(path):
     assert max(len(cell.source.splitlines()) for cell in code) <= 25
 
 
-def small_notebook(folder, *sources):
+def small_notebook(folder, *sources, name="07 small one"):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.cells[0].metadata["tags"] = ["parameters"]
-    path = folder / "07 small one.ipynb"
+    path = folder / f"{name}.ipynb"
     nbformat.write(notebook, path)
     return path
 
 
+WAIT = """import os, time
+end = time.monotonic() + 30
+while not os.path.exists({name!r}):
+    assert time.monotonic() < end
+    time.sleep(0.02)"""
+
+
 def execute(*arguments, cwd=None):
-    """``dmmlab journal`` in a process of its own: it starts kernels, and a process in which JAX has run must not fork."""
+    """``dmmlab journal`` in a process of its own, as from a shell."""
     command = [sys.executable, "-m", "dmmlab", "journal", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
 
@@ -121,3 +132,90 @@ def test_update_stores_outputs_without_the_injected_cell(tmp_path):
     code = cells(folder / "01_small.ipynb")
     assert [cell.execution_count for cell in code] == [1, 2]
     assert code[1].outputs[0].text == "../figures\n"
+
+
+@pytest.mark.slow
+def test_two_at_a_time_and_results_in_order(tmp_path, capsys):
+    paths = [
+        small_notebook(tmp_path, "open('first', 'w').close()", name="01_first"),
+        small_notebook(tmp_path, "print('second')", name="02_second"),
+        small_notebook(tmp_path, WAIT.format(name="first"), name="03_third"),  # starts first, ends last
+    ]
+    assert main(["journal", *map(str, paths), "--out", str(tmp_path / "out"), "--jobs", "2", "--json"]) == 0
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert [Path(each["notebook"]).name for each in result["executed"]] == [path.name for path in paths]
+    assert result["failed"] is None
+    lines = printed.err.splitlines()
+    assert all(re.fullmatch(r"0\d_\w+ +[\d.]+ s", line) for line in lines)
+    assert lines[0].startswith("02_second")  # the third started before it, and waited for the first
+    assert len(lines) == 3
+    assert re.findall('href="(0[^"]+)"', Path(result["site"]).read_text()) == [f"{path.stem}.html" for path in paths]
+
+
+@pytest.mark.slow
+def test_after_a_failure_those_under_way_end_and_no_other_starts(tmp_path, capsys):
+    first = small_notebook(tmp_path, "print('never')", name="01_first")
+    second = small_notebook(tmp_path, "open('failed', 'w').close()", "a / 0", name="02_second")
+    third = small_notebook(tmp_path, WAIT.format(name="failed"), "import time; time.sleep(3)", name="03_third")
+    out = tmp_path / "out"
+    executed, failure = execute_all([first, second, third], out, jobs=2, quiet=True)
+    assert [each.name for each in executed] == ["03_third"]
+    assert failure.notebook == "02_second"
+    assert "02_second.ipynb: cell [2] failed:\n\n    a / 0\n\nNameError" in str(failure)
+    assert executed[0].page == out / "html" / "03_third.html"
+    assert re.fullmatch(r"02_second +failed\n03_third +[\d.]+ s\n", capsys.readouterr().err)
+    assert {path.name for path in (out / "notebooks").iterdir()} == {second.name, third.name}
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_all_kernels(tmp_path):
+    source = "import os, time\nopen(f'kernel {os.getpid()}', 'w').close()\ntime.sleep(60)"
+    paths = [small_notebook(tmp_path, source, name=name) for name in ("01_first", "02_second")]
+    command = [sys.executable, "-m", "dmmlab", "journal", *map(str, paths), "--out", str(tmp_path / "out"), "--jobs", "2"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        wait_for(lambda: len(list(tmp_path.glob("kernel *"))) == 2 or process.poll() is not None)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        printed = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert printed[0] == ""
+    assert printed[1].endswith("dmmlab journal: interrupted\n")  # kernels have complained that a cell was going on
+    kernels = [int(path.name.split()[1]) for path in tmp_path.glob("kernel *")]
+    assert len(kernels) == 2
+    wait_for(lambda: not any(Path(f"/proc/{kernel}").exists() for kernel in kernels))
+    assert not list((tmp_path / "out" / "notebooks").glob(".*"))
+
+
+@pytest.mark.slow
+def test_a_kernel_that_ends_is_a_failure(tmp_path):
+    path = small_notebook(tmp_path, "import os", "os._exit(3)")
+    executed, failure = execute_all([path], tmp_path / "out", quiet=True)
+    assert executed == []
+    assert str(failure).startswith("07 small one.ipynb: Kernel died; what ran before is in ")
+    assert (tmp_path / "out" / "html" / "07 small one.html").is_file()
+
+
+@pytest.mark.parametrize(("cores", "memory", "jobs"), [(1, 64e9, 1), (2, 64e9, 2), (64, 64e9, 2), (8, 3e9, 1), (8, 0, 1)])
+def test_how_many_at_a_time(monkeypatch, cores, memory, jobs):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+    monkeypatch.setattr(several_at_once, "_available_bytes", lambda: memory)
+    assert several_at_once.automatic_jobs() == jobs
+
+
+def test_the_memory_that_is_available():
+    assert 1e7 < several_at_once._available_bytes() < 1e15
+
+
+def test_notebooks_of_the_same_name_are_not_executed_together(tmp_path):
+    paths = [tmp_path / "a" / "01.ipynb", tmp_path / "b" / "01.ipynb"]
+    with pytest.raises(journal.JournalError, match="both would be written to the same file"):
+        execute_all(paths, tmp_path / "out")
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

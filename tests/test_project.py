@@ -1,9 +1,13 @@
 """What holds the project together: one list of requirements, imports that point downwards, clean code."""
 
 import ast
+import graphlib
+import importlib
+import inspect
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -11,44 +15,104 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
-MODULES = sorted((PROJECT / "dmmlab").glob("*.py"))
+PACKAGE = PROJECT / "dmmlab"
+MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# From the ground floor up. A module imports only what stands before it.
+# The floors, from the ground up. A package imports only from those that stand before it, and from itself.
 FLOORS = [
-    "errors", "files", "blocks", "vvalues", "neurons", "machine", "streams", "engine", "detectors",
-    "layout", "kernels", "stages", "compiled", "xoshiro", "networks", "training", "seeds", "replay",
-    "problems", "heldout", "tasks", "simplify", "phases", "synthesis", "repair",
-    "attended", "tikz", "graphics", "circuits", "comparisons", "bundles", "programs", "runs", "views", "plots",
-    "sketches", "pruning", "stepping", "knobs", "attending", "watching", "widgets", "browser",
-    "timing", "bench_torch", "bench_synthesis", "bench_repaint", "bench",
-    "site", "journal", "__init__", "arguments", "cli", "__main__",
+    "core", "compiler", "machines", "learning", "june2022", "synthesis", "drawing", "explorers", "journal", "bench", "cli",
 ]  # fmt: skip
+DISPLAY = {"matplotlib", "ipywidgets", "anywidget", "pygraphviz", "graphviz", "papermill", "IPython", "pandas", "jupyterlab"}
+
+
+def floor(path):
+    """The package that a module belongs to; the front door and ``__main__`` stand on the roof."""
+    return path.relative_to(PACKAGE).parts[0] if path.parent != PACKAGE else "dmmlab"
 
 
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            yield from [node.module] if node.module else [alias.name for alias in node.names]
+    """The modules that a module imports, as absolute names, those inside functions too, but not those for type checkers."""
+    package = path.relative_to(PROJECT).parent.parts
+    tree = ast.parse(path.read_text())
+    for_checkers = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    skipped = {id(node) for block in for_checkers for node in ast.walk(block)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in skipped:
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            yield ".".join([*base, *([node.module] if node.module else [])])
+        elif isinstance(node, ast.Import) and id(node) not in skipped:
+            yield from (alias.name for alias in node.names)
+
+
+def edges():
+    """Pairs of packages, the first of which imports from the second."""
+    pairs = {(floor(path), name.split(".")[1]) for path in MODULES for name in imports(path) if name.startswith("dmmlab.")}
+    return {(importer, imported) for importer, imported in pairs if importer != imported}
 
 
 def test_imports_point_downwards():
-    assert {path.stem for path in MODULES} == set(FLOORS)
+    assert {floor(path) for path in MODULES} == {*FLOORS, "dmmlab"}
+    for importer, imported in edges():
+        if importer != "dmmlab":
+            assert FLOORS.index(imported) < FLOORS.index(importer), f"{importer} imports {imported}"
+
+
+def test_no_module_stands_outside_the_packages():
+    assert {path.name for path in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py"}
+
+
+def test_modules_of_a_package_import_in_no_circle():
+    graph = {}
     for path in MODULES:
-        for imported in imports(path):
-            assert FLOORS.index(imported) < FLOORS.index(path.stem), f"{path.stem} imports {imported}"
+        name = ".".join(path.relative_to(PROJECT).with_suffix("").parts)
+        graph[name] = {each for each in imports(path) if each.startswith("dmmlab.")} - {name}
+    order = graphlib.TopologicalSorter(graph)
+    order.prepare()  # raises a CycleError, which names the circle
 
 
-@pytest.mark.parametrize("module", FLOORS[: FLOORS.index("graphics")])
-def test_the_engines_know_nothing_of_display(module):
-    text = (PROJECT / "dmmlab" / f"{module}.py").read_text()
-    assert not re.search(
-        r"import (matplotlib|ipywidgets|pygraphviz|graphviz|papermill|IPython)|from (matplotlib|IPython)", text
-    )
+def test_the_engines_know_nothing_of_display():
+    for path in MODULES:
+        if floor(path) in FLOORS[: FLOORS.index("drawing")]:
+            roots = {name.split(".")[0] for name in imports(path)} - {"pandas"}  # tables are made where they are asked for
+            assert not roots & DISPLAY, path
+    widgets = {floor(path) for path in MODULES if {"ipywidgets", "anywidget"} & {n.split(".")[0] for n in imports(path)}}
+    assert widgets == {"explorers"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE).with_suffix("")))
 def test_every_module_opens_with_an_essay(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def public():
+    """The names of the front doors, with what they are: ``[("dmmlab.core.run", function), ...]``."""
+    seen = {}
+    for package in ("dmmlab", *(f"dmmlab.{name}" for name in FLOORS)):
+        door = importlib.import_module(package)
+        for name in door.__all__:
+            thing = getattr(door, name)
+            if not inspect.ismodule(thing) and getattr(thing, "__module__", "").startswith("dmmlab"):
+                seen.setdefault(id(thing), (f"{thing.__module__}.{name}", thing))
+    return sorted(seen.values(), key=lambda pair: pair[0])
+
+
+@pytest.mark.parametrize(("name", "thing"), public(), ids=[name for name, _ in public()])
+def test_what_is_public_says_what_it_takes_and_gives(name, thing):
+    """Functions name their arguments, what they return, and what they raise; classes say what they are."""
+    text = inspect.getdoc(thing) or ""
+    assert text, name
+    if not inspect.isfunction(thing):
+        return
+    signature = inspect.signature(thing)
+    if len(signature.parameters) > 1:
+        section = text.partition("Args:")[2]
+        for parameter in signature.parameters:
+            assert re.search(rf"^\s+{parameter}: ", section, flags=re.M), f"{name}: nothing is said of {parameter}"
+        if signature.return_annotation not in (None, "None"):
+            assert "Returns:" in text, f"{name}: what it returns is not said"
+    source = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    if any(isinstance(node, ast.Raise) for node in ast.walk(source)):
+        assert "Raises" in text, f"{name}: what it raises is not said"
 
 
 def test_environment_and_pyproject_agree():

@@ -64,18 +64,18 @@ def _trained(descent: GradientDescent, steps: int, batch: Batch, weights: Any) -
     return jax.lax.scan(lambda state, _: step(state), descent.initial_state(weights), None, length=steps)
 
 
-def _repeated(function: Callable[..., Any], weights: Any, data: Any, times: int) -> Callable[[], Any]:
+def _repeated(function: Callable[..., Any], weights: Any, inputs: Any, times: int) -> Callable[[], Any]:
     """So many calls in one compiled loop. Each depends on the whole result of the one before, so that none is left out."""
 
-    def run(weights: Any, data: Any) -> Any:
+    def run(weights: Any, inputs: Any) -> Any:
         def body(nudge: Any, _: None) -> tuple[Any, None]:
-            result = function([w + nudge for w in weights], data)
+            result = function([w + nudge for w in weights], inputs)
             return 1e-30 * sum(jnp.sum(x) for x in jax.tree.leaves(result)), None
 
         return jax.lax.scan(body, jnp.asarray(0.0), None, length=times)
 
     jitted = jax.jit(run)
-    return lambda: jitted(weights, data)
+    return lambda: jitted(weights, inputs)
 
 
 def _run_3() -> tuple[Compiled, Batch]:
@@ -115,14 +115,14 @@ def streams() -> Iterator[Row]:
     in_chunks = partial(compiled.run_in_chunks, blocks=(0,))  # the scalar answers
     for cycles in (1_000, 10_000, 100_000):
         stream, times = symbols(list((STRING * 1000)[: cycles // 10])), max(1, 20_000 // cycles)
-        data, other_data = compiled.encode(stream, cycles), scan.encode(stream, cycles)
-        ours, first = median(_repeated(in_chunks, compiled.weights(), data, times), times, repeats=5)
+        inputs, scan_inputs = compiled.encode(stream, cycles), scan.encode(stream, cycles)
+        ours, first = median(_repeated(in_chunks, compiled.weights(), inputs, times), times, repeats=5)
         note = f"{ours / cycles * 1e6:.2f} us a cycle"
-        theirs, _ = median(_repeated(compiled.scalar_answers, compiled.weights(), data, times), times, repeats=5)
+        theirs, _ = median(_repeated(compiled.scalar_answers, compiled.weights(), inputs, times), times, repeats=5)
         yield row(
             f"forward, a stream of {cycles} cycles, in chunks", ours, "all cycles at once", theirs, compile_s=first, note=note
         )
-        theirs, _ = median(_repeated(scan.scalar_answers, scan.weights(), other_data, times), times, repeats=3)
+        theirs, _ = median(_repeated(scan.scalar_answers, scan.weights(), scan_inputs, times), times, repeats=3)
         yield row("the same", ours, "our scan schedule", theirs)
 
 
@@ -157,13 +157,13 @@ def specialised() -> Iterator[Row]:
     batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
     descent = descent_for(compiled, L1)
     step, first = median(_steps(descent, batch, 1000), 1000)
-    large, big = _run_3()
-    other, _ = median(_steps(descent_for(large, L1), big, 500), 500)
+    network, network_batch = _run_3()
+    theirs, _ = median(_steps(descent_for(network, L1), network_batch, 500), 500)
     yield row(
         "training step, the 19-link machine compiled by itself",
         step,
         "the network of 1486 weights, masked",
-        other,
+        theirs,
         compile_s=first,
     )
 
@@ -294,5 +294,5 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
 
 
 if __name__ == "__main__":
-    numbers = _unrolled() if sys.argv[1] == "unrolled" else _memory(sys.argv[2], int(sys.argv[3]))
-    print(*numbers)
+    measurements = _unrolled() if sys.argv[1] == "unrolled" else _memory(sys.argv[2], int(sys.argv[3]))
+    print(*measurements)

@@ -27,11 +27,11 @@ def restarts() -> Iterator[Row]:
     weights = [task.initial_weights(jax.random.key(i)) for i in range(RESTARTS)]
     stacked = [jnp.stack(ws) for ws in zip(*weights, strict=True)]
     descent, steps = task.descent(), jnp.asarray(STEPS)
-    rate, l1 = (Schedule(*map(jnp.asarray, span), steps) for span in SPANS)  # type: ignore[call-arg]
+    learning_rate, l1 = (Schedule(*map(jnp.asarray, span), steps) for span in SPANS)  # type: ignore[call-arg]
 
     def descend(ws: list) -> list:
         state = descent.initial_state(ws)
-        return descent.run_pure(state, task.batch, task.mask, steps, rate, {"l1": l1}).parameters
+        return descent.run_pure(state, task.batch, task.mask, steps, learning_rate, {"l1": l1}).parameters
 
     loop, vmapped = jax.jit(lambda ws: jax.lax.map(descend, ws)), jax.jit(jax.vmap(descend))
     in_turn, first = median(lambda: [task.descend(ws, STEPS, *SPANS) for ws in weights], STEPS * RESTARTS, 3)

@@ -62,7 +62,7 @@ def repaint() -> Iterator[Row]:
 
 def _measure() -> dict[str, list[float]]:
     """Milliseconds of each move."""
-    found = {}
+    times = {}
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         home = Path(folder)
         with jupyterlab(home) as address:
@@ -74,9 +74,9 @@ def _measure() -> dict[str, list[float]]:
                 page.locator(".dmmlab-picture svg").first.wait_for()
                 page.evaluate(LISTEN)
                 page.locator(".noUi-handle").first.focus()
-                found[name] = _moves(page)
+                times[name] = _moves(page)
                 page.close()
-    return found
+    return times
 
 
 def _moves(page: Any) -> list[float]:

@@ -195,9 +195,10 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
 
     sub = command(
         "journal",
-        "execute the notebooks of the journal, in order",
-        "Executes the journal with papermill, in order, or the notebooks that are named. Writes executed notebooks, "
-        "a site to read them in, and the figures. Stops with exit status 1 at a cell that fails, and shows it.",
+        "execute the notebooks of the journal",
+        "Executes the journal with papermill, or the notebooks that are named, two at a time where cores and memory allow. "
+        "Writes executed notebooks, a site to read them in, and the figures. A cell that fails is shown; notebooks under way "
+        "then end, no other starts, and the exit status is 1.",
     )
     sub.add_argument(
         "notebooks",
@@ -215,6 +216,12 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         help="set a notebook's parameter; may be repeated",
     )
     sub.add_argument("--out", default="build/journal", metavar="DIR", help="where to write (default: build/journal)")
+    sub.add_argument(
+        "--jobs",
+        type=whole_number(1, 100),
+        metavar="N",
+        help="how many notebooks at a time (default: 2, fewer where there are fewer cores or less memory)",
+    )
     sub.add_argument(
         "--update",
         action="store_true",

@@ -179,8 +179,8 @@ def _draw(options: argparse.Namespace) -> int:
 
     machine, out = _machine(options.machine), Path(options.out)
     kind = "beside" if options.beside else options.kind or ("circuit" if machine.count() <= 200 else "bundle")
-    given = {"--beside": options.beside, "--as": options.kind, "--hide": options.hide, "--live": options.live}
-    for name, value in {**given, "--merge": options.merge}.items():
+    chosen = {"--beside": options.beside, "--as": options.kind, "--hide": options.hide, "--live": options.live}
+    for name, value in {**chosen, "--merge": options.merge}.items():
         if value and name in WITHOUT[kind]:
             raise LabError(f"{name} has no meaning for {'two machines side by side' if options.beside else f'a {kind}'}")
     if out.suffix.removeprefix(".").lower() not in FORMATS:
@@ -222,6 +222,7 @@ def _show(options: argparse.Namespace) -> int:
 
 def _journal(options: argparse.Namespace) -> int:
     from ..journal import execution as journal, site
+    from ..journal.several_at_once import execute_all
 
     paths = journal.notebooks(options.notebooks)
     parameters = journal.parse_parameters(paths, options.parameter)
@@ -229,27 +230,24 @@ def _journal(options: argparse.Namespace) -> int:
         if parameters:
             raise LabError("--update stores outputs of the journal as it is: leave out -p")
         parameters = {"figures": "../figures"}
-    out, executed, failed = Path(options.out), [], None
-    journal.prepare(out)
-    for path in paths:
-        print(path.stem, file=sys.stderr)
-        try:
-            executed.append(journal.execute(path, out, parameters, quiet=not sys.stderr.isatty()))
-        except journal.CellFailed as error:
-            print(f"dmmlab journal: {error}", file=sys.stderr)
-            failed = path.stem
-            break
-        if options.update:
-            journal.update(executed[-1], path)
+    out, sources = Path(options.out), {path.stem: path for path in paths}
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(out.resolve().parent / "jax-cache"))  # what several compile
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+    executed, failure = execute_all(paths, out, parameters, options.jobs, quiet=not sys.stderr.isatty())
+    if failure is not None:
+        print(f"dmmlab journal: {failure}", file=sys.stderr)
+    if options.update:
+        for each in executed:
+            journal.update(each, sources[each.name])
     index = site.write_index(out, paths[0].parent / parameters["figures"] if options.update else None)
     if options.json:
         done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
-        _print_json({"executed": done, "failed": failed, "site": str(index)})
+        _print_json({"executed": done, "failed": failure and failure.notebook, "site": str(index)})
     else:
         for each in executed:
             print(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}")
         print(index)
-    return 1 if failed else 0
+    return 1 if failure else 0
 
 
 def _machine(name: str) -> Machine:

@@ -1,4 +1,4 @@
-"""A machine on arrays: which keys reach which port, where they lie, two schedules, weights as matrices."""
+"""A machine on arrays: the layout of keys and ports, two schedules, weights as matrices."""
 
 import lazy_loader
 

@@ -1,7 +1,7 @@
-"""What the compiled machine does with arrays: sums over time, delays, selections, a scan with a cheap gradient.
+"""What the compiled machine does with arrays: sums over time, delays, selections, a scan.
 
-Time is the last axis, and one array holds one block of coordinates (:mod:`dmmlab.compiler.layout`). Each of these is here
-because the obvious way was measured to be slower on a CPU.
+Time is the last axis, and one array holds one block of coordinates (:mod:`dmmlab.compiler.layout`).
+Each of these is here because the obvious way was measured to be slower on a CPU.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,10 @@ SHORT = 64  # cycles, up to which a running sum is fastest as a product with a t
 
 
 def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
-    """``matrix[rows][:, columns]``, as slices or products: a gather's gradient is a scatter, which is slow on a CPU."""
+    """``matrix[rows][:, columns]``, as slices or products.
+
+    A gather would do, but its gradient is a scatter, which is slow on a CPU.
+    """
     for axis, chosen in enumerate((rows, columns)):
         size = matrix.shape[axis]
         if chosen == list(range(chosen[0], chosen[-1] + 1)) if chosen else True:
@@ -38,20 +41,27 @@ def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
 
 
 def filled(x: jax.Array, keys: int, neurons: int, points: int) -> jax.Array:
-    """A result of a uniform function with all its axes, (neurons, keys, points); a constant has none."""
+    """A uniform function's result with all axes, (neurons, keys, points); a constant has none."""
     return jnp.broadcast_to(x.reshape(1, keys, 1) if x.ndim < 3 else x, (neurons, keys, points))
 
 
 def delayed(x: jax.Array, before: jax.Array | None) -> jax.Array:
-    """One cycle later: ``before`` (nothing, if None), then all but the last of ``x``."""
+    """One cycle later: ``before`` (zero, if None), then all but the last of ``x``."""
     first = jnp.zeros_like(x[..., :1]) if before is None else before[..., None]
     return jnp.concatenate([first, x[..., :-1]], axis=-1)
 
 
 def accumulate(xs: list[jax.Array], before: list[jax.Array] | None, truncated: bool) -> tuple[list[jax.Array], list[jax.Array]]:
-    """An accumulator's outputs in the last cycle, and all its outputs, one cycle late: one running sum for all its blocks.
+    """An accumulator's running sum, in one go for all its blocks.
 
-    With ``truncated``, no derivative flows through its memory.
+    Args:
+        xs: for each block, the sum of what arrives: (neurons, keys, ..., cycles).
+        before: for each block, the outputs of the cycle before: (neurons, keys, ...); zero, if
+            None.
+        truncated: whether no derivative flows through the memory.
+
+    Returns:
+        For each block, the outputs in the last cycle; and all outputs, one cycle late.
     """
     if not xs:  # nothing ever arrives
         return [], []
@@ -69,8 +79,9 @@ def accumulate(xs: list[jax.Array], before: list[jax.Array] | None, truncated: b
 def exclusive_sum(x: jax.Array, truncated: bool) -> jax.Array:
     """``y[..., t] = sum of x[..., s] over s < t``.
 
-    A loop: on a CPU it takes a quarter of the time of ``jnp.cumsum``. With ``truncated``, the gradient is that of a
-    sum through which no derivative flows back in time, ``y[t] = constant + x[t - 1]``.
+    A loop: on a CPU it takes a quarter of the time of ``jnp.cumsum``. With ``truncated``, the
+    gradient is that of a sum through which no derivative flows back in time,
+    ``y[t] = constant + x[t - 1]``.
     """
     return _running(x, reverse=False)
 
@@ -107,10 +118,10 @@ def _running(x: jax.Array, reverse: bool) -> jax.Array:
 def scan_with_late_products(
     cycle: Callable, matrices: Matrices, carry: Carry, inputs: Inputs, zeros: Blocks
 ) -> tuple[Carry, Answers]:
-    """``lax.scan`` of ``cycle`` whose gradient with respect to the matrices is one product after the backward scan.
+    """``lax.scan`` of ``cycle`` with a cheap gradient with respect to the matrices.
 
-    ``zeros`` are added to what arrives; the gradient with respect to them, times what was sent, is the gradient with
-    respect to the matrix.
+    That gradient is one product after the backward scan. ``zeros`` are added to what arrives; the
+    gradient with respect to them, times what was sent, is the gradient with respect to the matrix.
     """
     last, (answers, _) = jax.lax.scan(partial(cycle, matrices), carry, (inputs, zeros))
     return last, answers

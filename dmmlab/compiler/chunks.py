@@ -1,7 +1,7 @@
-"""Long streams, a chunk of cycles after the other: what is worked on stays in the cache, however long the stream.
+"""Long streams, chunk by chunk: the arrays in use fit the cache, however long the stream.
 
-A chunk begins from the outputs in which the one before ended, or from nothing where another string begins. So many strings
-may lie one behind the other, and one compiled program runs them all.
+A chunk begins from the outputs in which the one before ended, or from zero where another string
+begins. So many strings may lie one behind the other, and one compiled program runs them all.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,9 +32,18 @@ class Chunks(NamedTuple):
 
 
 def cut_up(array: Any, chunk: int, filler: float = 0.0) -> Any:
-    """(..., cycles) -> (chunks, ..., cycles of a chunk), the last chunk filled up.
+    """Cuts an array into chunks of cycles, the last one padded.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for a chunk of less than one cycle.
+    Args:
+        array: (..., cycles).
+        chunk: cycles of a chunk.
+        filler: what the padding consists of.
+
+    Returns:
+        An array (chunks, ..., cycles of a chunk), of NumPy if ``array`` is.
+
+    Raises:
+        LabError: chunks of less than one cycle.
     """
     if chunk < 1:
         raise LabError(f"chunks of {chunk} cycles: expected a whole number from 1 on")
@@ -46,7 +55,15 @@ def cut_up(array: Any, chunk: int, filler: float = 0.0) -> Any:
 
 
 def join_up(array: Any, cycles: int) -> Any:
-    """The inverse of :func:`cut_up`, for so many cycles."""
+    """The inverse of :func:`cut_up`.
+
+    Args:
+        array: (chunks, ..., cycles of a chunk).
+        cycles: how many cycles there were; the padding is cut off.
+
+    Returns:
+        An array (..., cycles).
+    """
     xp: Any = np if isinstance(array, np.ndarray) else jnp
     array = xp.moveaxis(array, 0, -2)
     return array.reshape(*array.shape[:-2], -1)[..., :cycles]
@@ -60,12 +77,12 @@ def scan_chunks(
     Args:
         compiled: the machine.
         summary: ``(answers, more) -> what is kept of a chunk``, a pytree of arrays.
-        weights: the machine's.
+        weights: a matrix for each stage.
         chunks: the streams.
-        carry: the outputs before the first chunk; nothing, if left out.
+        carry: the outputs before the first chunk; zero, if left out.
 
     Returns:
-        The outputs of the last cycle, and what was kept: arrays (chunks, ...).
+        The carry, that is, the outputs of the last cycle; and what was kept: arrays (chunks, ...).
     """
     carry = compiled.initial_carry({b: x[0] for b, x in chunks.inputs.items()}) if carry is None else carry
 
@@ -78,12 +95,12 @@ def scan_chunks(
 
 
 class ChunkRunner:
-    """:func:`scan_chunks` for streams of any length with one compilation: so many chunks in one call, then the next.
+    """:func:`scan_chunks` for streams of any length with one compilation.
 
     Args:
         compiled: the machine.
         summary: as for :func:`scan_chunks`.
-        at_once: chunks in one call.
+        at_once: chunks in one call of the compiled program.
     """
 
     def __init__(self, compiled: "Compiled", summary: Summary, at_once: int = 16):

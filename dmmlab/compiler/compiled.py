@@ -1,10 +1,11 @@
 """Compiled machines: the two-stroke cycle on arrays.
 
-The same function as the tree engine's, for a machine whose matrix is fixed while it runs. The layout
-(:mod:`dmmlab.compiler.layout`) says where each coordinate lies, one of two schedules (:mod:`dmmlab.compiler.two_schedules`) in
-which order things are computed. Many strings of one length may be run at once, as one axis more before time: for short
-strings that is the fastest way. Weights are a list of matrices, one for a stage, with a mask of the same shape, so that
-pruning a link never recompiles.
+The same function as the tree engine's, for a machine whose matrix is fixed while it runs. The
+layout (:mod:`dmmlab.compiler.layout`) says where each coordinate lies; one of two schedules
+(:mod:`dmmlab.compiler.two_schedules`) says in which order things are computed. Many strings of one
+length may be run at once, as one axis more before time: for short strings that is the fastest way.
+Weights are a list of matrices, one for a stage, with a mask of the same shape, so that pruning a
+link never recompiles.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,8 @@ SCHEDULES = ("time-parallel", "scan")
 class Compiled:
     """A machine on arrays; make one with :func:`compile_machine`.
 
-    ``answer_ports`` are the inputs of the neurons that have no outputs: what arrives there is the answer.
+    ``answer_ports`` are the inputs of the neurons that have no outputs: what arrives there is the
+    answer.
     """
 
     layout: Layout
@@ -61,7 +63,7 @@ class Compiled:
         return self.layout.machine
 
     def weights(self, soft: VValue | None = None) -> Weights:
-        """Soft links as matrices; the machine's own if none are given.
+        """Soft links as matrices, one for each stage; the machine's own links if left out.
 
         Raises :class:`LayoutError` for a link that the machine did not have when it was compiled.
         """
@@ -75,7 +77,7 @@ class Compiled:
         return [_in_working_precision(matrix) for matrix in matrices]
 
     def soft(self, weights: Weights) -> VValue:
-        """Matrices as soft links; weights that are zero are no links."""
+        """Matrices as soft links, a V-value; weights that are zero are no links."""
         arrays = [np.asarray(matrix).tolist() for matrix in weights]
         return from_paths((path, weight) for path, (s, r, c) in self.places.items() if (weight := arrays[s][r][c]))
 
@@ -85,9 +87,17 @@ class Compiled:
         return [jnp.asarray(stage.exists, jnp.result_type(float)) for stage in self.stages]
 
     def encode(self, streams: Streams, cycles: int) -> Inputs:
-        """What arrives from the boundary in each cycle: for each block, (boundary ports, keys, cycles).
+        """What arrives from the boundary in each cycle.
 
-        Raises :class:`LayoutError` for a key that was not in the stream that the machine was compiled for.
+        Args:
+            streams: as for :func:`dmmlab.core.engine.run`.
+            cycles: how many cycles.
+
+        Returns:
+            For each block, (boundary ports, keys, cycles).
+
+        Raises:
+            LayoutError: no cycles, or a key that no stream had when the machine was compiled.
         """
         if not isinstance(cycles, int | np.integer) or cycles < 1:
             raise LayoutError(f"{cycles!r} cycles: expected a whole number from 1 on")
@@ -105,19 +115,30 @@ class Compiled:
         return {b: _in_working_precision(array) for b, array in arrays.items()}
 
     def run(self, weights: Weights, inputs: Inputs) -> Answers:
-        """What arrives at the machine's answers in each cycle. Pure; for use under ``jit``, ``grad`` and ``vmap``.
+        """What arrives at the answers in each cycle. Pure; for ``jit``, ``grad`` and ``vmap``.
 
         Args:
             weights: a matrix for each stage.
-            inputs: for each block, (boundary ports, keys, cycles) or (boundary ports, keys, strings, cycles).
+            inputs: for each block, (boundary ports, keys, cycles) or (boundary ports, keys,
+                strings, cycles).
 
         Returns:
-            For each block, (answer ports, keys, cycles), with an axis of strings where the inputs have one.
+            For each block, (answer ports, keys, cycles), with an axis of strings where the inputs
+            have one.
         """
         return self.run_from(weights, inputs, None)[1]
 
     def run_from(self, weights: Weights, inputs: Inputs, carry: Carry | None) -> tuple[Carry, Answers]:
-        """As :meth:`run`, from the outputs of the cycle before (none, if None); also returns those of the last cycle."""
+        """As :meth:`run`, from the outputs of the cycle before.
+
+        Args:
+            weights: a matrix for each stage.
+            inputs: as for :meth:`run`.
+            carry: the outputs of the cycle before, as in :meth:`initial_carry`; zero, if None.
+
+        Returns:
+            The carry, that is, the outputs of the last cycle; and the answers of :meth:`run`.
+        """
         weights = [_with_hard_links(w, stage) for w, stage in zip(weights, self.stages, strict=True)]
         if self.schedule == "scan":
             return scan(self.layout, self.stages, weights, inputs, self.initial_carry(inputs) if carry is None else carry)
@@ -126,7 +147,15 @@ class Compiled:
     def run_in_chunks(self, weights: Weights, inputs: Inputs, chunk: int = 200, blocks: Sequence[int] | None = None) -> Answers:
         """As :meth:`run`, a chunk of cycles after the other (:mod:`dmmlab.compiler.chunks`).
 
-        With ``blocks``, only those blocks of the answers; ``(0,)`` gives the scalar parts.
+        Args:
+            weights: a matrix for each stage.
+            inputs: for each block, (boundary ports, keys, cycles).
+            chunk: cycles of a chunk.
+            blocks: the blocks of the answers to return; all, if left out. Block 0 is the scalar
+                parts.
+
+        Returns:
+            As :meth:`run`.
         """
         cycles = inputs[0].shape[-1]
         parts = {b: cut_up(array, chunk) for b, array in inputs.items()}
@@ -138,19 +167,65 @@ class Compiled:
         return {b: join_up(x, cycles) for b, x in scan_chunks(self, chosen, weights, chunks)[1].items()}
 
     def scalar_answers(self, weights: Weights, inputs: Inputs) -> jax.Array:
-        """The scalar parts of the answers: (answer ports, cycles), or (answer ports, strings, cycles)."""
+        """The scalar parts of the answers.
+
+        Args:
+            weights: a matrix for each stage.
+            inputs: as for :meth:`run`.
+
+        Returns:
+            (answer ports, cycles), or (answer ports, strings, cycles).
+        """
         return self.run(weights, inputs)[0][:, 0]
 
     def answers(self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output") -> list[VValue]:
-        """As :func:`dmmlab.core.engine.answers`: what arrives at a neuron without outputs, in each cycle, as V-values."""
+        """As :func:`dmmlab.core.engine.answers`, compiled once for each number of cycles.
+
+        Args:
+            streams: as for :func:`dmmlab.core.engine.run`.
+            cycles: how many cycles.
+            soft: the soft links; the machine's own if left out.
+            neuron: whose inputs to collect; it has no outputs.
+
+        Returns:
+            For each cycle, ``{input: V-value}``.
+
+        Raises:
+            LayoutError: a key or a link that the machine was not compiled with, or no such neuron.
+            RunError: an answer that is not finite.
+        """
         return self.decode(self.run_streams(streams, cycles, soft), neuron)
 
     def run_streams(self, streams: Streams, cycles: int, soft: VValue | None = None) -> Answers:
-        """As :meth:`run`, for a stream and soft links as they are; compiled once for each number of cycles."""
+        """As :meth:`run`, for streams and soft links; compiled once for each number of cycles.
+
+        Args:
+            streams: as for :func:`dmmlab.core.engine.run`.
+            cycles: how many cycles.
+            soft: the soft links; the machine's own if left out.
+
+        Returns:
+            As :meth:`run`.
+
+        Raises:
+            LayoutError: a key or a link that the machine was not compiled with.
+        """
         return self._jitted(self.weights(soft), self.encode(streams, cycles))
 
     def decode(self, answers: Answers, neuron: str = "output") -> list[VValue]:
-        """What :meth:`run` returned, as V-values: ``[{input: V-value}]``, one for each cycle, of one answering neuron."""
+        """The answers of :meth:`run` as V-values.
+
+        Args:
+            answers: for each block, (answer ports, keys, cycles).
+            neuron: whose inputs to decode.
+
+        Returns:
+            For each cycle, ``{input: V-value}``.
+
+        Raises:
+            LayoutError: no such neuron without outputs, or answers to several strings.
+            RunError: an answer that is not finite.
+        """
         rows = {i: field for i, (name, field) in enumerate(self.answer_ports) if name == neuron}
         if not rows:
             raise LayoutError(one_of("answering neuron", neuron, {name for name, _ in self.answer_ports}))
@@ -171,7 +246,7 @@ class Compiled:
 
     @cached_property
     def places(self) -> dict[tuple[str, ...], tuple[int, int, int]]:
-        """Where each soft link, a path in the network matrix, lies: stage, row, column."""
+        """Where each soft link, a path in the network matrix, lies: (stage, row, column)."""
         places = {}
         for s, stage in enumerate(self.stages):
             rows, columns = all_ports(stage.rows), all_ports(stage.columns)
@@ -180,7 +255,14 @@ class Compiled:
         return {tuple(link[:4]): places[tuple(link[:4])] for link in self.machine.links() if not link.hard}
 
     def initial_carry(self, inputs: Inputs) -> Carry:
-        """The outputs before the first cycle, zeros: (inner ports, keys), or (inner ports, keys, strings) as in the inputs."""
+        """The outputs before the first cycle: zeros.
+
+        Args:
+            inputs: as for :meth:`run`.
+
+        Returns:
+            For each block, (inner ports, keys), with an axis of strings where the inputs have one.
+        """
         strings, inner = inputs[0].shape[2:-1], inner_groups(self.stages)
         blocks = enumerate(self.layout.blocks)
         return {b: jnp.zeros((len(positions(inner, b)), len(block), *strings)) for b, block in blocks}
@@ -191,21 +273,23 @@ class Compiled:
 
 
 def compile_machine(machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None) -> Compiled:
-    """Compiles a machine for streams with the keys that this one has.
+    """Compiles a machine for streams with the keys of an example.
 
     Args:
-        machine: what to compile. Its links, hard and soft, are all that there can be: a soft link's weight may become
-            zero and come back, but a link that is not there has no place.
-        streams: an example of what it is to read, as for :func:`dmmlab.core.engine.run`; only its keys matter.
-        cycles: how many cycles of the example to look at (up to its last event, if left out).
+        machine: what to compile. Its links, hard and soft, are all that there can be: a soft link's
+            weight may become zero and come back, but a link that is not there has no place.
+        streams: an example of what it is to read, as for :func:`dmmlab.core.engine.run`; only its
+            keys matter.
+        cycles: how many cycles of the example to look at; up to its last event, if left out.
         schedule: ``"time-parallel"`` or ``"scan"``; chosen by the graph if left out.
 
     Returns:
         The machine on arrays, with its own weights.
 
     Raises:
-        LayoutError: the machine cannot be laid out in arrays (its keys grow without end, or a function cannot be
-            traced by JAX), or the time-parallel schedule was asked for and something other than accumulators recurs.
+        LayoutError: the machine cannot be laid out in arrays (its keys grow without end, or a
+            function cannot be traced by JAX), or the time-parallel schedule was asked for and
+            something other than accumulators recurs.
     """
     if schedule is not None and schedule not in SCHEDULES:
         raise LayoutError(one_of("schedule", schedule, SCHEDULES))

@@ -1,20 +1,22 @@
 """Layout: which keys can ever reach which port, and where each coordinate lies in arrays.
 
-The compiled machine needs to know before it runs what the tree engine finds out as it runs. Keys flow along the links,
-so the sets of keys at all ports are the least fixed point of
+The compiled machine needs to know before it runs what the tree engine finds out as it runs. Keys
+flow along the links, so the sets of keys at all ports are the least fixed point of
 
     keys(input)  = union of keys(output) over the links into it
-    keys(output) = the keys of the activation function's result, given the keys of its inputs
+    keys(output) = the keys of the activation function's result, from the keys of its inputs
 
-and JAX gives the second line for nothing: traced numbers are never trimmed, so the structure of a traced result is the
-largest it can have. Where it begins is the *boundary*: the neurons that no soft link can influence, such as input, timer
-and constants. They are run by the tree engine, once for each stream, and are data to the compiled machine.
+and JAX gives the second line for nothing: traced numbers are never trimmed, so the structure of a
+traced result is the largest it can have. Where it begins is the *boundary*: the neurons that no
+soft link can influence, such as input, timer and constants. They are run by the tree engine, once
+for each stream; what they emit is the compiled machine's input.
 
-Then the paths of all ports are sorted into *blocks*: paths that the same ports carry lie together in one array, so
-that scalars are never padded to the width of an alphabet. A block may be padded a little to make fewer, larger ones.
+Then the paths of all ports are sorted into *blocks*: paths that the same ports carry lie together
+in one array, so that scalars are never padded to the width of an alphabet. A block may be padded a
+little to make fewer, larger ones.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -44,9 +46,10 @@ class LayoutError(LabError):
 class Layout:
     """Where everything lies.
 
-    ``boundary`` lists the output ports whose values are data, ``inner`` the neurons that are computed.
-    ``blocks[b]`` is a tuple of paths; ``carried[port]`` the blocks that an output port has something in, and
-    ``used[port]`` those that a neuron's function looks at, of what can reach an input port.
+    ``boundary`` lists the output ports whose values are inputs of the compiled machine, ``inner``
+    the neurons that it computes. ``blocks[b]`` is a tuple of paths; ``carried[port]`` the blocks
+    that an output port has something in, and ``used[port]`` those that a neuron's function looks
+    at, of what can reach an input port.
     """
 
     machine: Machine
@@ -67,7 +70,10 @@ class Layout:
         return Boundary(self.machine, self.boundary)
 
     def pack(self, v: VValue) -> dict[int, np.ndarray]:
-        """A V-value as arrays, one for each block. Raises :class:`LayoutError` for a path that has no place."""
+        """A V-value as arrays, (keys,) for each block.
+
+        Raises :class:`LayoutError` for a path that no port can carry.
+        """
         arrays = {b: np.zeros(len(block)) for b, block in enumerate(self.blocks)}
         for path, leaf in paths(v):
             if path not in self.coordinate:
@@ -79,7 +85,7 @@ class Layout:
         return arrays
 
     def unpack(self, arrays: Mapping[int, Any]) -> VValue:
-        """The V-value of such arrays."""
+        """The V-value of arrays, (keys,) for each block."""
         return from_paths(
             (path, x) for b, array in arrays.items() for path, x in zip(self.blocks[b], np.asarray(array).tolist(), strict=True)
         )
@@ -96,7 +102,20 @@ class Layout:
 
 
 def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
-    """Finds the layout of a machine that is to read streams with the keys that this one has in its first cycles."""
+    """Finds the layout of a machine for streams with the keys of an example.
+
+    Args:
+        machine: what to lay out.
+        streams: the example.
+        cycles: how many cycles of it to look at.
+
+    Returns:
+        The layout.
+
+    Raises:
+        LayoutError: a function cannot be traced, keys grow without end, or a clock is driven by
+            soft links.
+    """
     outside = boundary_neurons(machine)
     links = list(machine.links())
     boundary = dict.fromkeys(
@@ -119,7 +138,7 @@ def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
 
 
 def boundary_neurons(machine: Machine) -> set[str]:
-    """The neurons that no soft link can influence: hard links alone lead to them, from others of their kind."""
+    """The neurons that no soft link can influence: only hard links from their like lead to them."""
     outside = set(machine.neurons) - {name for name, kind in machine.neurons.items() if not kind.outputs}
     before: set[str] = set()
     links = list(machine.links())
@@ -131,7 +150,7 @@ def boundary_neurons(machine: Machine) -> set[str]:
 
 
 class Boundary:
-    """The boundary's neurons, run by the tree engine: what their ports emit is data.
+    """The boundary's neurons, run by the tree engine.
 
     Args:
         machine: the whole machine.
@@ -149,7 +168,15 @@ class Boundary:
         self._inner = set(machine.neurons) - outside
 
     def emissions(self, streams: Streams | None, cycles: int) -> Iterator[tuple[Port, int | slice, VValue]]:
-        """What the ports emit in the first cycles: a port, the cycle (for constants, all of them), and what is not nothing."""
+        """What the ports emit in the first cycles, where it is not zero.
+
+        Args:
+            streams: as for :func:`dmmlab.core.engine.run`.
+            cycles: how many cycles.
+
+        Returns:
+            Triples of a port, the cycle (for a constant the slice of all cycles), and the V-value.
+        """
         by_neuron: dict[str, Any] = dict(streams) if isinstance(streams, Mapping) else dict.fromkeys(self.clocked, streams)
         shown = [port for port in self.ports if port[0] in self.clocked]
         if self._others or any(by_neuron.get(name) is None for name, _ in shown):
@@ -167,7 +194,7 @@ class Boundary:
 
 
 def _is_clocked(machine: Machine, name: str, links: list[Link]) -> bool:
-    """Whether a neuron shows its stream as it is: it emits the stream's V-value, and its one link is from a plain timer."""
+    """Whether a neuron shows its stream as it is: its one link comes from a plain timer."""
     if machine.neurons[name].emits is not Emits.STREAM:
         return False
     into = [link for link in links if link.to_neuron == name]
@@ -181,7 +208,7 @@ def _is_clocked(machine: Machine, name: str, links: list[Link]) -> bool:
 def _fixed_point(
     machine: Machine, inner: tuple[str, ...], boundary: Mapping[Port, Keys]
 ) -> tuple[dict[Port, Keys], dict[Port, Keys]]:
-    """The keys that can reach each input, and that each output can carry, of the inner neurons."""
+    """The keys that can reach each input and that each output can carry, of the inner neurons."""
     into: dict[Port, list[Port]] = {(name, field): [] for name in inner for field in machine.neurons[name].inputs}
     for link in machine.links():
         if (link.to_neuron, link.to_field) in into:
@@ -197,10 +224,10 @@ def _fixed_point(
         following: dict[Port, Keys] = {}
         for name in inner:
             kind = machine.neurons[name]
-            given = tuple(reached[name, field] for field in kind.inputs)
-            if (kind, given) not in known:
-                known[kind, given] = _output_keys(name, kind, given)
-            following |= {(name, field): ks for field, ks in zip(kind.outputs, known[kind, given], strict=True)}
+            input_keys = tuple(reached[name, field] for field in kind.inputs)
+            if (kind, input_keys) not in known:
+                known[kind, input_keys] = _output_keys(name, kind, input_keys)
+            following |= {(name, field): ks for field, ks in zip(kind.outputs, known[kind, input_keys], strict=True)}
         following = {port: ks | outputs[port] for port, ks in following.items()}
         if following == outputs:
             return reached, outputs
@@ -209,9 +236,9 @@ def _fixed_point(
             raise LayoutError(f"more than {MAX_COORDINATES} coordinates: this machine is one for the tree engine")
 
 
-def _output_keys(name: str, kind: NeuronType, given: tuple[Keys, ...]) -> tuple[Keys, ...]:
+def _output_keys(name: str, kind: NeuronType, input_keys: tuple[Keys, ...]) -> tuple[Keys, ...]:
     try:
-        results = jax.eval_shape(lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True)))), _trees(given))
+        results = jax.eval_shape(_function_of_trees(kind), _trees(input_keys))
     except LabError:
         raise
     except Exception as error:
@@ -226,30 +253,34 @@ def _output_keys(name: str, kind: NeuronType, given: tuple[Keys, ...]) -> tuple[
 
 
 def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, Keys]) -> dict[Port, Keys]:
-    """Of the keys that reach each input, those that its neuron's outputs depend on; at an output neuron, all."""
+    """Of the keys that reach each input, those that outputs depend on; at a final neuron, all."""
     known: dict[Any, tuple[Keys, ...]] = {}
     result: dict[Port, Keys] = {}
     for name in inner:
         kind = machine.neurons[name]
-        given = tuple(reached[name, field] for field in kind.inputs)
-        if (kind, given) not in known:
-            known[kind, given] = _dependencies(kind, given) if kind.outputs else given
-        result |= {(name, field): ks for field, ks in zip(kind.inputs, known[kind, given], strict=True)}
+        input_keys = tuple(reached[name, field] for field in kind.inputs)
+        if (kind, input_keys) not in known:
+            known[kind, input_keys] = _dependencies(kind, input_keys) if kind.outputs else input_keys
+        result |= {(name, field): ks for field, ks in zip(kind.inputs, known[kind, input_keys], strict=True)}
     return result
 
 
-def _dependencies(kind: NeuronType, given: tuple[Keys, ...]) -> tuple[Keys, ...]:
-    jaxpr = jax.make_jaxpr(lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True)))))(_trees(given)).jaxpr
+def _dependencies(kind: NeuronType, input_keys: tuple[Keys, ...]) -> tuple[Keys, ...]:
+    jaxpr = jax.make_jaxpr(_function_of_trees(kind))(_trees(input_keys)).jaxpr
     live = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
     for equation in reversed(jaxpr.eqns):
         if live & set(equation.outvars):
             live |= {v for v in equation.invars if not isinstance(v, Literal)}
-    flags = jax.tree.unflatten(jax.tree.structure(_trees(given)), [v in live for v in jaxpr.invars])
+    flags = jax.tree.unflatten(jax.tree.structure(_trees(input_keys)), [v in live for v in jaxpr.invars])
     return tuple(frozenset(path for path, flag in paths(tree) if flag) for tree in flags)
 
 
-def _trees(given: tuple[Keys, ...]) -> tuple[VValue, ...]:
-    return tuple(_tree(ks) for ks in given)
+def _function_of_trees(kind: NeuronType) -> Callable[[tuple[VValue, ...]], VValue]:
+    return lambda trees: trim(kind.activate(dict(zip(kind.inputs, trees, strict=True))))
+
+
+def _trees(input_keys: tuple[Keys, ...]) -> tuple[VValue, ...]:
+    return tuple(_tree(ks) for ks in input_keys)
 
 
 def _tree(ks: Iterable[Path]) -> VValue:
@@ -275,13 +306,13 @@ def _sort_into_blocks(outputs: Mapping[Port, Keys], reached: Mapping[Port, Keys]
         costs = {(i, j): _padding(blocks[i], blocks[j]) for i, j in pairs}
         if costs and min(costs.values()) <= PADDING:
             i, j = min(costs, key=costs.__getitem__)
-            one = (blocks[i][0] | blocks[j][0], sorted(blocks[i][1] + blocks[j][1]))
-            blocks = [block for k, block in enumerate(blocks) if k not in (i, j)] + [one]
+            union = (blocks[i][0] | blocks[j][0], sorted(blocks[i][1] + blocks[j][1]))
+            blocks = [block for k, block in enumerate(blocks) if k not in (i, j)] + [union]
             merged = True
     inner = [tuple(members) for _, members in sorted(blocks, key=lambda block: block[1])]
     return (((),), *inner)  # the scalar part always is block 0, by itself
 
 
-def _padding(one: tuple[set[Port], list[Path]], other: tuple[set[Port], list[Path]]) -> float:
-    together = len(one[0] | other[0]) * (len(one[1]) + len(other[1]))
-    return together / (len(one[0]) * len(one[1]) + len(other[0]) * len(other[1]))
+def _padding(first: tuple[set[Port], list[Path]], second: tuple[set[Port], list[Path]]) -> float:
+    together = len(first[0] | second[0]) * (len(first[1]) + len(second[1]))
+    return together / (len(first[0]) * len(first[1]) + len(second[0]) * len(second[1]))

@@ -1,8 +1,9 @@
-"""The schedule of a compiled machine: in which order it computes, and how the ports lie side by side.
+"""The schedule of a compiled machine: in which order it computes, and how ports lie side by side.
 
-Neurons of one type that can be computed at once form a *neuron group*, groups that are fed by earlier ones alone form a *stage*,
-and a stage has one matrix: rows are the input ports of its groups, columns the output ports that may feed them. The ports of
-one field of a neuron group lie side by side in the arrays, as a *port group*.
+Neurons of one type that can be computed at once form a *neuron group*, groups that are fed by
+earlier ones alone form a *stage*, and a stage has one matrix: rows are the input ports of its
+groups, columns the output ports that may feed them. The ports of one field of a neuron group lie
+side by side in the arrays, as a *port group*.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from .layout import Layout
 
 @dataclass(frozen=True)
 class PortGroup:
-    """One field of all neurons of a group, side by side in the arrays, with the blocks that it concerns."""
+    """One field of all neurons of a group, side by side in the arrays, with its blocks."""
 
     ports: tuple[Port, ...]
     blocks: frozenset[int]
@@ -29,7 +30,7 @@ class PortGroup:
 
 @dataclass(frozen=True)
 class NeuronGroup:
-    """Neurons of one type in one stage, computed together; a port group for each input and output."""
+    """Neurons of one type in one stage; a port group for each input and output."""
 
     kind: NeuronType
     inputs: tuple[PortGroup, ...]
@@ -44,7 +45,7 @@ class NeuronGroup:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the matrix: rows are the input ports of some groups, columns the output ports that may feed them."""
+    """A part of the matrix: rows are inputs of some groups, columns outputs that may feed them."""
 
     groups: tuple[NeuronGroup, ...]
     rows: tuple[PortGroup, ...]
@@ -54,7 +55,7 @@ class Stage:
 
 
 def accumulates(machine: Machine, name: str) -> bool:
-    """Whether a neuron adds what arrives to its own output: nothing else enters where that comes back, with weight 1."""
+    """Whether a neuron keeps a running sum: its first input gets its output, and nothing else."""
     kind = machine.neurons[name]
     if not kind.accumulates or not set(kind.stop_gradient) <= {kind.inputs[0]}:
         return False
@@ -64,9 +65,10 @@ def accumulates(machine: Machine, name: str) -> bool:
 
 
 def stages_of(layout: Layout, accumulators: set[str]) -> list[list[str]] | None:
-    """The inner neurons by stages, each fed by earlier ones alone; None if something other than accumulators recurs.
+    """The inner neurons by stages, each fed by earlier ones alone.
 
-    The neurons without outputs stand in the last stage together.
+    None if something other than accumulators recurs. The neurons without outputs are the last
+    stage.
     """
     graph = nx.DiGraph()
     graph.add_nodes_from(layout.inner)
@@ -127,7 +129,10 @@ def make_stage(layout: Layout, groups: Sequence[NeuronGroup], columns: Sequence[
 
 
 def side_by_side(port_groups: Sequence[PortGroup]) -> tuple[PortGroup, ...]:
-    """Sorts port groups so that those that a block concerns lie together: with two blocks all do, with more those of block 0."""
+    """Sorts port groups so that those that a block concerns lie together.
+
+    With two blocks that holds for both; with more, for block 0.
+    """
 
     def order(port_group: PortGroup) -> tuple[int, list[int]]:
         others = sorted(port_group.blocks - {0})

@@ -1,12 +1,13 @@
 """Two schedules, one function: all cycles of a stage at once, or cycle after cycle.
 
-* *time-parallel*: where only accumulators recur, neurons are computed stage by stage, each for all cycles at once. What
-  arrives at a stage is one matrix product for each block of coordinates, ports x (keys*cycles); an accumulator is a running
-  sum. Depth is sequential, length is not.
-* *scan*: for any other recurrence, ``lax.scan`` over the cycles. The gradient with respect to the weights is one product
-  after the backward scan, not a sum of outer products inside it.
+* *time-parallel*: where only accumulators recur, neurons are computed stage by stage, each for all
+  cycles at once. What arrives at a stage is one matrix product for each block of coordinates, ports
+  x (keys*cycles); an accumulator is a running sum. Depth is sequential, length is not.
+* *scan*: for any other recurrence, ``lax.scan`` over the cycles. The gradient with respect to the
+  weights is one product after the backward scan, not a sum of outer products inside it.
 
-In both, a link costs one cycle: the arrays hold what *arrives*, that is, outputs one cycle late. Time is the last axis.
+In both, a link costs one cycle: the arrays hold what *arrives*, that is, outputs one cycle late.
+Time is the last axis.
 """
 
 import math
@@ -37,10 +38,11 @@ def time_parallel(
         stages: the machine, in the order in which it is computed.
         weights: a matrix for each stage, hard links included.
         inputs: what arrives from the boundary.
-        carry: the outputs of the cycle before; nothing, if None.
+        carry: the outputs of the cycle before; zero, if None.
 
     Returns:
-        The outputs of the last cycle, and what arrives at the answers in each cycle.
+        The carry, that is, the outputs of the last cycle; and what arrives at the answers in each
+        cycle.
     """
     axes, inner = inputs[0].shape[2:], inner_groups(stages)  # (cycles,), or (strings, cycles)
     before = {} if carry is None else split(inner, carry)
@@ -70,7 +72,7 @@ def time_parallel(
 
 
 def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: Inputs, carry: Carry) -> tuple[Carry, Answers]:
-    """Cycle after cycle; arguments and results as for :func:`time_parallel`, with one stage."""
+    """Cycle after cycle, in one stage; arguments and results as for :func:`time_parallel`."""
     (stage,), (matrix,), inner = stages, weights, inner_groups(stages)
     matrices = {b: _part(matrix, stage, b) for b in range(len(layout.blocks))}
     sinks = tuple(ports for group in stage.groups if not group.outputs for ports in group.inputs)

@@ -1,7 +1,8 @@
-"""The up movement on arrays: the activation function of a type, for all neurons of a group and all cycles at once.
+"""The up movement on arrays: a type's function, for all neurons of a group and all cycles at once.
 
-A function of V-values is given V-values. What is uniform gets whole blocks of coordinates as single leaves
-(:class:`~dmmlab.core.array_leaves.Block`); any other function gets scalars, key by key, and ``vmap`` does the rest.
+A function of V-values is given V-values. What is uniform gets whole blocks of coordinates as single
+leaves (:class:`~dmmlab.core.array_leaves.Block`); any other function gets scalars, key by key, and
+``vmap`` does the rest.
 """
 
 import math
@@ -57,7 +58,7 @@ def activate(
 
 
 def _vvalue(layout: Layout, arrays: Blocks, whole: bool) -> VValue:
-    """What a neuron's function sees of one input: whole blocks, (neurons, keys, points), or scalars, key by key."""
+    """What a neuron's function sees of one input: blocks (neurons, keys, points), or scalars."""
     if whole:
         blocks = {f":block {b}": Block(x) for b, x in arrays.items() if b > 0}
         return add(blocks, arrays[0][:, 0]) if 0 in arrays else blocks

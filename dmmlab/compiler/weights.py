@@ -1,6 +1,7 @@
 """The weights of a compiled machine: one matrix for each stage, input ports x output ports.
 
-A mask has the same shapes, with 1.0 where a link may be. A weight of zero is no link, as everywhere.
+A mask has the same shapes, with 1.0 where a link may be. A weight of zero is no link, as
+everywhere.
 """
 
 import jax
@@ -11,7 +12,15 @@ Weights = list[jax.Array]  # one (input ports, output ports) for each stage
 
 
 def masked(weights: Weights, mask: Weights) -> Weights:
-    """The elementwise product of two lists of matrices of the same shapes."""
+    """The weights times a mask, elementwise.
+
+    Args:
+        weights: a matrix for each stage.
+        mask: matrices of the same shapes; 0.0 cuts a link.
+
+    Returns:
+        A matrix for each stage.
+    """
     return [w * m for w, m in zip(weights, mask, strict=True)]
 
 
@@ -31,7 +40,7 @@ def is_finite(weights: Weights) -> bool:
 
 
 def flatten(weights: Weights) -> np.ndarray:
-    """All weights in one array (weights,)."""
+    """All weights in one array, (weights,)."""
     return np.concatenate([np.asarray(w).ravel() for w in weights])
 
 
@@ -40,10 +49,10 @@ def unflatten(array: np.ndarray, like: Weights) -> Weights:
 
     Args:
         array: (weights,).
-        like: other weights, whose shapes and precision the result has.
+        like: weights whose shapes and precision the result has.
 
     Returns:
-        One matrix for each stage.
+        A matrix for each stage.
     """
     parts = np.split(array, np.cumsum([w.size for w in like])[:-1])
     return [jnp.asarray(part.reshape(w.shape), w.dtype) for part, w in zip(parts, like, strict=True)]

@@ -1,4 +1,4 @@
-"""What a machine means: V-values, neuron types, machines, streams, and the tree engine that runs them.
+"""What a machine means: V-values, neuron types, machines, streams, and the engine that runs them.
 
 The ground floor. Nothing here needs JAX until something is differentiated.
 """

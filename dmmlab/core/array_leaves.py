@@ -1,11 +1,13 @@
 """Blocks: leaves that stand for many coordinates at once.
 
-The compiled machine does not want a tree of a thousand scalars to be traced one by one. It hands a neuron's function a
-V-value in which one leaf is a :class:`Block`, an array with an axis for many keys. Since the algebra treats all keys
-alike, :func:`~dmmlab.core.vvalues.add`, ``scale``, ``dot`` and ``max_norm`` work on blocks as they are; only ``dot`` and
-``max_norm`` need to know that a leaf is several numbers.
+The compiled machine does not want a tree of a thousand scalars to be traced one by one. It hands a
+neuron's function a V-value in which one leaf is a :class:`Block`, an array with an axis for many
+keys. Since the algebra treats all keys alike, :func:`~dmmlab.core.vvalues.add`, ``scale``, ``dot``
+and ``max_norm`` work on blocks as they are; only ``dot`` and ``max_norm`` need to know that a leaf
+is several numbers.
 
-A number may have axes too (neurons, cycles); a block has one axis more than a number, for its keys, the last but one.
+A number may have axes too (neurons, cycles); a block has one axis more than a number, for its keys,
+the last but one.
 """
 
 from collections.abc import Sequence
@@ -26,7 +28,7 @@ class Block:
         self.array = array
 
     def total(self) -> Any:
-        """The sum of its coordinates."""
+        """The sum over the keys."""
         return jnp.sum(self.array, axis=-2)
 
     def __add__(self, other: Any) -> "Block":

@@ -1,16 +1,18 @@
 """The tree engine: the two-stroke cycle, on V-values as they are.
 
-Each cycle has a *down movement*, in which every input becomes a linear combination of the outputs of the cycle
-before, and an *up movement*, in which every neuron applies its activation function:
+A *cycle* is a time step; cycles are counted from 0. It has two strokes. In the *down movement*
+every input of every neuron becomes a linear combination of the outputs of the cycle before. In the
+*up movement* every neuron applies its activation function to its inputs::
 
     inputs  = matrix applied to the last outputs          (``apply_matrix`` at level 2)
     outputs = {neuron: activation(inputs[neuron])}
 
-Outputs start as nothing (zero), so every link costs one cycle of delay. (Bukatin and Anthony, arXiv:1712.07447.)
+Before cycle 0 all outputs are zero, so every link costs one cycle of delay. (Bukatin and Anthony,
+arXiv:1712.07447.)
 
-This engine is the reference for what a machine means, and its speed does not matter. All is pure: state in, state
-out. It takes nothing for granted that a machine may change while it runs: matrix and neurons are given anew in
-every cycle, so a neuron may carry the matrix, and whatever keys turn up, turn up.
+This engine is the reference for what a machine means, and its speed does not matter. It is pure:
+state in, state out. A machine may change while it runs: matrix and neurons are arguments of every
+cycle, so a neuron may emit the matrix, and new keys may appear at any time.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -35,8 +37,9 @@ class RunError(LabError):
 class State(NamedTuple):
     """A machine at the end of a cycle.
 
-    ``inputs`` is ``neuron -> input -> V-value``, what the down movement of this cycle brought; ``outputs`` is
-    ``neuron -> output -> V-value``, what the up movement made of it. ``cycle`` counts from 0.
+    ``inputs`` is ``neuron -> input -> V-value``, what the down movement of this cycle brought;
+    ``outputs`` is ``neuron -> output -> V-value``, what the up movement made of it. ``cycle``
+    counts from 0.
     """
 
     cycle: int
@@ -44,12 +47,12 @@ class State(NamedTuple):
     outputs: VValue
 
     def arrived(self, port: str) -> VValue:
-        """What the input ``neuron.field`` received in this cycle; ``{}`` if nothing."""
+        """The V-value at the input ``neuron.field``. Raises :class:`RunError` for no port."""
         neuron, name = _port(port)
         return self.inputs.get(neuron, {}).get(name, {})
 
     def emitted(self, port: str) -> VValue:
-        """What the output ``neuron.field`` sent in this cycle; ``{}`` if nothing."""
+        """The V-value of the output ``neuron.field``. Raises :class:`RunError` for no port."""
         neuron, name = _port(port)
         return self.outputs.get(neuron, {}).get(name, {})
 
@@ -58,12 +61,33 @@ INITIAL_STATE = State(cycle=-1, inputs={}, outputs={})
 
 
 def down(matrix: VValue, outputs: VValue) -> VValue:
-    """The down movement: ``inputs[n][i] = sum of matrix[n][i][m][o] * outputs[m][o]``."""
+    """The down movement: ``inputs[n][i] = sum over m, o of matrix[n][i][m][o] * outputs[m][o]``.
+
+    Args:
+        matrix: ``to_neuron -> to_input -> from_neuron -> from_output -> weight``.
+        outputs: ``neuron -> output -> V-value``, of the cycle before.
+
+    Returns:
+        ``neuron -> input -> V-value``.
+    """
     return apply_matrix(matrix, outputs, level=2)
 
 
 def up(neurons: Mapping[str, NeuronType], inputs: VValue, streams: Mapping[str, Callable[[Number], VValue]]) -> VValue:
-    """The up movement: every neuron's activation function, applied to what has arrived at it."""
+    """The up movement: every neuron's activation function, applied to its inputs.
+
+    Args:
+        neurons: the types, by name.
+        inputs: ``neuron -> input -> V-value``.
+        streams: for each neuron that reads a stream, ``cycle -> V-value``.
+
+    Returns:
+        ``neuron -> output -> V-value``, in canonical form.
+
+    Raises:
+        LabError: an activation function returned another number of V-values than its type has
+            outputs.
+    """
     return trim({name: kind.activate(inputs.get(name, {}), streams.get(name)) for name, kind in neurons.items()})
 
 
@@ -73,7 +97,17 @@ def step(
     neurons: Mapping[str, NeuronType],
     streams: Mapping[str, Callable[[Number], VValue]],
 ) -> State:
-    """One two-stroke cycle."""
+    """One two-stroke cycle: :func:`down`, then :func:`up`.
+
+    Args:
+        state: at the end of the cycle before; :data:`INITIAL_STATE` before the first one.
+        matrix: the network matrix of this cycle.
+        neurons: the types, by name.
+        streams: for each neuron that reads a stream, ``cycle -> V-value``.
+
+    Returns:
+        The state at the end of this cycle.
+    """
     inputs = down(matrix, state.outputs)
     return State(state.cycle + 1, inputs, up(neurons, inputs, streams))
 
@@ -84,18 +118,22 @@ def run(
     cycles: int | None = None,
     matrix: Callable[[State], VValue] | None = None,
 ) -> Iterator[State]:
-    """Runs a machine and yields its state after each cycle, for ever or for so many ``cycles``.
+    """Runs a machine and yields its state after each cycle.
 
     Args:
         machine: what to run.
-        streams: the input: one stream for every neuron that reads one, or ``{neuron: stream}``.
-        cycles: how many.
-        matrix: where the network matrix of a cycle comes from, given the state before it; the machine's own,
-            fixed matrix if left out. ``lambda state: state.emitted("self.matrix") or first`` makes a machine that
-            rewrites itself, and starts from the matrix ``first``.
+        streams: one stream for every neuron that reads one, or ``{neuron: stream}``.
+        cycles: how many cycles; without end if left out.
+        matrix: the network matrix of a cycle, as a function of the state before it; the machine's
+            own, fixed matrix if left out. ``lambda state: state.emitted("self.matrix") or first``
+            makes a machine that rewrites itself and starts from the matrix ``first``.
+
+    Returns:
+        An iterator over the states, that of cycle 0 first.
 
     Raises:
-        RunError: a neuron has no stream, or a value is no longer finite (with the cycle and the path).
+        RunError: a negative number of cycles; a neuron without a stream; or a value that is no
+            longer finite, with its cycle and path.
     """
     if cycles is not None and cycles < 0:
         raise RunError(f"{cycles} cycles: expected a whole number from 0 on")
@@ -114,7 +152,20 @@ def run(
 
 
 def answers(machine: Machine, streams: Streams | None, cycles: int, neuron: str = "output") -> list[VValue]:
-    """What arrives at a neuron in each cycle: ``[{input: V-value}]``, the machine's answers if it is ``output``."""
+    """Runs a machine and collects what arrives at one neuron.
+
+    Args:
+        machine: what to run.
+        streams: as for :func:`run`.
+        cycles: how many cycles.
+        neuron: whose inputs to collect; at ``output`` the machine's answers arrive.
+
+    Returns:
+        For each cycle, ``{input: V-value}``.
+
+    Raises:
+        RunError: as :func:`run`; or there is no such neuron.
+    """
     if neuron not in machine.neurons:
         raise RunError(one_of("neuron", neuron, machine.neurons))
     return [state.inputs.get(neuron, {}) for state in run(machine, streams, cycles)]

@@ -1,8 +1,8 @@
 """Reading files from strangers, and writing files that are whole or absent.
 
-JSON is read as data and nothing else: bounded in size, no duplicate keys (the standard parser would keep the
-last one silently), no NaN and no infinities. Whatever is written goes to a temporary file beside the target,
-which is renamed when it is complete.
+JSON is read as data and nothing else: bounded in size, no duplicate keys (the standard parser would
+keep the last one silently), no NaN and no infinities. Whatever is written goes to a temporary file
+beside the target, which is renamed when it is complete.
 """
 
 import contextlib
@@ -30,15 +30,15 @@ def read_text(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> str:
     """The text of a UTF-8 file of at most ``max_bytes``. Raises :class:`FileError`."""
     try:
         with Path(path).open("rb") as file:
-            data = file.read(max_bytes + 1)
+            contents = file.read(max_bytes + 1)
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a null byte in the name
         raise FileError(f"{str(path)!r}: not a file name: {error}") from None
-    if len(data) > max_bytes:
+    if len(contents) > max_bytes:
         raise FileError(f"{path}: larger than {max_bytes / 2**20:g} MiB, the most that is read")
     try:
-        return data.decode("utf-8-sig")
+        return contents.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FileError(f"{path}: not a text file (UTF-8)") from None
 
@@ -59,7 +59,7 @@ def read_json(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Any:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file that appears under its name only when it is complete. Raises :class:`FileError`."""
+    """Writes a file that has its name only when it is complete. Raises :class:`FileError`."""
     target = Path(path)
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
@@ -89,7 +89,7 @@ def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> No
 
 
 def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """What :func:`save_arrays` wrote. Raises :class:`FileError`; a file that asks for pickle is refused."""
+    """The arrays that :func:`save_arrays` wrote. Raises :class:`FileError`, for pickles too."""
     try:
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

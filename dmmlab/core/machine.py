@@ -1,15 +1,17 @@
 """A dataflow matrix machine: neurons, and the network matrix that links them.
 
-The network matrix is a V-value of four levels, ``to_neuron -> to_input -> from_neuron -> from_output -> weight``.
-A machine holds it in two disjoint parts: *hard* links are fixed, *soft* links are the weights that training
-changes and that a count of links counts. A link of weight zero is no link, as everywhere among V-values.
+The network matrix is a V-value of four levels,
+``to_neuron -> to_input -> from_neuron -> from_output -> weight``. A machine holds it in two
+disjoint parts. *Hard* links are fixed: they belong to the architecture. *Soft* links are trainable:
+they are what training and pruning change, and what a count of links counts. A link of weight zero
+is no link, as everywhere among V-values.
 
 A ``Machine`` is a value: ``link``, ``unlink`` and their kin return a new one. Ports are written
 ``neuron.field``, as in ``machine.link("norm.dict", "accum.dict", 0.5)``.
 
-On disk a machine is JSON, in one of two forms. The one published in 2022 is the tree of the soft links alone;
-the names ``type-layer-copy`` say the types, and the hard links are the customary ones. The complete form names
-everything::
+On disk a machine is JSON, in one of two forms. The one published in 2022 is the tree of the soft
+links alone; the names ``type-layer-copy`` say the types, and the hard links are the customary ones.
+The complete form names everything::
 
     {"format": "dmmlab machine 1", "neurons": {"accum": "accum"}, "hard": {...}, "soft": {...},
      "types": {"space": {"emits": {"char": {" ": 1.0}}}, "output": {"answers": ["count"]}}}
@@ -35,7 +37,7 @@ Links = Mapping[str, Mapping[str, float]]  # {"norm.dict": {"accum.dict": 1.0}}
 
 
 class MachineError(LabError):
-    """A machine that cannot be: an unknown neuron, type or field, a link that is there already or is not."""
+    """A machine that cannot be: an unknown neuron, type or field, a link that is there already."""
 
 
 class Link(NamedTuple):
@@ -54,7 +56,17 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True)
 class Machine:
-    """Neurons by name, and the two parts of the network matrix. Raises :class:`MachineError` if they disagree."""
+    """Neurons by name, and the two parts of the network matrix.
+
+    Args:
+        neurons: the type of each neuron, by name.
+        soft: the trainable links,
+            ``to_neuron -> to_input -> from_neuron -> from_output -> weight``.
+        hard: the fixed links, in the same form.
+
+    Raises :class:`MachineError` for a link to a neuron or field that there is not, or both hard and
+    soft.
+    """
 
     neurons: Mapping[str, NeuronType]
     soft: VValue = field(default_factory=dict)
@@ -82,11 +94,18 @@ class Machine:
 
         Args:
             soft: ``{"norm.dict": {"accum.dict": 1.0}}``.
-            neurons: names of the form ``type`` or ``type-layer-copy``, whose types are looked up in ``types``,
-                or a mapping from any names to types. If left out, those that the links name, and the timer,
-                input and output that every machine of 2022 has.
-            hard: as ``soft``. If left out, the customary ones: the feedback that each type declares, and the
-                timer to every neuron that reads the stream.
+            neurons: a mapping from names to types; or names of the form ``type`` or
+                ``type-layer-copy``, whose types are looked up in ``types``. If left out: the names
+                in the links, and the timer, input and output that every machine of 2022 has.
+            hard: as ``soft``. If left out, :func:`customary_links`: the feedback that each type
+                declares, and the timer to every neuron that reads the stream.
+            types: the types that names are looked up in.
+
+        Returns:
+            The machine.
+
+        Raises:
+            MachineError: a name without a type, or a link that cannot be.
         """
         soft_links, types = _matrix(soft), tuple(types)
         if neurons is None:
@@ -97,10 +116,18 @@ class Machine:
 
     @classmethod
     def from_json(cls, path: str | PathLike, types: Iterable[NeuronType] = TYPES) -> "Machine":
-        """Reads either form of file. Types of your own are named in ``types``.
+        """Reads either form of file.
 
-        Raises :class:`~dmmlab.core.files.FileError` if it is not strict JSON of reasonable size,
-        :class:`~dmmlab.core.vvalues.VValueError` or :class:`MachineError` if it is no machine; all name the place.
+        Args:
+            path: the file.
+            types: the types that names are looked up in; add your own.
+
+        Returns:
+            The machine.
+
+        Raises:
+            FileError: no strict JSON of reasonable size.
+            MachineError: no machine; the message has file and place.
         """
         types = tuple(types)
         tree = read_json(path)
@@ -134,9 +161,15 @@ class Machine:
         return cls(neurons, tree, customary_links(neurons))
 
     def to_json(self, path: str | PathLike, form: str = "complete") -> None:
-        """Writes the machine, whole or not at all. ``form="published"`` writes the soft links alone.
+        """Writes the machine, whole or not at all.
 
-        Raises :class:`MachineError` where the published form would lose something.
+        Args:
+            path: the file.
+            form: ``complete``, or ``published`` for the soft links alone.
+
+        Raises:
+            MachineError: an unknown form; or one that would lose something.
+            FileError: the file cannot be written.
         """
         soft, hard = _floats(self.soft), _floats(self.hard)
         if form == "published":
@@ -153,17 +186,17 @@ class Machine:
             raise MachineError(one_of("form", form, ("complete", "published")))
 
     def _types_to_describe(self) -> dict[str, dict]:
-        """The types that are written out as data. Raises :class:`MachineError` where a name would be read as another type."""
+        """The types to write as data. Raises :class:`MachineError` for a name of two types."""
         known = {kind.name: kind for kind in TYPES}
         described: dict[str, dict] = {}
         for neuron, kind in self.neurons.items():
-            about = type_as_data(kind)
+            description = type_as_data(kind)
             usual = known.get(kind.name)
             if usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual:
                 continue
-            if described.setdefault(kind.name, about) != about or (usual is not None and not about):
+            if described.setdefault(kind.name, description) != description or (usual is not None and not description):
                 raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")
-        return {name: about for name, about in described.items() if about}
+        return {name: description for name, description in described.items() if description}
 
     @property
     def matrix(self) -> VValue:
@@ -177,11 +210,24 @@ class Machine:
                 yield Link(*path, weight, hard)  # type: ignore[call-arg, arg-type]
 
     def count(self, hard: bool = False) -> int:
-        """The number of soft links (the trainable weights), or of the hard ones."""
+        """The number of soft links, that is, of trainable weights; of hard links if ``hard``."""
         return sum(1 for _ in paths(self.hard if hard else self.soft))
 
     def link(self, to: str, source: str, weight: float, hard: bool = False) -> "Machine":
-        """The machine with the weight of ``to <- source`` set to ``weight``; a weight of 0 takes the link away."""
+        """The machine with a link set to a weight, or without it if the weight is 0.
+
+        Args:
+            to: the input that the link leads to, ``neuron.field``.
+            source: the output that it comes from.
+            weight: a number.
+            hard: whether the link is fixed.
+
+        Returns:
+            A new machine.
+
+        Raises:
+            MachineError: there is no such port, or a link of the other kind is there already.
+        """
         path = (*_port(to), *_port(source))
         other = self.soft if hard else self.hard
         if _weight(other, path) is not None:
@@ -190,7 +236,7 @@ class Machine:
         return replace(self, **{part: _with_weight(getattr(self, part), path, weight)})
 
     def unlink(self, to: str, source: str) -> "Machine":
-        """The machine without the link ``to <- source``, hard or soft."""
+        """The machine without ``to <- source``. Raises :class:`MachineError` for no such link."""
         path = (*_port(to), *_port(source))
         if _weight(self.soft, path) is not None:
             return replace(self, soft=_with_weight(self.soft, path, 0.0))
@@ -199,32 +245,37 @@ class Machine:
         raise MachineError(f"{to} <- {source}: there is no such link")
 
     def with_neuron(self, name: str, kind: NeuronType) -> "Machine":
-        """The machine with one neuron more, unlinked but for the feedback that its type is born with."""
+        """The machine with one neuron more, linked by its type's feedback alone.
+
+        Raises :class:`MachineError` if there is a neuron of this name.
+        """
         if name in self.neurons:
             raise MachineError(f"there is a neuron {name!r} already")
         links = {f"{name}.{to}": {f"{name}.{source}": 1.0} for to, source in kind.feedback}
         return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, _matrix(links)))
 
     def without_neuron(self, name: str) -> "Machine":
-        """The machine without a neuron and all its links."""
+        """The machine without a neuron and its links. Raises :class:`MachineError` for none."""
         if name not in self.neurons:
             raise MachineError(one_of("neuron", name, self.neurons))
         return self._restricted(set(self.neurons) - {name})
 
     def with_soft(self, soft: VValue) -> "Machine":
-        """The same machine with other soft links: a tree of weights, or of numbers that JAX is tracing."""
+        """The machine with other soft links: a tree of weights, which JAX may be tracing."""
         return replace(self, soft=soft)
 
     def astype(self, dtype: type[np.floating]) -> "Machine":
-        """The same machine with weights of another precision: ``np.float32`` computes as the machines of 2022 did."""
+        """The machine with weights of another precision: ``np.float32`` computes as in 2022."""
         with np.errstate(over="ignore"):  # an infinite weight is told of as such
             return self.with_soft(_tree((*path, dtype(weight)) for path, weight in paths(self.soft)))
 
     def live(self) -> "Machine":
-        """The part that can matter: links on which something can flow, and from there on to the output.
+        """The machine without its dead part: all that has no influence on the answers.
 
-        Something can come from a neuron that reads the stream or answers to nothing with something, and from
-        a neuron that such a one reaches. The output is every neuron without outputs of its own.
+        Something flows from a neuron that reads a stream, from one that emits something though
+        nothing arrives, and from the neurons that these reach. Answers are taken by the neurons
+        without outputs; if there are none, all neurons count as such. What is on no way from the
+        former to the latter is dead.
         """
         sources = {name for name, kind in self.neurons.items() if _speaks_first(kind)}
         sinks = {name for name, kind in self.neurons.items() if not kind.outputs} or set(self.neurons)
@@ -277,7 +328,7 @@ def type_by_name(name: str, types: Iterable[NeuronType] = TYPES) -> NeuronType:
 
 
 def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:
-    """The hard links of 2022, weight 1: each type's feedback, and the timer to the neurons that read the stream."""
+    """The hard links of 2022, of weight 1: each type's feedback, and the timer to the readers."""
     links = {f"{name}.{to}": {f"{name}.{out}": 1.0} for name, kind in neurons.items() for to, out in kind.feedback}
     if "timer" in neurons:
         links |= {f"{name}.timer": {"timer.timer": 1.0} for name, kind in neurons.items() if kind.reads_stream}

@@ -1,15 +1,19 @@
-"""Neuron types: what a super-neuron computes, the names of its inputs and outputs, and what may be relied upon.
+"""Neuron types: what a neuron computes, its inputs and outputs, and what may be relied upon.
 
-A neuron of a dataflow matrix machine has any number of named inputs and named outputs, and a V-value flows on each. Its
-activation function is a plain Python function: one positional argument for every input, in order, and one result for every
-output (a tuple if there are several). It is written in the algebra of :mod:`dmmlab.core.vvalues`, so it is pure and
-differentiable, and a new type is one line of a notebook::
+A neuron of a dataflow matrix machine is a *super-neuron*: it has any number of named inputs and
+named outputs, and a V-value flows on each. Its activation function is a plain Python function: one
+positional argument for every input, in order, and one result for every output (a tuple if there are
+several). It is written in the algebra of :mod:`dmmlab.core.vvalues`, so it is pure and
+differentiable, and a new type is a line or two of a notebook::
 
-    difference = NeuronType("difference", ("plus", "minus"), ("value",), lambda u, v: add(u, scale(-1, v)))
+    difference = NeuronType(
+        "difference", ("plus", "minus"), ("value",), lambda u, v: add(u, scale(-1, v))
+    )
 
-All that anything else in ``dmmlab`` knows of a type stands in the type: whether it accumulates, through which inputs no
-derivative flows, how it may be rescaled, how it reads as text. Nothing asks which function a type has, so a reader's own type
-with the same properties is compiled, simplified and written down as those below, the types of 2022 ("DMM Lite").
+All that anything else in ``dmmlab`` knows of a type stands in the type: whether it accumulates,
+through which inputs no derivative flows, how it may be rescaled, how it reads as text. Nothing asks
+which function a type has, so a reader's own type with the same properties is compiled, simplified
+and written down as those below, the types of 2022 ("DMM Lite").
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +28,7 @@ Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
 
 
 class Scaling(Enum):
-    """What may be done to the weights around a neuron so that its function is the same.
+    """How the weights around a neuron may be changed so that its function stays the same.
 
     ``f`` is the type's function and ``a`` a number; ``u``, ``v`` are what arrives at its inputs.
     """
@@ -50,10 +54,11 @@ class Emits(Enum):
 class Formula:
     """How a neuron type reads in a program and in an equation.
 
-    ``program`` and ``latex`` have one ``%s`` for each input, and ``%%`` for a percent sign. Where the type's scaling is
-    ``DIFFERENCE`` there is one ``%s`` for the difference; where ``fieldwise``, one for the input of the same place as the
-    output. A sum is put in without brackets. ``scalar`` says that of the inputs only the scalar parts count. What
-    accumulates, a constant, and a neuron without outputs read as what they are, and need no formula.
+    ``program`` and ``latex`` have one ``%s`` for each input, and ``%%`` for a percent sign. Where
+    the type's scaling is ``DIFFERENCE`` there is one ``%s`` for the difference; where
+    ``fieldwise``, one for the input of the same place as the output. A sum is put in without
+    brackets. ``scalar`` says that of the inputs only the scalar parts count. What accumulates, a
+    constant, and a neuron without outputs read as what they are, and need no formula.
     """
 
     program: str
@@ -70,21 +75,26 @@ class NeuronType:
         name: what machines on disk call it.
         inputs: the names of its inputs.
         outputs: the names of its outputs.
-        function: one V-value per input (``{}`` where nothing arrives) -> one per output. It must depend on the vectors, not
-            on how they happen to be written: a zero and an absent key are the same. One that counts keys or compares with
-            ``{}`` does not, and the two engines may then disagree.
-        feedback: pairs (input, output), the hard self-links of weight 1 that a neuron of this type is born with.
+        function: one V-value per input (``{}`` where nothing arrives) -> one per output. It must
+            depend on the vectors, not on how they happen to be written: a zero and an absent key
+            are the same. One that counts keys or compares with ``{}`` does not, and the two engines
+            may then disagree.
+        feedback: pairs (input, output), the hard self-links of weight 1 that a neuron of this type
+            is born with.
         reads_stream: the function takes the machine's input stream as one argument more.
-        uniform: the function treats all keys alike and is written in ``add``, ``scale``, ``dot``, ``max_norm``, ``number``
-            and elementwise arithmetic alone, so that the compiled machine may hand it many coordinates at once
-            (:class:`dmmlab.core.array_leaves.Block`), which is faster.
-        accumulates: the one output is the sum of all inputs; with feedback to the first, it is a running sum.
+        uniform: the function treats all keys alike and is written in ``add``, ``scale``, ``dot``,
+            ``max_norm``, ``number`` and elementwise arithmetic alone, so that the compiled machine
+            may hand it many coordinates at once (:class:`dmmlab.core.array_leaves.Block`), which is
+            faster.
+        accumulates: the one output is the sum of all inputs; with feedback to the first, it is a
+            running sum.
         stop_gradient: inputs through which no derivative flows.
         scaling: what may be done to the weights around it; nothing if left out.
         emits: what kind of V-value.
         formula: how it reads; by its name and its inputs' names if left out.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for fields that cannot be, or a property that they do not allow.
+    Raises :class:`~dmmlab.core.errors.LabError` for fields that cannot be, or a property that they
+    do not allow.
     """
 
     name: str
@@ -126,7 +136,18 @@ class NeuronType:
             raise LabError(f"neuron type {self.name!r}: stop_gradient {self.stop_gradient!r}: expected names of its inputs")
 
     def activate(self, inputs: VValue, stream: Callable[[Number], VValue] | None = None) -> dict[str, VValue]:
-        """One up movement of one neuron: ``{input: V-value} -> {output: V-value}``."""
+        """The up movement of one neuron.
+
+        Args:
+            inputs: ``{input: V-value}``; what is left out is zero.
+            stream: ``cycle -> V-value``, for a type that reads a stream.
+
+        Returns:
+            ``{output: V-value}``.
+
+        Raises:
+            LabError: the function returned another number of V-values than there are outputs.
+        """
         arguments = [inputs.get(field, {}) for field in self.inputs]
         if self.stop_gradient:
             pairs = zip(self.inputs, arguments, strict=True)
@@ -166,18 +187,34 @@ def constant(name: str, output: str, value: VValue) -> NeuronType:
 
 
 def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
-    """The type of a neuron that has no inputs and emits these V-values in every cycle, by output."""
+    """The type of a neuron that has no inputs and emits the same V-values in every cycle.
+
+    Args:
+        name: of the type.
+        emitted: the V-value of each output.
+
+    Returns:
+        The type.
+    """
     result = tuple(emitted.values())
     return NeuronType(name, (), tuple(emitted), lambda: result if len(result) > 1 else result[0])
 
 
 def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
-    """The type of a neuron without outputs: what arrives at its inputs is the machine's answer."""
+    """The type of a neuron without outputs: what arrives at its inputs is the machine's answer.
+
+    Args:
+        inputs: the names of the answers.
+        name: of the type.
+
+    Returns:
+        The type.
+    """
     return NeuronType(name, tuple(inputs), (), lambda *answers: ())
 
 
 def type_as_data(kind: NeuronType) -> dict:
-    """A type that needs no function, as JSON has it: a constant, or one that only takes answers. Nothing for all others."""
+    """A constant, or a type that only takes answers, as JSON has it; ``{}`` for all other types."""
     if not kind.outputs:
         return {"answers": list(kind.inputs)}
     if not kind.inputs and not kind.reads_stream:
@@ -187,7 +224,7 @@ def type_as_data(kind: NeuronType) -> dict:
 
 
 def types_from_data(tree: object) -> dict[str, NeuronType]:
-    """The types of ``{name: type_as_data(type)}``. Raises :class:`~dmmlab.core.errors.LabError`, which names the place."""
+    """The types of ``{name: type_as_data(type)}``. Raises :class:`LabError`, with the place."""
     if not isinstance(tree, dict):
         raise LabError(f"types: expected an object, got {describe(tree)}")
     types = {}

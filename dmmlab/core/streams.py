@@ -1,9 +1,9 @@
 """Input streams: what a machine's input neuron emits in each cycle.
 
-A stream is a function from a cycle (0, 1, 2, ...) to a V-value. The one of 2022 shows a string to the machine
-one character every ten cycles, each as the V-value ``{character: 1.0}``, repeats the last character for ever,
-and shows nothing in between: :func:`characters`. The same with words, or any items, is :func:`symbols`; any
-V-values in any cycles make a :class:`Stream`.
+A stream is a function from a cycle (0, 1, 2, ...) to a V-value. The one of 2022 shows a string to
+the machine one character every ten cycles, each as the V-value ``{character: 1.0}``, repeats the
+last character for ever, and shows nothing in between: :func:`characters`. The same with words, or
+any items, is :func:`symbols`; any V-values in any cycles make a :class:`Stream`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,9 +20,13 @@ class StreamError(LabError):
 
 @dataclass(frozen=True)
 class Stream:
-    """The V-values ``events[t]`` in cycles ``t``, nothing in the other cycles.
+    """The V-values ``events[t]`` in cycles ``t``, zero in the other cycles.
 
-    With ``repeat_every`` the last event comes again and again, every so many cycles after its first time.
+    Args:
+        events: V-values by cycle, from 0 on.
+        repeat_every: if set, the last event comes again and again, every so many cycles.
+
+    Raises :class:`StreamError` for a cycle that is no whole number from 0 on, or a period below 1.
     """
 
     events: Mapping[int, VValue]
@@ -37,9 +41,10 @@ class Stream:
             _check_period(self.repeat_every)
 
     def __call__(self, t: Number) -> VValue:
-        """The V-value of cycle ``t``; ``{}`` if there is none (in a fraction of a cycle, too).
+        """The V-value of cycle ``t``; ``{}`` if there is none, as in a fraction of a cycle.
 
-        Raises :class:`StreamError` if JAX is tracing ``t``: what a machine reads cannot depend on what is differentiated.
+        Raises :class:`StreamError` if JAX is tracing ``t``: what a machine reads cannot depend on
+        weights.
         """
         if is_traced(t):
             raise StreamError(
@@ -54,21 +59,32 @@ class Stream:
         return {}
 
     def shown(self, cycles: int) -> Iterator[tuple[int, VValue]]:
-        """The cycles before ``cycles`` in which there is something, and what."""
+        """The events of the first ``cycles`` cycles, repeated ones too: (cycle, V-value)."""
         yield from ((t, v) for t, v in self.events.items() if t < cycles)
         last = max(self.events, default=cycles)
         if self.repeat_every is not None:
             yield from ((t, self.events[last]) for t in range(last + self.repeat_every, cycles, self.repeat_every))
 
     def take(self, cycles: int) -> Iterator[VValue]:
-        """The V-values of the first cycles, one by one."""
+        """The V-values of the first ``cycles`` cycles, one a cycle."""
         return (self(t) for t in range(cycles))
 
 
 def characters(string: str, period: int = 10, repeat_last: bool = True) -> Stream:
-    """One character of ``string`` every ``period`` cycles, from cycle 0; the last one repeats for ever.
+    """A string, one character at a time, each as the V-value ``{character: 1.0}``.
 
     Every character is a symbol as it stands: case matters, and so does white space.
+
+    Args:
+        string: what to show.
+        period: cycles from one character to the next; the first comes in cycle 0.
+        repeat_last: whether the last character comes again every ``period`` cycles, for ever.
+
+    Returns:
+        The stream.
+
+    Raises:
+        StreamError: no string, an empty one, or a period below 1.
     """
     if not isinstance(string, str):
         raise StreamError(f"expected a string, got {describe(string)}")
@@ -76,14 +92,38 @@ def characters(string: str, period: int = 10, repeat_last: bool = True) -> Strea
 
 
 def symbols(items: Iterable[str], period: int = 10, repeat_last: bool = True) -> Stream:
-    """The same for any items, as in ``symbols("to be or not to be .".split())``."""
+    """The same for any items, as in ``symbols("to be or not to be .".split())``.
+
+    Args:
+        items: texts; each is one symbol.
+        period: cycles from one item to the next; the first comes in cycle 0.
+        repeat_last: whether the last item comes again every ``period`` cycles, for ever.
+
+    Returns:
+        The stream.
+
+    Raises:
+        StreamError: no items, an item that is no text, or a period below 1.
+    """
     _check_period(period)
     items = list(items)
     return _one_hot(items, [period * i for i in range(len(items))], period if repeat_last else None)
 
 
 def spaced(items: Iterable[str], gaps: Iterable[int]) -> Stream:
-    """Items with gaps of their own: ``gaps[i]`` silent cycles before item ``i``; nothing is repeated."""
+    """Items with gaps of their own, none of which is repeated.
+
+    Args:
+        items: texts; each is one symbol.
+        gaps: for each item, how many silent cycles come before it.
+
+    Returns:
+        The stream.
+
+    Raises:
+        StreamError: not one gap for each item, a negative gap, no items, or an item that is no
+            text.
+    """
     items, gaps = list(items), list(gaps)
     if len(items) != len(gaps):
         raise StreamError(f"{len(items)} items and {len(gaps)} gaps: there must be one gap before every item")
@@ -94,8 +134,8 @@ def spaced(items: Iterable[str], gaps: Iterable[int]) -> Stream:
 
 
 def values(vvalues: Iterable[VValue]) -> Stream:
-    """One V-value a cycle, from cycle 0, then nothing; ``{}`` is a gap."""
-    return Stream(dict(enumerate(vvalues)))
+    """One V-value a cycle, from cycle 0 on; ``{}`` is silence. After the last one, silence."""
+    return Stream({t: v for t, v in enumerate(vvalues) if v != {}})
 
 
 def _one_hot(items: list[str], times: list[int], repeat_every: int | None) -> Stream:

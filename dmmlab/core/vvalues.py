@@ -4,19 +4,19 @@ A V-value is a number, or a dictionary from strings to V-values::
 
     {"t": 2.0, "e": 1.0, "word": {"length": 4.0}, ":number": 0.5}
 
-Read it as a vector: every leaf is a coordinate, and the path of keys that leads to the leaf is the name of
-that coordinate. This is the vector space of Bukatin and Anthony, "Dataflow Matrix Machines and V-values: a
-Bridge between Programs and Neural Nets" (arXiv:1712.07447). Vectors are added coordinate by coordinate, an absent
-coordinate is zero, and the reserved key ``:number`` holds the coordinate of the empty path below a key, so that
-``3.5`` and ``{":number": 3.5}`` are one vector.
+Read it as a vector: every leaf is a coordinate, and the path of keys that leads to the leaf is the
+name of that coordinate. This is the vector space of Bukatin and Anthony, "Dataflow Matrix Machines
+and V-values: a Bridge between Programs and Neural Nets" (arXiv:1712.07447). Vectors are added
+coordinate by coordinate, an absent coordinate is zero, and the reserved key ``:number`` holds the
+coordinate of the empty path below a key, so that ``3.5`` and ``{":number": 3.5}`` are one vector.
 
-They are plain dictionaries, on purpose: JAX takes them as pytrees, and ``jax.grad`` with respect to a tree
-works as it is. Every result here is *canonical*: no zeros, no empty subtrees, a pure scalar is a number,
-and the zero vector is ``{}``. One thing is never trimmed: a number that JAX is tracing. Its value may be
-zero just now, but its derivative need not be.
+They are plain dictionaries, on purpose: JAX takes them as pytrees, and ``jax.grad`` with respect to
+a tree works as it is. Every result here is *canonical*: no zeros, no empty subtrees, a pure scalar
+is a number, and the zero vector is ``{}``. One thing is never trimmed: a number that JAX is
+tracing. Its value may be zero just now, but its derivative need not be.
 
-The other side of it: a sum of two trees may have fewer leaves than either. What has to keep the structure of a
-tree of weights, such as an optimizer's update, is ``jax.tree.map``, not :func:`add`.
+The other side of it: a sum of two trees may have fewer leaves than either. What has to keep the
+structure of a tree of weights, such as an optimizer's update, is ``jax.tree.map``, not :func:`add`.
 """
 
 import math
@@ -61,11 +61,11 @@ def scale(a: Number, v: VValue) -> VValue:
 
 
 def linear_combination(mask: VValue, v: VValue) -> VValue:
-    """``sum over the leaves (path, a) of mask of a * v[path]``: one row of a generalised matrix, applied to ``v``.
+    """``sum over the leaves (path, a) of mask of a * v[path]``: a row of a matrix, times ``v``.
 
-    Each numeric leaf of the mask is a coefficient of the whole subtree that ``v`` has at the leaf's path, so
-    a mask of four levels over a V-value of six combines V-values of two. A leaf of ``v`` that lies above the
-    mask's leaf, under a longer path of the mask, contributes nothing. Bilinear.
+    Each numeric leaf of the mask is a coefficient of the whole subtree that ``v`` has at the leaf's
+    path, so a mask of four levels over a V-value of six combines V-values of two. A leaf of ``v``
+    that lies above the mask's leaf, under a longer path of the mask, contributes nothing. Bilinear.
     """
     total: VValue = {}
     for _, product in _products(mask, v, ()):
@@ -82,11 +82,11 @@ def apply_mask(mask: VValue, v: VValue) -> VValue:
 
 
 def apply_matrix(matrix: VValue, v: VValue, level: int) -> VValue:
-    """Applies :func:`linear_combination` to every row of ``matrix``; the rows are ``level`` levels of keys down.
+    """Applies :func:`linear_combination` to every row; rows are ``level`` levels of keys down.
 
-    The network matrix of a machine, ``to_neuron -> to_input -> from_neuron -> from_output -> weight``, has
-    its rows at level 2: one for every input of every neuron. A number above that level is no row and
-    contributes nothing.
+    The network matrix of a machine,
+    ``to_neuron -> to_input -> from_neuron -> from_output -> weight``, has its rows at level 2: one
+    for every input of every neuron. A number above that level is no row and contributes nothing.
     """
     if level == 0:
         return linear_combination(matrix, v)
@@ -96,7 +96,7 @@ def apply_matrix(matrix: VValue, v: VValue, level: int) -> VValue:
 
 
 def dot(u: VValue, v: VValue) -> Number:
-    """The inner product: the sum over all common paths of the products of the two leaves. A number, 0.0 if none."""
+    """The inner product: the sum over all common paths of the products of the two leaves."""
     if not isinstance(u, dict) and not isinstance(v, dict):
         product = u * v
         return product if is_plain(product) or not hasattr(product, "total") else product.total()
@@ -107,7 +107,8 @@ def dot(u: VValue, v: VValue) -> Number:
 def max_norm(v: VValue) -> Number:
     """The largest absolute value among the leaves, 0.0 for the zero vector.
 
-    Where several leaves share it, its gradient is divided evenly among them (the convention of ``jnp.max``).
+    Where several leaves share it, its gradient is divided evenly among them (the convention of
+    ``jnp.max``).
     """
     leaves = [leaf for _, leaf in paths(v)]
     if all(is_plain(leaf) for leaf in leaves):
@@ -139,14 +140,14 @@ def is_traced(x: object) -> bool:
 
 
 def trim(v: VValue) -> VValue:
-    """The canonical form of the same vector: no zeros, no empty subtrees, a pure scalar as a number, zero as ``{}``."""
+    """The canonical form: no zeros, no empty subtrees, a scalar as a number, zero as ``{}``."""
     if not isinstance(v, dict):
         return _canonical_number(v)
     return _canonical({key: trim(part) for key, part in v.items()})
 
 
 def paths(v: VValue) -> Iterator[tuple[Path, Number]]:
-    """The coordinates of ``v``: pairs of a path and its leaf, in the order of the tree. ``:number`` adds no key."""
+    """The coordinates, as pairs (path, leaf), in the order of the tree. ``:number`` adds no key."""
     if not isinstance(v, dict):
         yield (), v
         return
@@ -156,7 +157,7 @@ def paths(v: VValue) -> Iterator[tuple[Path, Number]]:
 
 
 def from_paths(coordinates: Iterable[tuple[Path, Number]]) -> VValue:
-    """The V-value with these coordinates; the inverse of :func:`paths`. Repeated paths are added up."""
+    """The V-value with these coordinates; the inverse of :func:`paths`. Repeated paths add up."""
     tree: dict[str, VValue] = {}
     for path, leaf in coordinates:
         branch = tree
@@ -169,8 +170,9 @@ def from_paths(coordinates: Iterable[tuple[Path, Number]]) -> VValue:
 def check(v: VValue, path: Path = ()) -> VValue:
     """Returns ``v`` in canonical form if it is a V-value.
 
-    Raises :class:`VValueError`, which names the path, for a leaf that is no finite number, a key that is no
-    string, anything but a number under ``:number``, and more than ``MAX_DEPTH`` levels of keys.
+    Raises :class:`VValueError`, which names the path, for a leaf that is no finite number, a key
+    that is no string, anything but a number under ``:number``, and more than ``MAX_DEPTH`` levels
+    of keys.
     """
     if not isinstance(v, dict):
         if not _is_finite_number(v):
@@ -187,7 +189,7 @@ def check(v: VValue, path: Path = ()) -> VValue:
 
 
 def show_path(path: Path) -> str:
-    """A path as text, ``output/dict-1/:number``; long keys are cut, and odd ones stand in quotes."""
+    """A path as text, ``output/dict-1/:number``; long keys are cut, odd ones stand in quotes."""
     return "/".join(map(_show_key, path)) or "(root)"
 
 
@@ -201,7 +203,7 @@ def _show_key(key: str) -> str:
 
 
 def _products(mask: VValue, v: VValue, path: Path) -> Iterator[tuple[Path, VValue]]:
-    """Pairs of a path and ``mask[path] * v[path]``, for every leaf of the mask under which ``v`` has something."""
+    """Pairs (path, ``mask[path] * v[path]``), for the leaves of the mask where ``v`` has one."""
     if not isinstance(mask, dict):
         yield path, scale(mask, v)
         return
@@ -229,7 +231,8 @@ def _canonical(parts: dict[str, VValue]) -> VValue:
 
 
 def _canonical_number(x: Number) -> VValue:
-    # A traced zero stays: whoever differentiates here wants to know what moving it away from zero does.
+    # A traced zero stays: whoever differentiates here wants to know what moving it away from zero
+    # does.
     return {} if not is_traced(x) and not getattr(x, "ndim", 0) and x == 0 else x
 
 

@@ -3,6 +3,7 @@ from .circuits import circuit as circuit, graph as graph, idle_neurons as idle_n
 from .drawing_machines import draw as draw
 from .graphviz_drawing import Drawing as Drawing, DrawingError as DrawingError
 from .machine_pairs import partners as partners, side_by_side as side_by_side
+from .package_picture import package_floors as package_floors
 from .plots import (
     journal_style as journal_style,
     plot_answers as plot_answers,

@@ -37,6 +37,9 @@ class Drawing(graphviz.Digraph):
     With ``layout=nop2``, nodes and links have their places already.
     """
 
+    def __repr__(self) -> str:
+        return f"<Drawing, {len(self.source.splitlines())} lines of DOT>"  # and no address, which changes in every run
+
     @property
     def placed(self) -> dict[str, Any]:
         """Where Graphviz puts everything: its JSON, in points."""
@@ -107,8 +110,8 @@ def _silent_stderr() -> Iterator[None]:
     """Keeps a C library from writing to standard error: fontconfig warns of system files that we do not use."""
     saved = os.dup(2)
     try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
+        with Path(os.devnull).open("wb") as sink:
+            os.dup2(sink.fileno(), 2)
         yield
     finally:
         os.dup2(saved, 2)

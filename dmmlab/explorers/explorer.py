@@ -60,7 +60,7 @@ class Explorer(ipywidgets.VBox):
         self.figures = Path(figures)
         self.still_id = f"dmmlab-{uuid.uuid4().hex}"
         self.picture = Picture(layout=Layout(flex="1 1 420px", min_width="300px"))
-        self.curves, self.numbers, self.message = (ipywidgets.HTML() for _ in range(3))
+        self.curves, self.measures, self.message = (ipywidgets.HTML() for _ in range(3))
         self.message.add_class("dmmlab-message")
         self.file = ipywidgets.Text(value=name, layout=Layout(width="180px"), tooltip="svg, pdf, png, eps, gv, tex or json")
         self.export_button = self.button("export", self._export)
@@ -69,8 +69,8 @@ class Explorer(ipywidgets.VBox):
     def arrange(self, *knobs: ipywidgets.Widget, width: str = "450px") -> None:
         """The knobs above the curves on the right, the picture on the left, the message at the foot."""
         export = ipywidgets.HBox([self.file, self.export_button])
-        right = ipywidgets.VBox([*knobs, self.numbers, self.curves, export], layout=Layout(width=width, flex="0 0 auto"))
-        row = ipywidgets.HBox([self.picture, right], layout=Layout(flex_flow="row wrap", align_items="flex-start"))
+        sidebar = ipywidgets.VBox([*knobs, self.measures, self.curves, export], layout=Layout(width=width, flex="0 0 auto"))
+        row = ipywidgets.HBox([self.picture, sidebar], layout=Layout(flex_flow="row wrap", align_items="flex-start"))
         hidden = ipywidgets.HTML(f"{LEGEND}<style>#{self.still_id} {{ display: none }}</style>")
         self.children = [row, self.message, hidden]
         self.repaint()
@@ -135,7 +135,7 @@ class Explorer(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
         images = "".join(as_image(svg) for svg in self.still() if svg)
-        page = f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.numbers.value}</div>'
+        page = f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
         return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": page}
 
     def _ipython_display_(self, **kwargs: Any) -> None:

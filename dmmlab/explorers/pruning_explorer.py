@@ -77,7 +77,7 @@ class PruningExplorer(Explorer):
         pruning = self.pruning
         self.picture.svg = inline(self.drawing())
         measured = pruning.measure()
-        self.numbers.value = table(
+        self.measures.value = table(
             {
                 "links": f"{measured.links:,}",
                 "of these live": f"{measured.live:,}",
@@ -88,7 +88,7 @@ class PruningExplorer(Explorer):
         self.curves.value = answer_curves(pruning.task.problem.answers, *pruning.answers(self.string.value))
         if not measured.links:
             return "all links are cut: the machine answers nothing; undo, or move the threshold down"
-        return self._about_the_link() if measured.live else "nothing reaches the output any more"
+        return self._describe_link() if measured.live else "nothing reaches the output any more"
 
     def drawing(self) -> Drawing:
         return self.pruning.drawing(self.show_cut.value)
@@ -120,9 +120,9 @@ class PruningExplorer(Explorer):
         if not self.link.value:
             return ""
         self.pruning.status(self.link.value)  # raises for a name that is no link's
-        return self._about_the_link()
+        return self._describe_link()
 
-    def _about_the_link(self) -> str:
+    def _describe_link(self) -> str:
         name, pruning = self.link.value, self.pruning
         if not name:
             return ""

@@ -172,7 +172,7 @@ class MachineEditor(Stepping):
         self.curves.value = self.recording.curves()
         error = self.recording.error
         rows = {"links": str(self.machine.count())}
-        self.numbers.value = table(rows if error is None else {**rows, "largest error on this string": f"{error:.3g}"})
+        self.measures.value = table(rows if error is None else {**rows, "largest error on this string": f"{error:.3g}"})
         return self.recording.note if self.machine.count() else "all links are cut: the machine answers nothing"
 
     def drawing(self) -> Drawing:

@@ -50,11 +50,11 @@ class TrainingExplorer(Explorer):
         self._lock, self._going = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
         self.start = self.button("start", self._start_or_pause)
-        self.rate = ipywidgets.FloatLogSlider(value=learning_rate, min=-5, max=-1, step=0.1, description="rate", layout=WIDE)
+        self.learning_rate = ipywidgets.FloatLogSlider(value=learning_rate, min=-5, max=-1, step=0.1, description="rate", layout=WIDE)
         self.l1 = ipywidgets.FloatLogSlider(
             value=1e-7, min=-7, max=-2, step=0.1, description="L1", readout_format=".1e", layout=WIDE
         )
-        for knob, act in ((self.rate, self.training.set_learning_rate), (self.l1, self.training.set_l1)):
+        for knob, act in ((self.learning_rate, self.training.set_learning_rate), (self.l1, self.training.set_l1)):
             knob.continuous_update = False
             self.on_change(knob, partial(self._turn, knob, act))
         self.smallest = ipywidgets.BoundedIntText(value=10, min=1, max=100_000, layout=Layout(width="90px"))
@@ -66,7 +66,7 @@ class TrainingExplorer(Explorer):
         }
         cutting = ipywidgets.HBox([self.start, self.buttons["cut"], self.smallest])
         keeping = ipywidgets.HBox([self.buttons["keep"], self.buttons["back"], self.checkpoint])
-        self.arrange(cutting, self.rate, self.l1, keeping)
+        self.arrange(cutting, self.learning_rate, self.l1, keeping)
 
     def repaint(self) -> str:
         with self._lock:
@@ -75,7 +75,7 @@ class TrainingExplorer(Explorer):
                 self._show_knobs()
             losses, cuts, links, steps = list(training.losses), list(training.cuts), training.links, training.steps
             self.picture.svg = inline(self.drawing())
-        self._show_numbers(losses, cuts, links, steps)
+        self._show_measures(losses, cuts, links, steps)
         return "" if links else "all links are cut or driven to zero: go back to a checkpoint"
 
     def drawing(self) -> Drawing:
@@ -103,17 +103,17 @@ class TrainingExplorer(Explorer):
 
     def _show_knobs(self) -> None:
         """The knobs as the training has them, which may have been set in Python."""
-        training, numbers = self.training, list(range(1, self.training.checkpoints + 1))
-        self.move(self.rate, min(max(training.learning_rate, 10**self.rate.min), 10**self.rate.max))
+        training, checkpoints = self.training, list(range(1, self.training.checkpoints + 1))
+        self.move(self.learning_rate, min(max(training.learning_rate, 10**self.learning_rate.min), 10**self.learning_rate.max))
         self.move(self.l1, min(max(training.l1, 10**self.l1.min), 10**self.l1.max))
-        if list(self.checkpoint.options) != numbers:
-            self.checkpoint.options = numbers
-            self.checkpoint.value = numbers[-1]
+        if list(self.checkpoint.options) != checkpoints:
+            self.checkpoint.options = checkpoints
+            self.checkpoint.value = checkpoints[-1]
         if not self._going.is_set():
             self.start.description = "resume" if training.steps else "start"
 
-    def _show_numbers(self, losses: list, cuts: list[int], links: int, steps: int) -> None:
-        self.numbers.value = table({"steps": f"{steps:,}", "links": f"{links:,}", "loss": f"{losses[-1][1]:.3g}"})
+    def _show_measures(self, losses: list, cuts: list[int], links: int, steps: int) -> None:
+        self.measures.value = table({"steps": f"{steps:,}", "links": f"{links:,}", "loss": f"{losses[-1][1]:.3g}"})
         self.curves.value = loss_curve(losses, cuts)
 
     def _start_or_pause(self) -> str:

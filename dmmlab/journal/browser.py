@@ -47,15 +47,15 @@ class NoBrowser(LabError):
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A headless Chromium. Raises :class:`NoBrowser`, which says what is missing."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
         raise NoBrowser(f"no browser on this machine: none of {', '.join(BROWSERS)}")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise NoBrowser("no Playwright to drive a browser: pip install 'dmmlab[test]'") from None
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
         yield browser
         browser.close()
 

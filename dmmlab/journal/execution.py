@@ -1,9 +1,14 @@
-"""Executes the journal: every numbered notebook, in order, with papermill.
+"""Executes the journal: every numbered notebook, with papermill, two at a time where possible.
 
-An executed notebook is written even when a cell fails, with the traceback in it. What a run leaves behind says
-nothing of the machine it ran on: time stamps, paths and widget state are scrubbed, so that a notebook that is
-executed twice differs only where its results do. Each gets an HTML page that needs no network
-(:mod:`dmmlab.journal.site`).
+Notebooks are independent of each other, so it does not matter which ends first; results come in
+notebook order. One process executes one notebook at a time, because papermill changes the working
+folder of its whole process. Processes are spawned, never forked, so that a parent in which JAX
+has run can start them.
+
+An executed notebook is written even when a cell fails, with the traceback in it. What a run
+leaves behind says nothing of the machine it ran on: time stamps, paths and widget state are
+scrubbed, so that a notebook that is executed twice differs only where its results do. Each gets
+an HTML page that needs no network (:mod:`dmmlab.journal.site`).
 """
 
 import ast
@@ -13,7 +18,7 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +28,7 @@ from ..core.files import write_text
 from ..core.vvalues import describe
 from . import site
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 class JournalError(LabError):
@@ -31,7 +36,14 @@ class JournalError(LabError):
 
 
 class CellFailed(Exception):
-    """A cell of a notebook raised. The message shows the cell and the end of the traceback."""
+    """A cell of a notebook raised, or its kernel ended.
+
+    The message shows the cell and the end of the traceback.
+    """
+
+    def __init__(self, notebook: str, message: str):
+        self.notebook = notebook
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,14 @@ class Executed:
 
 
 def folder() -> Path:
-    """The folder of the notebooks: the one here, or that of the checkout that ``dmmlab`` is installed from."""
+    """The folder of the notebooks: the one here, or that of the checkout ``dmmlab`` comes from.
+
+    Returns:
+        The folder.
+
+    Raises:
+        JournalError: there is none.
+    """
     for candidate in (Path("notebooks"), PROJECT / "notebooks"):
         if any(candidate.glob("[0-9]*.ipynb")):
             return candidate
@@ -53,14 +72,21 @@ def folder() -> Path:
 
 
 def notebooks(names: Iterable[str] = ()) -> list[Path]:
-    """The notebooks with these names, or all of the journal, in order.
+    """The notebooks with these names, or all of the journal.
 
-    A name is a path, or the beginning of the name of a notebook of the journal, such as ``03``.
+    Args:
+        names: paths, or beginnings of names of notebooks of the journal, such as ``03``.
+
+    Returns:
+        The notebooks, in the order of their names here, each once; or all, in order.
+
+    Raises:
+        JournalError: a name fits none, or several.
     """
     names = list(names)
     if not names:
         return sorted(folder().glob("[0-9]*.ipynb"))
-    found = []
+    found: list[Path] = []
     for name in names:
         path = Path(name)
         if path.suffix == ".ipynb" and path.is_file():
@@ -74,10 +100,15 @@ def notebooks(names: Iterable[str] = ()) -> list[Path]:
             known = ", ".join(p.stem for p in near or matches)
             raise JournalError(f"notebook {name!r}: {'which of' if near else 'no such notebook; there are'} {known}")
         found += near
-    return found
+    return list(dict.fromkeys(found))
 
 
-def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, quiet: bool = False) -> Executed:
+def execute(
+    path: Path,
+    out: Path,
+    parameters: Mapping[str, Any] | None = None,
+    on_cell: Callable[[], object] = lambda: None,
+) -> Executed:
     """Executes one notebook and writes ``out/notebooks/NAME.ipynb`` and ``out/html/NAME.html``.
 
     Its ``figures`` parameter, the folder for what it exports, is set to ``out/figures``.
@@ -85,20 +116,24 @@ def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, 
     Args:
         path: the notebook. It runs in its own folder.
         out: where results go.
-        parameters: values for its ``parameters`` cell, from :func:`parse_parameters`; those that this notebook does not
-            have are left out.
-        quiet: no progress bar on standard error.
+        parameters: values for its ``parameters`` cell, from :func:`parse_parameters`; those that
+            this notebook does not have are left out.
+        on_cell: called when the kernel has started, and after each code cell.
+
+    Returns:
+        What the run left.
 
     Raises:
-        CellFailed: a cell raised; the executed notebook and its page are there all the same.
+        CellFailed: a cell raised, or its kernel ended; the executed notebook and its page are
+            there all the same.
+        JournalError: this is not a notebook, or results cannot be written.
     """
     pm = _papermill()
-    target, page = out / "notebooks" / path.name, site.page_of(out, path.stem)
+    target, page, scratch = out / "notebooks" / path.name, site.page_of(out, path.stem), _scratch(out, path)
     prepare(out)
     known = _parameters_of(path)
     given = {"figures": os.path.relpath(out / "figures", path.parent), **(parameters or {})}
-    scratch = target.with_name(f".{target.name}")
-    started, failure = time.monotonic(), None
+    started = time.monotonic()
     try:
         pm.execute_notebook(
             path,
@@ -106,30 +141,36 @@ def execute(path: Path, out: Path, parameters: Mapping[str, Any] | None = None, 
             parameters={name: value for name, value in given.items() if name in known},
             kernel_name="python3",
             cwd=path.parent,
-            progress_bar=not quiet,
+            progress_bar=False,
             extra_arguments=["--log-level=40"],  # errors; its warnings are about the machine, not about the journal
+            on_notebook_start=lambda notebook: on_cell(),
+            on_cell_executed=lambda cell, **_: None if "injected-parameters" in _tags(cell) else on_cell(),
         )
     except pm.PapermillExecutionError as error:
-        failure = error
+        raise CellFailed(path.stem, _shown(path, target, error)) from None
+    except RuntimeError as error:  # from nbclient
+        raise CellFailed(path.stem, f"{path.name}: {error}; what ran before is in {target}") from None
     except OSError as error:
         raise JournalError(f"{target}: cannot be written: {error.strerror or error}") from None
     finally:
         if scratch.exists():
             _finish(scratch, target, page)
             scratch.unlink()
-    if failure is not None:
-        source = "\n".join(f"    {line}" for line in failure.source.splitlines())
-        raise CellFailed(
-            f"{path.name}: cell [{failure.exec_count}] failed:\n\n{source}\n\n"
-            f"{failure.ename}: {failure.evalue}\n\nThe whole traceback is in {target}"
-        )
     return Executed(path.stem, time.monotonic() - started, target, page)
 
 
 def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Pairs of a parameter's name and its value as text -> values of the types that the notebooks' own values have.
+    """Reads values of parameters, as the types that the notebooks' own values have.
 
-    Raises :class:`JournalError` for a parameter that no notebook has, or that needs a value of another type.
+    Args:
+        paths: the notebooks.
+        texts: pairs of a parameter's name and its value as text.
+
+    Returns:
+        The values by name.
+
+    Raises:
+        JournalError: no notebook has such a parameter, or it needs a value of another type.
     """
     defaults = {name: info["default"] for path in paths for name, info in _parameters_of(path).items()}
     values = {}
@@ -147,7 +188,14 @@ def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) ->
 
 
 def prepare(out: Path) -> None:
-    """Makes the folders that results go to. Raises :class:`JournalError` if they cannot be written."""
+    """Makes the folders that results go to.
+
+    Args:
+        out: the folder of these folders.
+
+    Raises:
+        JournalError: they cannot be made, or written to.
+    """
     for path in (out / "notebooks", out / "html", out / "figures"):
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -158,7 +206,12 @@ def prepare(out: Path) -> None:
 
 
 def update(executed: Executed, source: Path) -> None:
-    """Stores a run's outputs in the notebook it came from: its own cells, without the injected parameters."""
+    """Stores a run's outputs in the notebook it came from, without the injected parameters.
+
+    Args:
+        executed: the run.
+        source: the notebook.
+    """
     import nbformat
 
     notebook = nbformat.read(executed.notebook, as_version=4)
@@ -171,6 +224,20 @@ def update(executed: Executed, source: Path) -> None:
             if output.output_type == "execute_result":
                 output.execution_count = number
     write_text(source, nbformat.writes(notebook) + "\n")
+
+
+def _scratch(out: Path, path: Path) -> Path:
+    """Where papermill saves a notebook while it runs."""
+    return out / "notebooks" / f".{path.name}"
+
+
+def _shown(path: Path, target: Path, error: Any) -> str:
+    """A papermill error as a message."""
+    source = "\n".join(f"    {line}" for line in error.source.splitlines())
+    return (
+        f"{path.name}: cell [{error.exec_count}] failed:\n\n{source}\n\n"
+        f"{error.ename}: {error.evalue}\n\nThe whole traceback is in {target}"
+    )
 
 
 def _finish(scratch: Path, target: Path, page: Path) -> None:

@@ -26,7 +26,7 @@ from urllib.parse import quote, unquote
 from ..core.files import read_text, write_text
 
 TITLE = "A lab journal of dataflow matrix machines"
-ABOUT = (
+DESCRIPTION = (
     "A dataflow matrix machine is a neural machine in which a single neuron processes streams of vectors whose indices are "
     "trees; here such machines are trained by gradients, and pruned to small programs that one can read."
 )
@@ -268,7 +268,7 @@ def _index(entries: Sequence[Entry], figures: Sequence[Path]) -> str:
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{HEAD}\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{TITLE}</title>\n<style>{STYLE}{INDEX_STYLE}</style>\n</head>\n<body>\n"
-        f'<header id="site"><nav></nav>{SWITCH}</header>\n<main>\n<h1>{TITLE}</h1>\n<p class="about">{ABOUT}</p>\n'
+        f'<header id="site"><nav></nav>{SWITCH}</header>\n<main>\n<h1>{TITLE}</h1>\n<p class="about">{DESCRIPTION}</p>\n'
         f"<h2>Notebooks</h2>\n<ol>\n{chr(10).join(items)}\n</ol>\n{gallery if figures else ''}</main>\n</body>\n</html>\n"
     )
 

@@ -1,8 +1,9 @@
 """The training runs of 2022, replayed from their seeds.
 
-Each run is a network, a scale for its initial weights, a number of cycles and regularizers; the random numbers are those
-of 2022 (:mod:`dmmlab.june2022.random_numbers`), the training string is "test string.", the optimizer Adam with a learning rate
-of 0.001. In the gradient mode ``journal-2022`` the losses follow the published logs; ``exact`` is what would have been.
+Each run is a network, a scale for its initial weights, a number of cycles and regularizers; the
+random numbers are those of 2022 (:mod:`dmmlab.june2022.random_numbers`), the training string is
+"test string.", the optimizer Adam with a learning rate of 0.001. In the gradient mode
+``journal-2022`` the losses follow the published logs; ``exact`` is what would have been.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,11 @@ Types = Sequence[NeuronType]
 
 @dataclass(frozen=True)
 class Run:
-    """One of the runs of 2022. ``network`` takes neuron types: those that ``types`` names, in a gradient mode."""
+    """One of the runs of 2022.
+
+    ``network`` takes neuron types: those of ``types``, in a gradient mode. ``scale`` is that of the
+    initial weights, ``regularizers`` has the penalties by name.
+    """
 
     network: Callable[[Types], Network]
     types: Types
@@ -42,7 +47,8 @@ class Run:
 
 
 def initial_machine(network: Network, scale: float, seed: int = 123) -> Machine:
-    """A network with the weights of 2022: ``Float32(scale * randn())`` in Julia, after ``Random.seed!(seed)``.
+    """A network with the weights of 2022: ``Float32(scale * randn())`` in Julia, after
+    ``Random.seed!(seed)``.
 
     Args:
         network: its links get the random numbers in their order.
@@ -55,8 +61,8 @@ def initial_machine(network: Network, scale: float, seed: int = 123) -> Machine:
     Raises:
         LabError: a seed that is no 32-bit number.
     """
-    numbers = islice(normal_numbers(seed), len(network.links))
-    return network.machine(np.float32(np.float64(scale) * x) for x in numbers)
+    draws = islice(normal_numbers(seed), len(network.links))
+    return network.machine(np.float32(np.float64(scale) * x) for x in draws)
 
 
 def recurrent_2022(copies: int, types: Types = RECURRENT) -> Network:
@@ -83,7 +89,10 @@ def recurrent_2022(copies: int, types: Types = RECURRENT) -> Network:
 
 
 def _with_all_fields(kind: NeuronType) -> NeuronType:
-    """The type with all seven fields as inputs and as outputs, of which its function uses its own, and no feedback."""
+    """The type with all seven fields on both sides, of which its function uses its own.
+
+    It has no feedback.
+    """
     if set(kind.inputs) == set(kind.outputs) == set(ID_FIELDS):
         return kind
 

@@ -1,9 +1,10 @@
 """The gradients of 2022: a derivative that was lost, as two neuron types.
 
-Zygote.jl lost the derivative where the code of 2022 copied a dictionary: through the accumulator's first input, which is its
-memory, and through id. Forward nothing differs. With these types the loss of feedforward-run-3 follows its published log;
-with exact derivatives its second value is 414.362 instead of 417.872. Both engines know nothing of this: the truncation is
-the ``stop_gradient`` of a neuron type.
+Zygote.jl lost the derivative where the code of 2022 copied a dictionary: through the accumulator's
+first input, which is its memory, and through id. Forward nothing differs. With these types the loss
+of feedforward-run-3 follows its published log; with exact derivatives its second value is 414.362
+instead of 417.872. Both engines know nothing of this: the truncation is the ``stop_gradient`` of a
+neuron type.
 """
 
 from collections.abc import Iterable

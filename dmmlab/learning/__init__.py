@@ -1,4 +1,4 @@
-"""Gradient descent, once: batches, the loss, objectives, the loop, and those who call it."""
+"""Gradient descent: batches, losses, objectives, one training loop, and those who call it."""
 
 import lazy_loader
 

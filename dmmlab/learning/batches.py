@@ -1,7 +1,7 @@
-"""Batches: strings to learn from, with the answers that are to be given, in one layout of arrays.
+"""Batches: strings to learn from, with their targets, in one layout of arrays.
 
-Strings of different lengths are padded with cycles that do not count; a cycle in which nothing is asked does not count
-either. What counts is said by the loss mask alone.
+Strings of different lengths are padded with cycles that do not count; a cycle in which nothing is
+asked does not count either. The loss mask alone says what counts.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,9 +24,10 @@ SHORT = 64  # cycles, up to which all strings in one array are faster than a loo
 class Batch(NamedTuple):
     """Strings to learn from.
 
-    ``inputs`` is what arrives from the boundary: for each block, (boundary ports, keys, strings, cycles). ``targets`` is what
-    is to be answered, and ``loss_mask`` is 1.0 where that counts and 0.0 elsewhere: (answers, strings, cycles) both. One
-    string alone, as :func:`sum_over_strings` hands it on, has no axis of strings.
+    ``inputs`` is what arrives from the boundary: for each block, (boundary ports, keys, strings,
+    cycles). ``targets`` is what is to be answered, and ``loss_mask`` is 1.0 where that counts and
+    0.0 elsewhere: (answers, strings, cycles) both. One string alone, as :func:`sum_over_strings`
+    hands it on, has no axis of strings.
     """
 
     inputs: Inputs
@@ -35,20 +36,20 @@ class Batch(NamedTuple):
 
     @property
     def strings(self) -> int:
-        """How many strings there are."""
+        """The number of strings."""
         return self.targets.shape[1]
 
     @property
     def cycles(self) -> int:
-        """The cycles of the longest string."""
+        """The number of cycles of the longest string."""
         return self.targets.shape[-1]
 
     def first_cycles(self, cycles: int | None) -> "Batch":
-        """The beginnings of the strings; the whole strings for None."""
+        """The first cycles of each string; the whole strings for None."""
         return jax.tree.map(lambda x: x[..., :cycles], self)
 
     def by_string(self) -> "Batch":
-        """The strings along the first axis of each array, for a loop or ``vmap`` over them."""
+        """The batch with strings along the first axis of each array, to loop or ``vmap`` over."""
         return Batch(
             {b: jnp.moveaxis(x, 2, 0) for b, x in self.inputs.items()},
             jnp.moveaxis(self.targets, 1, 0),
@@ -61,18 +62,19 @@ class Batch(NamedTuple):
 
 
 def make_batch(compiled: Compiled, streams: Sequence[Streams], targets: Sequence[np.ndarray]) -> Batch:
-    """Strings and their right answers.
+    """Strings and their targets.
 
     Args:
         compiled: the machine that is to learn.
         streams: what it reads, string by string.
-        targets: what it is to answer, string by string: (answers, cycles), NaN where nothing is asked.
+        targets: what it is to answer, string by string: (answers, cycles), NaN where nothing is
+            asked.
 
     Returns:
         The batch.
 
     Raises:
-        LabError: no strings, or not one target for each, with a row for each answer of the machine.
+        LabError: no strings, or not one array of targets for each, with a row for each answer.
     """
     shapes = [np.shape(target) for target in targets]
     if not shapes or len(shapes) != len(streams) or any(s[:-1] != (len(compiled.answer_ports),) or not s[-1] for s in shapes):
@@ -118,15 +120,16 @@ def imitation_batch(compiled: Compiled, streams: Sequence[Streams], cycles: int 
 def sum_over_strings(function: Callable[[Batch], Any], batch: Batch) -> Any:
     """The sum of ``function`` over all strings, in whichever way is faster on a CPU.
 
-    Short strings are handed on all at once; long ones go through a loop, one by one, so that the gradients of one string are
-    done with before the next begins: one string fits the cache, and all of them do not.
+    Short strings are handed on all at once; long ones go through a loop, one by one, so that the
+    gradients of one string are done with before the next begins: one string fits the cache, and all
+    of them do not.
 
     Args:
-        function: ``batch -> pytree of arrays``, itself a sum over the strings of the batch that it is given.
+        function: ``batch -> pytree of arrays``, itself a sum over the strings of its batch.
         batch: the strings.
 
     Returns:
-        What the function returns for all.
+        The sum, a pytree of arrays.
     """
     if batch.strings > 1 and batch.cycles <= SHORT:
         return function(batch)

@@ -1,11 +1,12 @@
-"""The one training loop: gradient, optimizer, projection, step after step inside one compiled program.
+"""The one training loop: gradient, optimizer, projection, step after step in one compiled program.
 
-Everything that trains goes through it: :func:`dmmlab.learning.training.train`, many seeds, sessions that a person attends, the
-phases of a synthesis, repairs, the replays of 2022, the benchmarks. They differ in the objective, in the optimizer, in what is
-done to the weights after an update, and in what is recorded.
+Everything that trains goes through it: :func:`dmmlab.learning.training.train`, many seeds, sessions
+that a person attends, the phases of a synthesis, repairs, the replays of 2022, the benchmarks. They
+differ in the objective, in the optimizer, in what is done to the weights after an update, and in
+what is recorded.
 
-Learning rates and penalties are traced numbers, so that no schedule of them compiles anything anew; nor do other steps, weights
-or masks.
+Learning rates and penalties are traced numbers, so that no schedule of them compiles anything anew;
+nor do other steps, weights or masks.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ RECORDED = 100  # steps whose terms one call of :meth:`GradientDescent.record` r
 
 
 class Schedule(NamedTuple):
-    """A number that goes from ``first`` to ``last`` in so many steps, geometrically."""
+    """A number that goes geometrically from ``first`` to ``last`` in so many steps."""
 
     first: Any
     last: Any
@@ -39,12 +40,12 @@ class Schedule(NamedTuple):
 
 
 def constantly(x: Any) -> Schedule:
-    """The schedule that stays where it is."""
+    """The schedule of a number that stays the same."""
     return Schedule(jnp.asarray(x, float), jnp.asarray(x, float), jnp.asarray(1))
 
 
 class DescentState(NamedTuple):
-    """What is carried from step to step. ``best`` is None unless it is asked for."""
+    """What is carried from step to step; the best only if the loop keeps it."""
 
     step: jax.Array  # steps done
     parameters: Any
@@ -56,10 +57,13 @@ class DescentState(NamedTuple):
 class GradientDescent:
     """A training loop.
 
+    ``run`` and ``record`` are compiled; ``traces`` counts how often. ``error(weights, batch)`` is
+    the objective's loss, compiled.
+
     Args:
         objective: what to go down on.
-        optimizer: an optax transformation that gives a direction to go down in, which the learning rate multiplies;
-            Adam if left out.
+        optimizer: an optax transformation that gives a direction to go down in, which the learning
+            rate multiplies; Adam if left out.
         projection: done to the weights after each update; nothing if left out.
         keep_best: whether to keep the parameters of the smallest value of the objective.
     """
@@ -80,11 +84,11 @@ class GradientDescent:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the recorded terms: the loss, and the regularizers without their penalties."""
+        """The names of the recorded terms: the loss, then the regularizers."""
         return self.objective.columns
 
     def initial_state(self, weights: Weights) -> DescentState:
-        """The state before the first step."""
+        """The state before the first step, from a matrix for each stage."""
         parameters = self.objective.parameters(weights)
         state = DescentState(jnp.asarray(0), parameters, self.optimizer.init(parameters))
         return state._replace(best_value=jnp.asarray(jnp.inf, weights[0].dtype), best=parameters) if self.keep_best else state
@@ -100,11 +104,11 @@ class GradientDescent:
             mask: 0.0 for links that are to stay at zero.
             learning_rate: a number.
             penalties: by regularizer, a number.
-            key: random numbers, for objectives that need some.
+            key: a JAX key, for objectives that draw random numbers.
 
         Returns:
-            The state after the step; and, at the parameters before it, the terms of the objective, with one number more
-            that is 0.0 if all is finite and NaN if not: (terms + 1,).
+            The state after the step; and, at the parameters before it, the terms of the objective,
+            with one number more that is 0.0 if all is finite and NaN if not: (terms + 1,).
         """
         value, terms, gradient = self.objective.value_and_gradient(state.parameters, batch, mask, penalties, key)
         masks = self.objective.mask(mask)
@@ -132,7 +136,20 @@ class GradientDescent:
         penalties: Mapping[str, Schedule],
         key: Any = None,
     ) -> DescentState:
-        """So many steps, for use under ``jit``; :attr:`run` is the same, compiled. Arguments as for :meth:`step`."""
+        """So many steps, for use under ``jit``; :attr:`run` is the same, compiled.
+
+        Args:
+            state: before the first step.
+            batch: the strings.
+            mask: 0.0 for links that are to stay at zero.
+            steps: how many steps.
+            learning_rate: step by step.
+            penalties: by regularizer, step by step.
+            key: as for :meth:`step`.
+
+        Returns:
+            The state after the last step.
+        """
         self.traces += 1
 
         def body(i: jax.Array, state: DescentState) -> DescentState:
@@ -145,7 +162,20 @@ class GradientDescent:
     def _record(
         self, state: DescentState, batch: Batch, mask: Weights, steps: Any, learning_rate: Any, penalties: Penalties
     ) -> tuple[DescentState, jax.Array]:
-        """Up to :data:`RECORDED` steps at one learning rate, and the terms of each: (RECORDED, terms + 1)."""
+        """Up to :data:`RECORDED` steps at one learning rate.
+
+        Args:
+            state: before the first step.
+            batch: the strings.
+            mask: 0.0 for links that are to stay at zero.
+            steps: how many steps.
+            learning_rate: a number.
+            penalties: by regularizer, a number.
+
+        Returns:
+            The state after the last step, and the terms of each, as of :meth:`step`: (RECORDED,
+            terms + 1).
+        """
         self.traces += 1
         empty = jnp.zeros((RECORDED, len(self.columns) + 1), jax.tree.leaves(state.parameters)[0].dtype)
 
@@ -157,7 +187,10 @@ class GradientDescent:
 
 
 def clip_to_norm(limit: float) -> optax.GradientTransformation:
-    """The gradient scaled to a norm of no more than ``limit``, and zero where it is not finite: loops make it explode."""
+    """The gradient scaled to a norm of at most ``limit``, and zero where it is not finite.
+
+    Loops make gradients explode.
+    """
 
     def update(gradient: Any, parameters: Any = None) -> Any:
         factor = jnp.minimum(1.0, limit / (optax.tree.norm(gradient) + 1e-12))

@@ -1,7 +1,7 @@
 """The loss, and the regularizers that may be added to it.
 
-What is minimised is the squared error of the machine's scalar answers, as in 2022. A regularizer is a function of the weights
-alone; its coefficient is called a penalty.
+What is minimised is the squared error of the machine's scalar answers, as in 2022. A regularizer is
+a function of the weights alone; its coefficient is called a penalty.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,17 +29,41 @@ def squared_error(compiled: Compiled, weights: Weights, batch: Batch) -> jax.Arr
 
 
 def l1(compiled: Compiled, weights: Weights) -> jax.Array:
-    """``sum of |w|`` over the soft links."""
+    """``sum of |w|`` over the soft links.
+
+    Args:
+        compiled: the machine; it makes no difference here.
+        weights: a matrix for each stage.
+
+    Returns:
+        A number.
+    """
     return sum(jnp.sum(jnp.abs(w)) for w in weights)  # type: ignore[return-value]
 
 
 def l2(compiled: Compiled, weights: Weights) -> jax.Array:
-    """``sum of w^2`` over the soft links."""
+    """``sum of w^2`` over the soft links.
+
+    Args:
+        compiled: the machine; it makes no difference here.
+        weights: a matrix for each stage.
+
+    Returns:
+        A number.
+    """
     return sum(jnp.sum(w * w) for w in weights)  # type: ignore[return-value]
 
 
 def row_sum(compiled: Compiled, weights: Weights) -> jax.Array:
-    """``sum over inputs of (sum of the weights of the links into it - 1)^2``, the "novel" regularizer of 2022."""
+    """``sum over inputs of (sum of the weights into it - 1)^2``, the "novel" regularizer of 2022.
+
+    Args:
+        compiled: the machine, which says what inputs have links.
+        weights: a matrix for each stage.
+
+    Returns:
+        A number.
+    """
     return sum(  # type: ignore[return-value]
         jnp.sum(stage.exists.any(axis=1) * (w.sum(axis=1) - 1.0) ** 2)
         for w, stage in zip(weights, compiled.stages, strict=True)

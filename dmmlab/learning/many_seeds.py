@@ -1,7 +1,8 @@
-"""Many seeds: one training from each of several initial weights, in one call of one compiled program.
+"""Many seeds: training from each of several initial weights, in one call of one compiled program.
 
-Inside the program they go through a loop: on a CPU that costs a seed what it costs alone, and ``vmap`` costs more
-(``dmmlab bench batches``). Strings can be many, too: they are those of the batch.
+Inside the program they go through a loop: on a CPU that costs a seed what it costs alone, and
+``vmap`` costs more (``dmmlab bench batches``). Strings can be many, too: they are those of the
+batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,14 +35,14 @@ def train_from_each(
 ) -> list[TrainingResult]:
     """As :func:`dmmlab.learning.training.train`, from each of several initial weights.
 
-    A seed whose loss leaves the finite numbers does not stop the others: the history of its result ends before that step, its
-    weights are its best so far, and it is marked as stopped.
+    A seed whose loss leaves the finite numbers does not stop the others: the history of its result
+    ends before that step, its weights are its best so far, and it is marked as stopped.
 
     Args:
         compiled: the machine.
         batch: the strings to learn from.
         steps: of each training.
-        initial_weights: where they start.
+        initial_weights: where they start; for each, a matrix for each stage.
         learning_rate: of Adam.
         optimizer: another one, with a learning rate of its own.
         regularizers: by name, the penalty.
@@ -56,11 +57,11 @@ def train_from_each(
     if not initial_weights or steps < 1:
         raise TrainingError(f"{len(initial_weights)} initial weights and {steps} steps: at least one of each is needed")
     descent = descent_for(compiled, regularizers, optimizer, loss)
-    penalties, rate = dict(regularizers or {}), learning_rate if optimizer is None else 1.0
+    penalties, step_size = dict(regularizers or {}), learning_rate if optimizer is None else 1.0
 
     def run(weights: Weights) -> tuple[DescentState, jax.Array]:
         return jax.lax.scan(
-            lambda state, _: descent.step(state, batch, compiled.mask, rate, penalties),
+            lambda state, _: descent.step(state, batch, compiled.mask, step_size, penalties),
             descent.initial_state(weights),
             None,
             length=steps,

@@ -1,11 +1,11 @@
 """Objectives: what gradient descent goes down on, with its gradient.
 
-An objective says what is trained (the weights, or more), and gives the loss, the regularizers and the gradient of it all. The
-loop (:mod:`dmmlab.learning.gradient_descent`) knows nothing else of it.
+An objective says what is trained (the weights, or more), and gives the loss, the regularizers and
+the gradient of it all. The loop (:mod:`dmmlab.learning.gradient_descent`) knows nothing else of it.
 
 * :class:`Imitation`: the weights themselves; the loss over all strings, plus regularizers.
-* :class:`HardConcreteGates`: each weight has a gate that is open or shut at random; the expected number of open gates is
-  the penalty (Louizos, Welling, Kingma 2018, arXiv:1712.01312).
+* :class:`HardConcreteGates`: each weight has a gate that is open or shut at random; the expected
+  number of open gates is the penalty (Louizos, Welling, Kingma 2018, arXiv:1712.01312).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,27 +30,29 @@ TEMPERATURE = 2 / 3
 
 
 class Imitation:
-    """``loss / scale + sum over regularizers of penalty * regularizer``, of the weights.
+    """``loss + sum over regularizers of penalty * regularizer``, of the weights.
 
     Args:
         compiled: the machine.
         regularizers: names of :data:`~dmmlab.learning.losses.REGULARIZERS`.
         loss: ``(compiled, weights, batch) -> number``, a sum over the strings of the batch.
-        scale: what the loss is divided by.
+        relative: whether the loss is divided by the sum of the squares of the targets of the batch.
+            (That sum is no constant of the program, so that one compilation does for all batches of
+            a shape.)
 
     Raises :class:`~dmmlab.core.errors.LabError` for an unknown regularizer.
     """
 
-    def __init__(self, compiled: Compiled, regularizers: Sequence[str] = (), loss: Loss = squared_error, scale: float = 1.0):
+    def __init__(self, compiled: Compiled, regularizers: Sequence[str] = (), loss: Loss = squared_error, relative: bool = False):
         for name in regularizers:
             if name not in REGULARIZERS:
                 raise LabError(one_of("regularizer", name, REGULARIZERS))
-        self.compiled, self.loss, self.scale = compiled, loss, scale
+        self.compiled, self.loss, self.relative = compiled, loss, relative
         self.regularizers = tuple(regularizers)
         self.columns = ("loss", *self.regularizers)
 
     def parameters(self, weights: Weights) -> Any:
-        """What is trained, from initial weights."""
+        """What is trained, from initial weights, a matrix for each stage."""
         return weights
 
     def weights(self, parameters: Any, mask: Weights) -> Weights:
@@ -62,14 +64,26 @@ class Imitation:
         return mask
 
     def error(self, weights: Weights, batch: Batch) -> jax.Array:
-        """The loss, scaled."""
+        """The loss alone, without regularizers: a number."""
         total = sum_over_strings(lambda strings: self.loss(self.compiled, weights, strings), batch)
-        return total if self.scale == 1.0 else total / self.scale
+        return total / _squares(batch) if self.relative else total
 
     def value_and_gradient(
         self, parameters: Any, batch: Batch, mask: Weights, penalties: Penalties, key: Any
     ) -> tuple[jax.Array, list[jax.Array], Any]:
-        """The objective itself, its terms (the loss, then each regularizer without its penalty), and the gradient."""
+        """The objective and its gradient.
+
+        Args:
+            parameters: what is trained.
+            batch: the strings.
+            mask: 0.0 for links that are to stay at zero.
+            penalties: by regularizer, a number.
+            key: a JAX key, if the objective draws random numbers.
+
+        Returns:
+            The value; its terms, that is, the loss and each regularizer without its penalty; the
+            gradient, in the structure of the parameters.
+        """
 
         def string_error(strings: Batch) -> tuple[jax.Array, Weights]:
             return jax.value_and_grad(lambda weights: self.loss(self.compiled, weights, strings))(parameters)
@@ -80,8 +94,9 @@ class Imitation:
             return reduce(jnp.add, weighted), terms
 
         loss, gradient = sum_over_strings(string_error, batch)
-        if self.scale != 1.0:
-            loss, gradient = loss / self.scale, [g / self.scale for g in gradient]
+        if self.relative:
+            squares = _squares(batch)
+            loss, gradient = loss / squares, [g / squares for g in gradient]
         if not self.regularizers:
             return loss, [loss], gradient
         (extra, terms), slope = jax.value_and_grad(penalty, has_aux=True)(parameters)
@@ -89,10 +104,12 @@ class Imitation:
 
 
 class HardConcreteGates(Imitation):
-    """``loss / scale + penalty * expected number of open gates``, of the weights and of a log-alpha for each.
+    """``loss + penalty * expected number of open gates``, of the weights and of a log-alpha for
+    each.
 
-    With uniform u, a gate is ``clip(s * (high - low) + low, 0, 1)``, ``s = sigmoid((log(u / (1 - u)) + log_alpha) / T)``, and
-    open with probability ``sigmoid(log_alpha - T * log(-low / high))`` (equations 10 to 12 of arXiv:1712.01312).
+    With uniform u, a gate is ``clip(s * (high - low) + low, 0, 1)``,
+    ``s = sigmoid((log(u / (1 - u)) + log_alpha) / T)``, and open with probability
+    ``sigmoid(log_alpha - T * log(-low / high))`` (equations 10 to 12 of arXiv:1712.01312).
     """
 
     def parameters(self, weights: Weights) -> tuple[Weights, Weights]:
@@ -126,3 +143,9 @@ class HardConcreteGates(Imitation):
 def _stretched(x: jax.Array) -> jax.Array:
     low, high = STRETCH
     return jnp.clip(jax.nn.sigmoid(x) * (high - low) + low, 0.0, 1.0)
+
+
+def _squares(batch: Batch) -> jax.Array:
+    """The sum of the squares of the targets; 1 if all of them are 0."""
+    squares = jnp.sum((batch.loss_mask * batch.targets) ** 2)
+    return jnp.where(squares == 0, 1.0, squares)

@@ -17,10 +17,11 @@ EPSILON = 1e-9  # in the denominator
 
 
 def proximal_l1(weights: Weights, optimizer_state: Any, learning_rate: Any, penalties: Penalties) -> Weights:
-    """``sign(w) * max(|w| - learning_rate * penalty / (sqrt(v) + epsilon), 0)``, v Adam's mean square of the gradient.
+    """``sign(w) * max(|w| - learning_rate * penalty / (sqrt(v) + epsilon), 0)``.
 
-    Adam scales the steps of each weight by ``1 / sqrt(v)``; so it does here with the proximal operator of ``penalty * |w|``
-    (soft thresholding), as for a gradient step in that metric.
+    Here ``v`` is Adam's mean square of the gradient. Adam scales the steps of each weight by
+    ``1 / sqrt(v)``; so it does here with the proximal operator of ``penalty * |w|`` (soft
+    thresholding), as for a gradient step in that metric.
 
     Args:
         weights: those after the update.

@@ -1,8 +1,9 @@
-"""A training session that a person attends to: descend, look, turn a knob, go on; and a record of all that was done.
+"""A training session that a person attends: descend, look, turn a knob, go on; all is recorded.
 
-In 2022 the author sat beside his machine for weeks: so many steps, a larger L1, a cut, back to yesterday's weights. Here
-each such act is written down as it is done. The acts are the schedule of an unattended run: done again from the same
-weights, on the same computer, they give the same weights, bit for bit::
+In 2022 the author sat beside his machine for weeks: so many steps, a larger L1, a cut, back to
+yesterday's weights. Here each such act is written down as it is done. The acts are the schedule of
+an unattended run: done again from the same weights, on the same computer, they give the same
+weights, bit for bit::
 
     session = TrainingSession(descent, batch, weights)
     session.advance(500)
@@ -35,12 +36,14 @@ Act = dict[str, float | int]  # one key: what was done; its value: how much of i
 
 
 class TrainingSession:
-    """A training that a person attends to.
+    """A training that a person attends.
+
+    ``schedule`` is the record of all acts, ``losses`` has pairs of a step and the loss there.
 
     Args:
         descent: the loop; with a proximal step, ``l1`` is its penalty.
         batch: the strings to learn from.
-        weights: where to begin.
+        weights: where to begin, a matrix for each stage.
         learning_rate: of Adam.
         l1: the penalty on ``sum of |w|``.
     """
@@ -58,12 +61,12 @@ class TrainingSession:
 
     @property
     def weights(self) -> Weights:
-        """The weights as they are."""
+        """The weights now, a matrix for each stage."""
         return self._state.parameters
 
     @property
     def links(self) -> int:
-        """How many links there are."""
+        """The number of links."""
         return count_links(self.weights)
 
     @property
@@ -74,21 +77,24 @@ class TrainingSession:
 
     @property
     def checkpoints(self) -> int:
-        """How many there are; they are numbered from 1."""
+        """The number of checkpoints; they are numbered from 1."""
         return len(self._checkpoints)
 
     def advance(self, steps: int) -> None:
-        """So many steps of descent. Raises :class:`~dmmlab.core.errors.LabError`, and keeps the weights before, if they leave the
-        finite numbers."""
-        left = _whole("steps", steps)
-        while left:
-            now = min(left, EVERY - self.steps % EVERY)
-            rate, penalties = constantly(self.learning_rate), {"l1": constantly(self.l1)}
-            state = self.descent.run(self._state, self.batch, self.mask, jnp.asarray(now), rate, penalties)
+        """So many steps of descent.
+
+        Raises :class:`~dmmlab.core.errors.LabError` if loss or weights leave the finite numbers;
+        the weights are then those before.
+        """
+        remaining = _whole("steps", steps)
+        while remaining:
+            now = min(remaining, EVERY - self.steps % EVERY)
+            learning_rate, penalties = constantly(self.learning_rate), {"l1": constantly(self.l1)}
+            state = self.descent.run(self._state, self.batch, self.mask, jnp.asarray(now), learning_rate, penalties)
             loss = self._loss(state.parameters)
             if not np.isfinite(loss) or not np.isfinite(flatten(state.parameters)).all():
                 raise LabError(f"step {self.steps + now}: the loss is no longer finite; a smaller rate may help")
-            self._state, self.steps, left = state, self.steps + now, left - now
+            self._state, self.steps, remaining = state, self.steps + now, remaining - now
             self.losses.append((self.steps, loss))
             if "steps" in self.schedule[-1]:
                 self.schedule[-1]["steps"] += now
@@ -96,40 +102,46 @@ class TrainingSession:
                 self.schedule.append({"steps": now})
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """From now on another learning rate."""
+        """From now on another learning rate. Raises :class:`LabError` outside 0 to 1e30."""
         self.learning_rate = _size("rate", learning_rate)
         self.schedule.append({"rate": self.learning_rate})
 
     def set_l1(self, l1: float) -> None:
-        """From now on another penalty."""
+        """From now on another penalty. Raises :class:`LabError` outside 0 to 1e30."""
         self.l1 = _size("l1", l1)
         self.schedule.append({"l1": self.l1})
 
     def cut(self, links: int) -> None:
-        """Cuts the links with the smallest weights, for good."""
+        """Cuts the ``links`` links with the smallest weights, for good.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for less than one link.
+        """
         array, mask = flatten(self.weights).copy(), flatten(self.mask).copy()
-        there = [i for i in np.argsort(np.abs(array), kind="stable") if array[i] != 0][: _whole("cut", links)]
-        array[there] = 0.0
+        smallest = [i for i in np.argsort(np.abs(array), kind="stable") if array[i] != 0][: _whole("cut", links)]
+        array[smallest] = 0.0
         mask[array == 0] = 0.0  # what the penalty has driven to zero is cut, too
         self._set(unflatten(mask, self.mask), self._state._replace(parameters=unflatten(array, self.weights)))
         self.cuts.append(self.steps)
         self.schedule.append({"cut": links})
 
     def checkpoint(self) -> int:
-        """Keeps the weights, and what is cut, to come back to; returns the checkpoint's number."""
+        """Keeps weights and mask to come back to, and returns the checkpoint's number."""
         self._checkpoints.append((self.mask, self._state))
         self.schedule.append({"checkpoint": self.checkpoints})
         return self.checkpoints
 
     def back(self, checkpoint: int) -> None:
-        """Goes back to a checkpoint. The rate and the penalty stay as they are, and steps are counted on."""
+        """Goes back to a checkpoint. Learning rate and penalty stay, and steps are counted on.
+
+        Raises :class:`~dmmlab.core.errors.LabError` if there is no such checkpoint.
+        """
         if not isinstance(checkpoint, int) or not 1 <= checkpoint <= self.checkpoints:
             raise LabError(f"checkpoint {describe(checkpoint)}: there are {self.checkpoints}, numbered from 1")
         self._set(*self._checkpoints[checkpoint - 1])
         self.schedule.append({"back": checkpoint})
 
     def save_schedule(self, path: str | os.PathLike) -> None:
-        """Writes the schedule as JSON, whole or not at all."""
+        """Writes the schedule as JSON. Raises :class:`~dmmlab.core.files.FileError`."""
         write_json(path, self.schedule)
 
     def _set(self, mask: Weights, state: DescentState) -> None:
@@ -158,14 +170,14 @@ def replay_schedule(
     Args:
         descent: the loop.
         batch: the strings to learn from.
-        weights: where to begin.
+        weights: where to begin, a matrix for each stage.
         schedule: the acts, in order.
 
     Returns:
         A session that stands where the other one stood.
 
     Raises:
-        LabError: an act that there is not; it says which.
+        LabError: an act that there is not; the message says which.
     """
     if isinstance(schedule, str | Mapping) or not isinstance(schedule, Iterable):
         raise LabError(f"a schedule is a list of acts, this is {describe(schedule)}")
@@ -184,7 +196,10 @@ def replay_schedule(
 
 
 def read_schedule(path: str | os.PathLike) -> list[Act]:
-    """Reads a schedule; Raises :class:`~dmmlab.core.errors.LabError` for what is no list; :func:`replay_schedule` checks its acts."""
+    """Reads a schedule; :func:`replay_schedule` checks its acts.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for a file that cannot be read, or is no list.
+    """
     schedule = read_json(path)
     if not isinstance(schedule, list):
         raise LabError(f"{path}: a schedule is a list of acts, this is {describe(schedule)}")

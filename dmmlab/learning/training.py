@@ -1,9 +1,10 @@
-"""Training: gradient descent on the weights of a compiled machine, with a history, checkpoints, a request to stop.
+"""Training: gradient descent on the weights of a compiled machine, with a history and checkpoints.
 
-What is minimised is the squared error of the machine's scalar answers, summed over strings, cycles and answers, plus any
-regularizers; what minimises it is Adam or any optimizer of optax. Steps run inside one compiled loop
-(:mod:`dmmlab.learning.gradient_descent`), a chunk at a time. Between chunks Python looks after the rest: progress, a request
-to stop, a checkpoint, a loss that is no longer finite.
+What is minimised is the squared error of the machine's scalar answers, summed over strings, cycles
+and answers, plus any regularizers; what minimises it is Adam or any optimizer of optax. Steps run
+inside one compiled loop (:mod:`dmmlab.learning.gradient_descent`), a chunk at a time. Between
+chunks Python looks after the rest: progress, a request to stop, a checkpoint, a loss that is no
+longer finite.
 """
 
 import hashlib
@@ -37,7 +38,7 @@ class TrainingError(LabError):
 
 
 class NotFinite(TrainingError):
-    """The loss or the weights left the finite numbers.
+    """The loss or the weights left the finite numbers in ``step``.
 
     ``result`` holds the last good weights, those of the last loss in its history.
     """
@@ -49,7 +50,11 @@ class NotFinite(TrainingError):
 
 @dataclass
 class TrainingResult:
-    """How a training ended. ``history`` has a list for the loss before regularization and one for each regularizer."""
+    """How a training ended.
+
+    ``history`` has a list for the loss before regularization and one for each regularizer,
+    ``state.parameters`` the weights.
+    """
 
     compiled: Compiled
     state: DescentState
@@ -58,12 +63,12 @@ class TrainingResult:
 
     @property
     def weights(self) -> Weights:
-        """The weights of the last step."""
+        """The weights after the last step, a matrix for each stage."""
         return self.state.parameters
 
     @property
     def machine(self) -> Machine:
-        """The machine with the weights of the last step."""
+        """The machine with the weights after the last step."""
         return self.compiled.machine.with_soft(self.compiled.soft(self.state.parameters))
 
     @property
@@ -89,8 +94,8 @@ def descent_for(
     Args:
         compiled: the machine.
         regularizers: by name; their penalties may be others in each training.
-        optimizer: a whole optax optimizer, learning rate included; Adam, with the learning rate of the training, if left
-            out.
+        optimizer: a whole optax optimizer, learning rate included; Adam, with the learning rate of
+            the training, if left out.
         loss: ``(compiled, weights, batch) -> number``, a sum over the strings of the batch.
 
     Returns:
@@ -127,17 +132,21 @@ def train(
         steps: steps to do in all; a resumed training does what is left of them.
         learning_rate: of Adam; 0.001 was that of 2022.
         optimizer: another optimizer of optax, with a learning rate of its own.
-        regularizers: by name (:data:`~dmmlab.learning.losses.REGULARIZERS`), the penalty: ``{"l1": 0.001}``.
+        regularizers: by name (:data:`~dmmlab.learning.losses.REGULARIZERS`), the penalty:
+            ``{"l1": 0.001}``.
         loss: what to minimise beside them, as :func:`~dmmlab.learning.losses.squared_error`.
         weights: where to start; the machine's own if left out.
-        mask: 0.0 for the links that are cut; all there are if left out. To cut more is no reason to compile anew.
-        descent: the compiled loop of an earlier call (:func:`descent_for`), with its optimizer and its loss.
-        stop: called after every 100 steps; training stops where it returns true. So it does on an interrupt
-            (Ctrl-C, the notebook's stop button). The result is that of the steps done.
+        mask: 0.0 for the links that are cut; all there are if left out. To cut more is no reason to
+            compile anew.
+        descent: the compiled loop of an earlier call (:func:`descent_for`), with its optimizer and
+            its loss.
+        stop: called after every 100 steps; training stops where it returns true. So it does on an
+            interrupt (Ctrl-C, the notebook's stop button). The result is that of the steps done.
         progress: a progress bar.
-        checkpoint: a file that the state is saved to after every chunk and resumed from if it is there. A resumed
-            training goes on bit for bit as if it had not been interrupted, on the same machine. A checkpoint from
-            other weights, strings, masks or regularizers is refused; another optimizer of the same kind is not noticed.
+        checkpoint: a file that the state is saved to after every chunk and resumed from if it is
+            there. A resumed training goes on bit for bit as if it had not been interrupted, on the
+            same machine. A checkpoint from other weights, strings, masks or regularizers is
+            refused; another optimizer of the same kind is not noticed.
 
     Returns:
         The weights of the last step, the best ones, and the history.
@@ -150,7 +159,7 @@ def train(
     descent = descent or descent_for(compiled, penalties, optimizer, loss)
     if set(penalties) != set(descent.objective.regularizers):
         raise TrainingError(f"regularizers {sorted(penalties)}: the loop was made for {sorted(descent.objective.regularizers)}")
-    rate = learning_rate if optimizer is None else 1.0
+    step_size = learning_rate if optimizer is None else 1.0
     mask = compiled.mask if mask is None else mask
     shapes = [stage.exists.shape for stage in compiled.stages]
     for name, matrices in (("mask", mask), ("weights", compiled.weights() if weights is None else weights)):
@@ -169,13 +178,13 @@ def train(
         while done < steps and not result.stopped:
             now = min(RECORDED - done % RECORDED, steps - done)
             before = result.state
-            state, terms = descent.record(before, batch, mask, now, rate, penalties)
+            state, terms = descent.record(before, batch, mask, now, step_size, penalties)
             table = np.asarray(terms)[:now]
             bad = np.nonzero(~np.isfinite(table).all(axis=1))[0]
             if len(bad):
                 now = int(bad[0])
                 again, count = (before, now) if now or earlier is None else earlier
-                state, _ = descent.record(again, batch, mask, max(count - 1, 0), rate, penalties)
+                state, _ = descent.record(again, batch, mask, max(count - 1, 0), step_size, penalties)
             earlier, result.state, done = (before, now), state, done + now
             for name, column in zip(descent.columns, table[:now].T[:-1], strict=True):
                 result.history[name] += column.tolist()
@@ -200,7 +209,7 @@ def _save(result: TrainingResult, path: str | os.PathLike, fingerprint: np.ndarr
 
 
 def _fingerprint(penalties: Mapping[str, float], weights: Weights, batch: Batch, mask: Weights) -> np.ndarray:
-    """What tells one training from another, as far as it can be told: an optimizer is a function."""
+    """What tells one training from another; an optimizer is a function and tells nothing."""
     digest = hashlib.sha256(repr(penalties).encode())
     for leaf in jax.tree.leaves((weights, batch, mask)):
         digest.update(np.asarray(leaf).tobytes())

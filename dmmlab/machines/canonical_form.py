@@ -1,15 +1,16 @@
 """Canonical form: the same function with fewer links, and weights that can be read.
 
-Many machines compute the same function: an accumulator may count by 0.71 if everything that reads it divides by 0.71.
-:func:`canonical` picks one of them. What it may do follows from the scaling that a neuron's type declares
-(:class:`~dmmlab.core.neurons.Scaling`):
+Many machines compute the same function: an accumulator may count by 0.71 if everything that reads
+it divides by 0.71. :func:`canonical` picks one of them. What it may do follows from the scaling
+that a neuron's type declares (:class:`~dmmlab.core.neurons.Scaling`):
 
-* linear, as accum: its inputs may be divided by any number that its outputs are multiplied by; and where it adds them, what
-  enters on either side may enter on one;
+* linear, as accum: its inputs may be divided by any number that its outputs are multiplied by; and
+  where it adds them, what enters on either side may enter on one;
 * even, as norm: the same with the number's absolute value, so the sign of its input is free;
-* of a difference, as compare: what enters on both sides is merged into one; exchanging its inputs exchanges its outputs;
-* bilinear, as dot: one side may be divided by what the other is multiplied by, and signs may go to the output, but no
-  more: a clip pins the scale.
+* of a difference, as compare: what enters on both sides is merged into one; exchanging its inputs
+  exchanges its outputs;
+* bilinear, as dot: one side may be divided by what the other is multiplied by, and signs may go to
+  the output, but no more: a clip pins the scale.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,14 +29,15 @@ TINY = 1e-300  # weights whose inverse is no number
 
 
 def canonical(machine: Machine, pinned: bool = True) -> Machine:
-    """The machine of the same function in which the largest weight into each neuron is 1, as far as its type allows.
+    """The machine of the same function in which the largest weight into each neuron is 1.
 
-    Neurons whose type declares no scaling, and those with hard links to others, stay as they are.
+    It is 1 as far as the neuron's type allows. Neurons whose type declares no scaling, and those
+    with hard links to others, stay as they are.
 
     Args:
         machine: any.
-        pinned: if False, the scale of a bilinear neuron goes to its output, which is the same function as long as nothing
-            is clipped.
+        pinned: if False, the scale of a bilinear neuron goes to its output, which is the same
+            function as long as nothing is clipped.
 
     Returns:
         The machine with other weights, and perhaps fewer links.
@@ -61,12 +63,15 @@ def canonical(machine: Machine, pinned: bool = True) -> Machine:
 
 
 def _is_memory(machine: Machine, link: Link) -> bool:
-    """Whether a link leads from an accumulator to itself: that commutes with what may be done to accumulators."""
+    """Whether a link leads from an accumulator to itself; rescaling leaves such a link as it is."""
     return link.from_neuron == link.to_neuron and machine.neurons[link.to_neuron].accumulates
 
 
 def _gather(rows: Rows, name: str, fields: Sequence[str], remembering: bool) -> None:
-    """All that an accumulator adds enters at its second input, but what comes from itself at the first, if that is free."""
+    """All that an accumulator adds enters at its second input.
+
+    What comes from itself enters at the first, if that is free.
+    """
     into = [entry for field in fields for entry in rows.pop((name, field), {}).items()]
     for source, weight in into:
         row = rows.setdefault((name, fields[0 if source[0] == name and not remembering else 1]), {})
@@ -118,7 +123,10 @@ RESCALE: Mapping[Scaling, Callable[[Rows, str, NeuronType, set[str]], None]] = {
 
 
 def merged(machine: Machine) -> Machine:
-    """Neurons of one type with the same links into them are made one. The function is the same."""
+    """The machine in which neurons of one type and with the same links into them are one neuron.
+
+    The function is the same.
+    """
     while True:
         pair = _twins(machine)
         if pair is None:
@@ -132,7 +140,10 @@ def merged(machine: Machine) -> Machine:
 
 
 def _twins(machine: Machine) -> tuple[str, str] | None:
-    """Two neurons of one type with the same links into them, loops to themselves included; none with hard links to others."""
+    """Two neurons of one type with the same links into them, loops to themselves included.
+
+    None with hard links to others.
+    """
     into: dict[str, set] = {}
     fixed = set()
     for link in machine.links():
@@ -152,13 +163,29 @@ def _twins(machine: Machine) -> tuple[str, str] | None:
 
 
 def above(machine: Machine, threshold: float) -> Machine:
-    """Without the soft links of weights up to ``threshold``, and without what is then dead."""
+    """The machine without small weights and without what is then dead.
+
+    Args:
+        machine: any.
+        threshold: soft links of an absolute weight up to this are left out.
+
+    Returns:
+        A new machine, of live neurons alone.
+    """
     rows = {port: {source: w for source, w in row.items() if abs(w) > threshold} for port, row in soft_rows(machine).items()}
     return machine.with_soft(from_rows(rows)).live()
 
 
 def rounded(machine: Machine, denominator: int = LARGEST_DENOMINATOR) -> Machine:
-    """Every soft weight replaced by the nearest fraction whose denominator is no larger than ``denominator``."""
+    """The machine with every soft weight replaced by the nearest small fraction.
+
+    Args:
+        machine: any.
+        denominator: the largest one.
+
+    Returns:
+        A new machine; weights that are rounded to 0 are no links.
+    """
     rows = {
         port: {source: float(Fraction(w).limit_denominator(denominator)) for source, w in row.items()}
         for port, row in soft_rows(machine).items()
@@ -167,10 +194,11 @@ def rounded(machine: Machine, denominator: int = LARGEST_DENOMINATOR) -> Machine
 
 
 def shortcuts(machine: Machine) -> list[Machine]:
-    """Machines in which one neuron that only passes a value on is left out: what it was fed goes where it went.
+    """Machines in each of which one neuron is left out that only passes a value on.
 
-    Such a neuron has one link into it that does not come from a constant; what comes on that link then arrives a cycle
-    earlier, so each of these machines is to be tried.
+    What it was fed goes where its output went. Such a neuron has one link into it that does not
+    come from a constant. What comes on that link then arrives a cycle earlier, so each of these
+    machines is to be tried.
     """
     rows, shorter_machines = soft_rows(machine), []
     fixed = {n for link in machine.links() if link.hard and link.from_neuron != link.to_neuron for n in (link[0], link[2])}
@@ -193,7 +221,10 @@ def shortcuts(machine: Machine) -> list[Machine]:
 
 
 def _gain(kind: NeuronType, field: str, output: str, weight: float) -> float:
-    """What a neuron that passes a value on multiplies it by: even ones and differences are right for what is positive."""
+    """What a neuron that passes a value on multiplies it by.
+
+    For an even one and for a difference that holds as long as the value is positive.
+    """
     if kind.scaling is Scaling.EVEN:
         return abs(weight)
     if kind.scaling is Scaling.DIFFERENCE:
@@ -202,7 +233,10 @@ def _gain(kind: NeuronType, field: str, output: str, weight: float) -> float:
 
 
 def _largest(rows: Rows, ports: Iterable[Port], done: set[str]) -> float:
-    """The weight of largest size into these ports, from neurons that are done if there are any; 1 if there are none."""
+    """The weight of largest size into these ports, 1.0 if there is none.
+
+    Links from neurons that are done count first.
+    """
     entries = [(source, w) for port in ports for source, w in rows.get(port, {}).items() if abs(w) > TINY]
     entries = [(source, w) for source, w in entries if source[0] in done] or entries
     return max((w for _, w in entries), key=abs, default=1.0)

@@ -1,8 +1,8 @@
-"""The duplicate character detector: written by hand, and as it was found by training in 2022.
+"""The duplicate character detector: written by hand, and as training found it in 2022.
 
-It reads a string one character at a time. At ``output.dict-1`` stands the largest number of times that any
-character has come so far, minus 1 (nothing while there is no duplicate); at ``output.dict-2`` the number of full
-stops so far, up to 4.
+It reads a string one character at a time. At ``output.dict-1`` stands the largest number of times
+that any character has come so far, minus 1 (nothing while there is no duplicate); at
+``output.dict-2`` the number of full stops so far, up to 4.
 """
 
 import math
@@ -36,9 +36,9 @@ PUBLISHED_19: Links = {
 
 
 def handcrafted(end_mark: str = ".") -> Machine:
-    """The machine of section 3 of Bukatin, Matthews and Radul (arXiv:1606.09470): 8 soft links, all of weight 1.
+    """The machine of section 3 of Bukatin, Matthews and Radul (arXiv:1606.09470).
 
-    ``end_mark`` is the item that is counted at ``output.dict-2``.
+    It has 8 soft links, all of weight 1. ``end_mark`` is the item that ``output.dict-2`` counts.
     """
     machine = Machine.build(
         {
@@ -59,14 +59,15 @@ def handcrafted(end_mark: str = ".") -> Machine:
 
 
 def published() -> Machine:
-    """The machine of 19 links that training and pruning by hand left in June 2022, its weights to two decimals."""
+    """The machine of 19 links that training and pruning left in June 2022, with two decimals."""
     return Machine.build(PUBLISHED_19)
 
 
 class ImitationError(NamedTuple):
     """How far a machine's answers are from those of its teacher.
 
-    ``loss`` is the sum over all cycles and outputs of the squared differences, ``max_squared_error`` the largest.
+    ``loss`` is the sum over all cycles and outputs of the squared differences,
+    ``max_squared_error`` the largest.
     """
 
     loss: float
@@ -74,11 +75,22 @@ class ImitationError(NamedTuple):
 
 
 def imitation_error(machine: Machine, streams: Streams, cycles: int, teacher: Machine | None = None) -> ImitationError:
-    """Runs a machine beside its teacher, the handcrafted detector if none is given, and compares the scalar parts of what
-    arrives at ``output`` in each cycle, as in 2022. The tests that were published then are in single precision:
-    ``imitation_error(machine.astype(np.float32), characters("test string."), 140)``.
+    """Runs a machine beside its teacher and compares what arrives at ``output`` in each cycle.
 
-    Raises :class:`~dmmlab.core.engine.RunError` if the errors are too large to be squared.
+    Compared are the scalar parts, as in 2022. The tests that were published then are in single
+    precision: ``imitation_error(machine.astype(np.float32), characters("test string."), 140)``.
+
+    Args:
+        machine: what is measured.
+        streams: what both read, as for :func:`~dmmlab.core.engine.run`.
+        cycles: how many cycles.
+        teacher: whose answers are the targets; the handcrafted detector if left out.
+
+    Returns:
+        The sum of the squared errors, and the largest of them.
+
+    Raises:
+        RunError: as :func:`~dmmlab.core.engine.run`; or the errors are too large to be squared.
     """
     teacher = teacher or handcrafted()
     pairs = zip(answers(machine, streams, cycles), answers(teacher, streams, cycles), strict=True)

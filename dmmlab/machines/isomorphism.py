@@ -1,7 +1,7 @@
 """Isomorphism: whether two machines are the same up to the names of their neurons.
 
-A machine becomes a graph of neurons, ports and links, with labels that tell apart what is not interchangeable; networkx
-compares the graphs.
+A machine becomes a graph of neurons, ports and links, with labels that tell apart what is not
+interchangeable; networkx compares the graphs.
 """
 
 from collections import Counter
@@ -15,10 +15,19 @@ from ..core.vvalues import paths
 
 
 def same(machine: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
-    """Whether two machines are equal up to the names of their neurons: their live parts, the hard links too.
+    """Whether two machines are equal up to the names of their neurons.
 
-    Neurons that read or answer keep their names; constants are known by what they emit. The two inputs of a dot may be
-    exchanged, and so may those of a compare together with its outputs.
+    Compared are their live parts, the hard links too. Neurons that read or answer keep their names;
+    constants are known by what they emit. The two inputs of a dot may be exchanged, and so may
+    those of a compare together with its outputs.
+
+    Args:
+        machine: any.
+        other: any.
+        tolerance: how much the weights of two links may differ.
+
+    Returns:
+        Whether they are.
     """
     graphs = [_port_graph(each.live()) for each in (machine, other)]
     labels = [Counter(label for _, label in graph.nodes(data="label")) for graph in graphs]
@@ -33,7 +42,17 @@ def same(machine: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
 
 
 def equivalent(kind: NeuronType, other: NeuronType) -> bool:
-    """Whether two types compute the same, as far as can be told: the same function, or constants of the same value."""
+    """Whether two types compute the same, as far as can be told.
+
+    They do if they have the same function and ports, or are constants of the same value.
+
+    Args:
+        kind: a neuron type.
+        other: a neuron type.
+
+    Returns:
+        Whether they do.
+    """
     return (kind.inputs, kind.outputs, _identity(kind)) == (other.inputs, other.outputs, _identity(other))
 
 

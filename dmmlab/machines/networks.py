@@ -1,7 +1,8 @@
 """Starting networks: large machines, to be trained and pruned.
 
-A network is neurons and an ordered list of the soft links between them; weights make a machine of it. The order is
-that of 2022, so that the same random numbers go to the same links as then (see :mod:`dmmlab.june2022.random_numbers`).
+A network is neurons and an ordered list of the soft links between them; weights make a machine of
+it. The order is that of 2022, so that the same random numbers go to the same links as then (see
+:mod:`dmmlab.june2022.random_numbers`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ class NetworkError(LabError):
 
 @dataclass(frozen=True)
 class Network:
-    """Neurons, hard links, and the soft links in the order in which random numbers are dealt to them."""
+    """Neurons, hard links, and the soft links in the order in which weights are dealt to them."""
 
     neurons: Mapping[str, NeuronType]
     links: Sequence[tuple[Port, Port]]  # (to_neuron, to_field), (from_neuron, from_field)
@@ -52,16 +53,25 @@ def feedforward(
     outputs: NeuronType = OUTPUT,
     sources: Mapping[str, NeuronType] = SOURCES,
 ) -> Network:
-    """A feedforward network with local recurrence: accumulators feed themselves, all else goes from layer to layer.
+    """A feedforward network with local recurrence.
+
+    Accumulators feed themselves; all else goes from layer to layer.
 
     Args:
         layers: how many layers between the sources and the output.
         copies: neurons of each type in a layer; they are called ``type-layer-copy``.
         types: the types of a layer.
-        skip_links: whether a layer is fed by all layers before it, or by the one before it alone (then, as in
-            2022, layer 1 by the input alone, and the constants by every later layer but the output's).
+        skip_links: whether a layer is fed by all layers before it, or by the one before it alone
+            (then, as in 2022, layer 1 by the input alone, and the constants by every later layer
+            but the output's).
         outputs: the type of the output neuron.
         sources: the neurons of layer 0, by name.
+
+    Returns:
+        The network.
+
+    Raises:
+        NetworkError: no layers or no copies.
     """
     if layers < 1 or copies < 1:
         raise NetworkError(f"{layers} layers of {copies} copies: at least one of each is needed")
@@ -89,9 +99,21 @@ def recurrent(
     outputs: NeuronType = OUTPUT,
     sources: Mapping[str, NeuronType] = SOURCES,
 ) -> Network:
-    """Every output of every neuron to every input of every neuron: the prior-free start.
+    """A network in which every output of every neuron feeds every input of every neuron.
 
     No accumulator has a hard self-link: that it remembers is to be learned, too.
+
+    Args:
+        copies: neurons of each type; they are called ``type-copy``.
+        types: the types.
+        outputs: the type of the output neuron.
+        sources: the neurons that nothing but the timer feeds, by name.
+
+    Returns:
+        The network.
+
+    Raises:
+        NetworkError: no copies.
     """
     inner = copies_of([replace(kind, feedback=()) for kind in types], copies)
     neurons = {"timer": TIMER, **sources, **inner, "output": outputs}
@@ -101,7 +123,10 @@ def recurrent(
 
 
 def copies_of(types: Iterable[NeuronType], copies: int) -> dict[str, NeuronType]:
-    """So many neurons of each type, called ``type-copy``, copy by copy. Raises :class:`NetworkError` for none."""
+    """So many neurons of each type, called ``type-copy``, copy by copy.
+
+    Raises :class:`NetworkError` for no copies.
+    """
     if copies < 1:
         raise NetworkError(f"{copies} copies: at least one is needed")
     kinds = list(types)

@@ -36,12 +36,12 @@ Phase = Callable[..., Weights]  # (task, weights, settings, trace, key) -> weigh
 
 def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
     """Trains all links. Where loops make that explode: once more, on the beginnings of the strings first."""
-    few, rate = (settings.l1[0], settings.l1[0]), (settings.learning_rate, settings.learning_rate)
-    trained = task.descend(weights, settings.fit_steps, rate, few)
+    l1, learning_rate = (settings.l1[0], settings.l1[0]), (settings.learning_rate, settings.learning_rate)
+    trained = task.descend(weights, settings.fit_steps, learning_rate, l1)
     if not np.isfinite(task.error(trained)):
         trained = weights
         for cycles in (*BEGINNINGS, None):
-            trained = task.descend(trained, settings.fit_steps, rate, few, cycles=cycles)
+            trained = task.descend(trained, settings.fit_steps, learning_rate, l1, cycles=cycles)
     trace.add(task, "fit", "", trained)
     return trained
 
@@ -49,13 +49,13 @@ def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any
 def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
     """Trains on while the penalty grows, and then falls with the learning rate; then cuts what is small."""
     low, high = settings.l1
-    rate, penalty = settings.learning_rate, settings.penalty
-    weights = task.descend(weights, settings.ramp_steps, (rate, rate), (low, high), penalty=penalty, key=key)
+    learning_rate, penalty = settings.learning_rate, settings.penalty
+    weights = task.descend(weights, settings.ramp_steps, (learning_rate, learning_rate), (low, high), penalty=penalty, key=key)
     trace.add(task, "sparsify", "ramp", weights)
     mask = support(weights) if penalty == "gates" else None
     after = "proximal" if penalty == "gates" else penalty
     fall = (high, max(low, high / 30))
-    weights = task.descend(weights, settings.cool_steps, (rate, rate / 10), fall, mask, after)
+    weights = task.descend(weights, settings.cool_steps, (learning_rate, learning_rate / 10), fall, mask, after)
     trace.add(task, "sparsify", "cool", weights)
     weights = tidy(task, weights, settings.threshold)
     trace.add(task, "sparsify", "tidy", weights)

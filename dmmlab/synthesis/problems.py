@@ -67,8 +67,8 @@ class Sample(NamedTuple):
         """Whether one of two strings begins with the other."""
         cycles = min(self.cycles, other.cycles)
         return all(
-            {t: v for t, v in stream.events.items() if t < cycles and v != {}}
-            == {t: v for t, v in other.streams[name].events.items() if t < cycles and v != {}}
+            {t: v for t, v in stream.events.items() if t < cycles}
+            == {t: v for t, v in other.streams[name].events.items() if t < cycles}
             for name, stream in self.streams.items()
         )
 

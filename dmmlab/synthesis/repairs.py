@@ -146,10 +146,10 @@ def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None
     settings, embedded = settings or Settings(), task.weights(embed(damaged, task.network))
     key = random_key(key)
     for attempt in range(1, attempts + 1):
-        mine, trace = jax.random.fold_in(key, attempt), Trace()
-        weights = [w + r for w, r in zip(embedded, task.initial_weights(mine, settings.scale), strict=True)]
+        attempt_key, trace = jax.random.fold_in(key, attempt), Trace()
+        weights = [w + r for w, r in zip(embedded, task.initial_weights(attempt_key, settings.scale), strict=True)]
         for number, phase in enumerate(PHASES.values()):
-            weights = phase(task, weights, settings, trace, jax.random.fold_in(mine, number))
+            weights = phase(task, weights, settings, trace, jax.random.fold_in(attempt_key, number))
         verdict = round_off(task, task.machine(weights))
         if verdict.is_valid:
             break

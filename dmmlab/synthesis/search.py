@@ -91,9 +91,9 @@ class Synthesis:
         rows = []
         for restart in self.restarts:
             if (verdict := restart.verdict) is not None:
-                numbers = {name: value for name, value in verdict._asdict().items() if name != "machine"}
+                measures = {name: value for name, value in verdict._asdict().items() if name != "machine"}
                 seconds = restart.trace.events[-1].seconds
-                rows.append({"restart": restart.index, **numbers, "exact": verdict.exact, "seconds": seconds})
+                rows.append({"restart": restart.index, **measures, "exact": verdict.exact, "seconds": seconds})
         return rows
 
     def trace(self) -> "pd.DataFrame":
@@ -180,15 +180,15 @@ def synthesize(
 def _run_restart(
     task: Task, index: int, key: Any, settings: Settings, store: "_Store", stop: threading.Event, tick: Callable
 ) -> Restart:
-    mine = jax.random.fold_in(key, index)
-    restart = store.load(index, task) or Restart(index, task.initial_weights(mine, settings.scale))
+    restart_key = jax.random.fold_in(key, index)
+    restart = store.load(index, task) or Restart(index, task.initial_weights(restart_key, settings.scale))
     tick(restart.done)
     for number, phase in enumerate(PHASES.values()):
         if number < restart.done:
             continue
         if stop.is_set() or not is_finite(restart.weights):
             return restart
-        restart.weights = phase(task, restart.weights, settings, restart.trace, jax.random.fold_in(mine, number))
+        restart.weights = phase(task, restart.weights, settings, restart.trace, jax.random.fold_in(restart_key, number))
         restart.done = number + 1
         store.save(restart)
         tick(1)

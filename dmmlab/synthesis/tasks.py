@@ -133,7 +133,7 @@ class Task:
             adam = optax.scale_by_adam()
             looping = self.compiled.schedule != "time-parallel"
             self._loops[penalty] = GradientDescent(
-                kind(self.compiled, regularizers, scale=self.scale),
+                kind(self.compiled, regularizers, relative=True),
                 optax.chain(clip_to_norm(CLIP), adam) if looping else adam,
                 proximal_l1 if penalty == "proximal" else None,
             )
@@ -169,10 +169,10 @@ class Task:
             LabError: an unknown penalty.
         """
         loop, mask, count = self.descent(penalty), self.mask if mask is None else mask, jnp.asarray(steps)
-        rate, shrinking = (Schedule(jnp.asarray(span[0]), jnp.asarray(span[1]), count) for span in (learning_rate, l1))
+        learning_rates, shrinking = (Schedule(jnp.asarray(span[0]), jnp.asarray(span[1]), count) for span in (learning_rate, l1))
         random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
         state = loop.initial_state(masked(weights, mask))
-        state = loop.run(state, self.batch.first_cycles(cycles), mask, count, rate, {"l1": shrinking}, random)
+        state = loop.run(state, self.batch.first_cycles(cycles), mask, count, learning_rates, {"l1": shrinking}, random)
         return loop.objective.weights(state.parameters, mask)
 
     def ablation_errors(self, weights: Weights) -> Weights:
@@ -193,9 +193,9 @@ class Task:
     def links(self) -> dict[int, str]:
         """The soft links by their place in flattened weights, as ``to.input <- from.output``."""
         shapes = [stage.exists.shape for stage in self.compiled.stages]
-        starts = np.cumsum([0, *(rows * columns for rows, columns in shapes)])
+        offsets = np.cumsum([0, *(rows * columns for rows, columns in shapes)])
         return {
-            int(starts[s] + row * shapes[s][1] + column): f"{to}.{into} <- {source}.{output}"
+            int(offsets[s] + row * shapes[s][1] + column): f"{to}.{into} <- {source}.{output}"
             for (to, into, source, output), (s, row, column) in self.compiled.places.items()
         }
 
