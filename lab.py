@@ -5,8 +5,8 @@
     python3 lab.py test       passes the tests (more: python3 lab.py test --help)
     python3 lab.py open       opens the notebooks in JupyterLab
 
-Packages go to the folder .venv beside this file, once. Inside the conda environment of environment.yml they are
-there already, and nothing is installed.
+Packages go to the folder .venv beside this file, once. Inside the conda environment of
+environment.yml they are there already, and nothing is installed.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ def _is_conda_environment() -> bool:
 
 
 def _python_of_venv() -> Path:
-    """The interpreter of .venv, which is made, or brought up to date, if pyproject.toml says otherwise."""
+    """The interpreter of .venv, which is made anew whenever pyproject.toml has changed."""
     home = PROJECT / ".venv"
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = home / "installed.txt"

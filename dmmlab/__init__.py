@@ -1,7 +1,8 @@
 """dmmlab: dataflow matrix machines in JAX. Start with the notebooks; README.md says how.
 
-All that a notebook or a script needs for the main path is here, loaded when it is first used: ``import dmmlab as dm``. The
-packages below have front doors of their own, for the rest: ``dm.learning.TrainingSession``.
+All that a notebook or a script needs for the main path is here, loaded when it is first used:
+``import dmmlab as dm``. The packages below have front doors of their own, for the rest:
+``dm.learning.TrainingSession``.
 """
 
 import lazy_loader

@@ -105,7 +105,8 @@ def test_every_run_starts_as_the_tree_engine_says(name):
     """The first loss, by the compiled machine and by the oracle, in double precision (some are of the order 1e8)."""
     with jax.enable_x64(True):
         compiled, batch = prepare(name)
-        ours = float(squared_error(compiled, compiled.weights(), batch.string(0)))
+        loss = jax.jit(lambda weights, batch: squared_error(compiled, weights, batch))
+        ours = float(loss(compiled.weights(), batch.string(0)))
     theirs = imitation_error(compiled.machine.astype(np.float64), characters("test string."), RUNS[name].cycles).loss
     assert ours == pytest.approx(theirs, rel=1e-9)
 

@@ -1,8 +1,8 @@
 """Benchmarks: ours beside peers, on the same work, in one run.
 
-Each figure is the median of several repetitions on one core; compilation is measured apart. What is timed is the work of
-feedforward run 3 of 2022: 1486 weights, "test string.", 140 cycles, the loss, its gradient, Adam. ``dmmlab bench`` prints
-the table.
+Each figure is the median of several repetitions on one core; compilation is measured apart. What is
+timed is the work of feedforward run 3 of 2022: 1486 weights, "test string.", 140 cycles, the loss,
+its gradient, Adam. ``dmmlab bench`` prints the table.
 """
 
 import os
@@ -39,7 +39,10 @@ MEMORY_LIMIT = 8 * 2**30  # for peers that are known to exhaust a machine
 
 
 def bench(names: Sequence[str] = ()) -> Iterator[Row]:
-    """Runs the benchmarks named, or all, and yields their rows as they come. Raises LabError for an unknown name."""
+    """Runs the benchmarks named, or all, and yields their rows as they come.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for an unknown name.
+    """
     for name in names:
         if name not in BENCHMARKS:
             raise LabError(one_of("benchmark", name, BENCHMARKS))
@@ -65,7 +68,10 @@ def _trained(descent: GradientDescent, steps: int, batch: Batch, weights: Any) -
 
 
 def _repeated(function: Callable[..., Any], weights: Any, inputs: Any, times: int) -> Callable[[], Any]:
-    """So many calls in one compiled loop. Each depends on the whole result of the one before, so that none is left out."""
+    """So many calls in one compiled loop.
+
+    Each depends on the whole result of the one before, so that none is left out.
+    """
 
     def run(weights: Any, inputs: Any) -> Any:
         def body(nudge: Any, _: None) -> tuple[Any, None]:
@@ -169,7 +175,7 @@ def specialised() -> Iterator[Row]:
 
 
 def trees() -> Iterator[Row]:
-    """The peer that is our own oracle: the tree engine, V-values of scalars, not compiled; and compiled by unrolling."""
+    """The tree engine as a peer: V-values of scalars, not compiled; and compiled by unrolling."""
     compiled, _ = _run_3()
     for cycles in (5, 140):
         batch = imitation_batch(compiled, [characters(STRING)], cycles, handcrafted())
@@ -240,7 +246,10 @@ def tree_loss(compiled: Compiled, cycles: int) -> Callable[[Any], Any]:
 
 
 def _in_a_process_of_its_own(*what: str) -> tuple[list[float] | None, str]:
-    """Runs a part of the benchmarks where its memory can be limited and measured; the numbers that it prints, or why not."""
+    """Runs a part of the benchmarks where its memory can be limited and measured.
+
+    Returns the numbers that it prints, or None and why not.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "dmmlab.bench.compiled_machines", *what], capture_output=True, text=True, timeout=900
     )

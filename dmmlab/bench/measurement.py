@@ -1,4 +1,4 @@
-"""How benchmarks measure: medians of several repetitions, the first call apart, peers beside ours in one run."""
+"""How benchmarks measure: medians of several repetitions, the first call apart, beside peers."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ import jax
 
 
 class Row(NamedTuple):
-    """One comparison. ``ours_ms`` and ``peer_ms`` are for the same work; None where that could not be done."""
+    """A comparison: ``ours_ms`` and ``peer_ms`` are for the same work, None where not measured."""
 
     name: str
     ours_ms: float | None
@@ -33,7 +33,10 @@ def row(name: str, ours: float, peer: str, theirs: float | None, **more: Any) ->
 
 
 def median(function: Callable[[], Any], inner: int = 1, repeats: int = 7) -> tuple[float, float]:
-    """Seconds of one call divided by ``inner``: the median of ``repeats``; and what the first call took more."""
+    """Seconds of one call divided by ``inner``, the median of ``repeats``.
+
+    Beside it, how many seconds more the first call took.
+    """
     started = time.perf_counter()
     jax.block_until_ready(function())
     first = time.perf_counter() - started

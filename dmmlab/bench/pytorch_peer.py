@@ -1,7 +1,8 @@
-"""A peer for the benchmarks: the same machine in PyTorch, eager, on flat tensors, cycle after cycle.
+"""A peer for the benchmarks: the same machine in PyTorch, eager, cycle after cycle.
 
-It takes the matrix and the layout of a compiled machine in the scan schedule, so that only what computes differs.
-PyTorch is no requirement of dmmlab; the benchmark is left out where it is not installed.
+It takes the matrix and the layout of a compiled machine in the scan schedule, so that only what
+computes differs. PyTorch is no requirement of dmmlab; the benchmark is left out where it is not
+installed.
 """
 
 from typing import Any
@@ -14,7 +15,10 @@ from ..learning.batches import Batch
 
 
 def loss_and_gradient(compiled: Compiled, batch: Batch) -> Any:
-    """A function that computes the squared error and its gradient once. Raises ImportError where there is no PyTorch."""
+    """A function that computes the squared error and its gradient once.
+
+    Raises ImportError where there is no PyTorch.
+    """
     import torch
 
     torch.set_num_threads(1)

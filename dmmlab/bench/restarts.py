@@ -1,6 +1,7 @@
 """Benchmarks of synthesis: many restarts.
 
-A step is one of :meth:`dmmlab.synthesis.tasks.Task.descend` for the duplicate detector: 1486 weights, 8 strings of 40 cycles.
+A step is one of :meth:`dmmlab.synthesis.tasks.Task.descend` for the duplicate detector: 1486
+weights, 8 strings of 40 cycles.
 """
 
 import os
@@ -22,7 +23,7 @@ SPANS = ((1e-2, 1e-2), (1e-6, 1e-5))  # learning rate, penalty
 
 
 def restarts() -> Iterator[Row]:
-    """A step of each of eight restarts: threads beside a loop and vmap inside the compiled program."""
+    """A step of each of eight restarts: threads beside a loop and vmap in the compiled program."""
     task = Task(PROBLEMS["duplicates"])
     weights = [task.initial_weights(jax.random.key(i)) for i in range(RESTARTS)]
     stacked = [jnp.stack(ws) for ws in zip(*weights, strict=True)]

@@ -1,8 +1,8 @@
-"""The benchmark of the explorers: how long a slider's move takes to be seen, in JupyterLab, in a browser.
+"""The benchmark of the explorers: how long a slider's move takes to be seen, in a browser.
 
-From the press of a key to the frame after the picture was drawn anew: the kernel has then cut the links, measured the
-losses, laid the circuit out and sent it. The median of fifty moves that change the picture, over the whole range of the
-slider.
+From the press of a key to the frame after the picture was drawn anew: the kernel has then cut the
+links, measured the losses, laid the circuit out and sent it to JupyterLab. The median of fifty
+moves that change the picture, over the whole range of the slider.
 """
 
 import json
@@ -61,7 +61,7 @@ def repaint() -> Iterator[Row]:
 
 
 def _measure() -> dict[str, list[float]]:
-    """Milliseconds of each move."""
+    """Milliseconds of each move, by case."""
     times = {}
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         home = Path(folder)
@@ -80,7 +80,10 @@ def _measure() -> dict[str, list[float]]:
 
 
 def _moves(page: Any) -> list[float]:
-    """Up and down the slider, five steps of 200 at a time, until so many moves have changed the picture."""
+    """Milliseconds of the moves up and down the slider that have changed the picture.
+
+    A press is five steps of 200; it goes on until there are so many moves.
+    """
     key, places = "PageUp", range(1, 201 // 5)
     while True:
         for _ in places:

@@ -1,4 +1,4 @@
-"""What the command line takes as arguments, and how it refuses the rest: in one line, with exit status 2."""
+"""The arguments of the command line; it refuses all else in one line, with exit status 2."""
 
 import argparse
 import contextlib
@@ -111,7 +111,8 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "names",
         nargs="*",
         metavar="NAME",
-        help="step, gradient, streams, batches, restarts, recurrent, specialised, trees, pytorch, memory, repaint (default: all)",
+        help="step, gradient, streams, batches, restarts, recurrent, specialised, trees, pytorch, memory, repaint "
+        "(default: all)",
     )
 
     sub = command(

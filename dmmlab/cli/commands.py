@@ -1,4 +1,4 @@
-"""The command line. Every command says ``--help``; bad input is one line on standard error and exit status 2."""
+"""The command line. Every command says ``--help``; bad input is one line and exit status 2."""
 
 import argparse
 import io
@@ -17,7 +17,10 @@ from .arguments import command_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status: 0, 1 if a notebook failed, 2 for bad usage or input."""
+    """Runs one command and returns its exit status.
+
+    That is 0, 1 if a notebook failed, 2 for bad usage or input, 130 for an interrupt.
+    """
     options = command_line(COMMANDS).parse_args(arguments)
     try:
         return options.command(options)
@@ -30,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def process() -> int:
-    """:func:`main` as a process of its own, whose standard output may be closed, full, or poor in characters."""
+    """:func:`main` as a process, whose output may be closed, full, or poor in characters."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -66,7 +66,7 @@ def join_up(array: Any, cycles: int) -> Any:
     """
     xp: Any = np if isinstance(array, np.ndarray) else jnp
     array = xp.moveaxis(array, 0, -2)
-    return array.reshape(*array.shape[:-2], -1)[..., :cycles]
+    return array.reshape(*array.shape[:-2], array.shape[-2] * array.shape[-1])[..., :cycles]
 
 
 def scan_chunks(

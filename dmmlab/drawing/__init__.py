@@ -1,4 +1,4 @@
-"""Machines to be looked at: circuits, bundles, TikZ, programs, equations; V-values and runs as text; curves."""
+"""Machines to be looked at: circuits, bundles, programs, equations; V-values and runs; curves."""
 
 import lazy_loader
 

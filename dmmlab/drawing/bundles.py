@@ -1,8 +1,8 @@
-"""Large networks, drawn: a layered bundle in which a thousand links can be told apart by their weights.
+"""Large networks, drawn: a layered bundle in which the weights tell a thousand links apart.
 
-Dot takes seconds for them, too long for a slider. Here every place is computed: neurons stand in rows as in a circuit, and
-links run straight up between them, the small ones thin and pale, the heavy ones on top. Numbers are left out; they are in
-the tooltips.
+Dot takes seconds for them, too long for a slider. Here every place is computed: neurons stand in
+rows as in a circuit, and links run straight up between them, the small ones thin and pale, the
+heavy ones on top. Weights are left out; they are in the tooltips.
 """
 
 from collections.abc import Iterable
@@ -20,9 +20,21 @@ FROM, TO = "/from", "/to"  # no neuron has a "/" in its name
 
 
 def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = None) -> Drawing:
-    """Draws a machine of any size. As in a circuit, outputs are above a neuron and inputs below it, in their order.
+    """Draws a machine of any size.
 
-    Width and shade tell ``|weight|``, and colour the sign, as in :func:`dmmlab.drawing.circuits.circuit`.
+    As in a circuit, outputs are above a neuron and inputs below it, in their order. Width and shade
+    tell ``|weight|``, and colour the sign, as in :func:`dmmlab.drawing.circuits.circuit`.
+
+    Args:
+        machine: what to draw.
+        hide: names of neurons to leave out with their links.
+        title: a caption below the drawing.
+
+    Returns:
+        The drawing.
+
+    Raises:
+        DrawingError: a neuron to hide that there is not.
     """
     for name in hide:
         if name not in machine.neurons:
@@ -60,8 +72,8 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
     if title:
         drawing.node(":title", label=escape(title), shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 18:.2f}")
         drawing.attr(label="")
-    # Graphviz draws the links of one neuron after those of another. To have the heaviest of all on top, they all go
-    # from one invisible node to another; where a link belongs is in its tooltip.
+    # Graphviz draws the links of one neuron after those of another. To have the heaviest of all on
+    # top, they all go from one invisible node to another; where a link belongs is in its tooltip.
     for end in (FROM, TO):
         drawing.node(end, label="", shape="point", style="invis", width="0", pos=f"{centre:.2f},0")
     largest = largest_weight(machine)

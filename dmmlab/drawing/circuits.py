@@ -1,11 +1,13 @@
 """Circuit diagrams: machine -> networkx graph -> Graphviz.
 
-A super-neuron is a box: its inputs below, its outputs above, its name between. The machine reads from the bottom,
-where the input enters, upwards; a neuron stands as many rows up as the longest way from the input has links.
+A super-neuron is a box: its inputs below, its outputs above, its name between. The machine reads
+from the bottom, where the input enters, upwards; a neuron stands as many rows up as the longest way
+from the input has links.
 
-Soft links carry their weight. The larger it is, the wider and darker is the line; positive ones are dark blue and end in
-an arrow, negative ones are ochre and end in a ring, which is told apart in grey and by the colour-blind. Hard links are
-red. The DOT text depends on the machine alone, to the letter.
+Soft links carry their weight. The larger it is, the wider and darker is the line; positive ones are
+dark blue and end in an arrow, negative ones are ochre and end in a ring, which is told apart in
+grey and by the colour-blind. Hard links are red. The DOT text depends on the machine alone, to the
+letter.
 """
 
 import html
@@ -27,9 +29,9 @@ DEAD = ("grey", "hide", "show")
 def graph(machine: Machine) -> nx.MultiDiGraph:
     """The machine as a graph: an edge for every link, in the direction in which V-values flow.
 
-    Nodes have ``kind`` (the neuron type's name), ``inputs``, ``outputs``, ``layer`` (see :func:`layers`) and
-    ``boundary`` (whether something enters or leaves the machine there); edges have ``from_field``, ``to_field``,
-    ``weight`` and ``hard``.
+    Nodes have ``kind`` (the neuron type's name), ``inputs``, ``outputs``, ``layer`` (see
+    :func:`layers`) and ``boundary`` (whether something enters or leaves the machine there); edges
+    have ``from_field``, ``to_field``, ``weight`` and ``hard``.
     """
     g = nx.MultiDiGraph()
     for name, kind in machine.neurons.items():
@@ -49,18 +51,18 @@ def graph(machine: Machine) -> nx.MultiDiGraph:
 
 
 def layers(machine: Machine, g: nx.MultiDiGraph) -> dict[str, int]:
-    """How many links each neuron is away from the input, along the longest way; feedback does not count.
+    """How many links each neuron is away from the input, along the longest way.
 
-    The input is every neuron that reads a stream, and every neuron that nothing reaches. What only drives the
-    input (the timer) stands below it, at negative layers.
+    Feedback does not count. The input is every neuron that reads a stream, and every neuron that
+    nothing reaches. What only drives the input (the timer) stands below it, at negative layers.
     """
     simple = nx.DiGraph(g)
     simple.remove_edges_from(list(nx.selfloop_edges(simple)))
     readers = {name for name, kind in machine.neurons.items() if kind.reads_stream}
     drivers = {name for reader in readers for name in nx.ancestors(simple, reader)} - readers
     roots = readers | {name for name in simple if not simple.in_degree(name)} - drivers
-    # Feedback is a link inside a cycle that leads no farther from the input (or, where the input does not reach, from
-    # the other roots).
+    # Feedback is a link inside a cycle that leads no farther from the input (or, where the input
+    # does not reach, from the other roots).
     distance: dict[str, float] = {}
     for start in (roots, readers):
         if start:
@@ -90,20 +92,25 @@ def circuit(
     cut: Machine | None = None,
     title: str | None = None,
 ) -> Drawing:
-    """Draws a machine.
+    """Draws a machine as a circuit.
 
     Args:
         machine: what to draw.
-        dead: what becomes of links and neurons that cannot influence the output (:meth:`Machine.live`): ``"grey"``,
-            ``"hide"`` or ``"show"``, as all others.
+        dead: what becomes of links and neurons that cannot influence the output
+            (:meth:`Machine.live`): ``"grey"``, ``"hide"`` or ``"show"``, as all others.
         only_live: the same as ``dead="hide"``.
         hide: names of neurons to leave out with their links, such as ``["timer"]``.
         digits: decimals of the weights.
         merge: one line for all links from a neuron to another, with their weights in a list.
-        cut: a larger machine, of which links were cut: they are dotted, and neurons keep their places.
+        cut: a larger machine, of which links were cut: they are dotted, and neurons keep their
+            places.
         title: a caption below the drawing.
 
-    Raises :class:`~dmmlab.drawing.graphviz_drawing.DrawingError` for a neuron to hide, or a ``dead``, that there is not.
+    Returns:
+        The drawing.
+
+    Raises:
+        DrawingError: a neuron to hide, or a ``dead``, that there is not.
     """
     if dead not in DEAD:
         raise DrawingError(one_of("dead", dead, DEAD))
@@ -134,7 +141,7 @@ def circuit(
 
 
 def idle_neurons(machine: Machine) -> set[str]:
-    """The neurons that no soft link reaches or leaves, but for those that read a stream or take the answers."""
+    """The neurons without soft links, but for those that read a stream or take the answers."""
     linked = {name for link in machine.links() if not link.hard for name in (link.from_neuron, link.to_neuron)}
     return {name for name, kind in machine.neurons.items() if kind.outputs and not kind.reads_stream} - linked
 
@@ -159,9 +166,10 @@ def empty_drawing(title: str | None = None) -> Drawing:
 
 
 def look(links: Sequence[Link], largest: float, style: str = "live", digits: int = 2) -> dict[str, str]:
-    """How Graphviz is to draw the links of one line: width and shade from ``|weight| / largest``, colour from the sign.
+    """How Graphviz is to draw the links of one line.
 
-    ``style`` is ``"live"``, ``"dead"`` (grey) or ``"cut"`` (dotted).
+    Width and shade come from ``|weight| / largest``, colour from the sign. ``style`` is ``"live"``,
+    ``"dead"`` (grey) or ``"cut"`` (dotted).
     """
     main = max(links, key=lambda link: abs(link.weight))
     colour, width = circuit_line(main, relative_size(main, largest), style)
@@ -197,7 +205,7 @@ def _lines(links: Sequence[Link], merge: bool) -> list[list[Link]]:
 
 
 def _ends(links: Sequence[Link]) -> tuple[str, str]:
-    """Where a line begins and ends: at a port, or at the neuron where its links have different ports."""
+    """Where a line begins and ends: at a port, or at the neuron if its links have several."""
     (tail, head), outputs, inputs = (
         (links[0].from_neuron, links[0].to_neuron),
         {link.from_field for link in links},
@@ -240,7 +248,7 @@ def port_id(side: str, field: str) -> str:
 
 
 def decimal(x: float, digits: int) -> str:
-    """``−0.50`` with a true minus sign; ``1`` for exactly 1; one significant digit where ``digits`` show none."""
+    """``−0.50`` with a true minus sign; ``1`` for exactly 1; one digit if ``digits`` show none."""
     text = f"{x:.{digits}f}" if abs(x) >= 0.5 * 10**-digits else f"{x:.0e}"
     if x == int(x):
         text = str(int(x))

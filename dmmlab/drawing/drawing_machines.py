@@ -24,11 +24,13 @@ def draw(
         kind: ``"circuit"`` or ``"bundle"``; by the number of links if left out.
         beside: another machine, drawn on the right, with what differs marked.
         hide: names of neurons to leave out, such as ``["timer"]``.
-        options: for :func:`~dmmlab.drawing.circuits.circuit`, :func:`~dmmlab.drawing.bundles.bundle` or
+        options: for :func:`~dmmlab.drawing.circuits.circuit`,
+            :func:`~dmmlab.drawing.bundles.bundle` or
             :func:`~dmmlab.drawing.machine_pairs.side_by_side`.
 
     Returns:
-        A drawing that a notebook shows, and that ``save_as`` writes as SVG, PDF, PNG, EPS, DOT or TikZ.
+        A drawing that a notebook shows, and that ``save_as`` writes as SVG, PDF, PNG, EPS, DOT or
+        TikZ.
 
     Raises:
         DrawingError: an unknown kind, or a neuron to hide that there is not.

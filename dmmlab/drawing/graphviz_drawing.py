@@ -1,7 +1,7 @@
 """Drawings: a Graphviz digraph that renders itself, with nothing installed by hand.
 
-pygraphviz carries the Graphviz libraries, and the font comes with matplotlib, so a drawing is the same on every
-machine.
+pygraphviz carries the Graphviz libraries, and the font comes with matplotlib, so a drawing is the
+same on every machine.
 """
 
 import contextlib
@@ -46,7 +46,15 @@ class Drawing(graphviz.Digraph):
         return json.loads(self._render("json"))
 
     def pipe(self, format: str | None = None, *, dpi: int = 96, **_: object) -> bytes:  # type: ignore[override]
-        """The drawing as bytes, in ``svg``, ``pdf``, ``png``, ``eps``, ``gv``, or ``tex`` (TikZ)."""
+        """The drawing as bytes.
+
+        Args:
+            format: ``svg`` (if left out), ``pdf``, ``png``, ``eps``, ``gv``, or ``tex`` for TikZ.
+            dpi: dots per inch of a PNG.
+
+        Raises :class:`DrawingError` for another format, and for EPS with letters that are not
+        Latin.
+        """
         format = format or "svg"
         if format not in FORMATS:
             raise DrawingError(one_of("format", format, FORMATS))
@@ -64,7 +72,19 @@ class Drawing(graphviz.Digraph):
             return _render(source, format, options, self.graph_attr.get("layout", "dot"))
 
     def save_as(self, path: str | os.PathLike, dpi: int = 300) -> Path:
-        """Writes the drawing in the format that the file's ending names, whole or not at all."""
+        """Writes the drawing in the format that the file's ending names, whole or not at all.
+
+        Args:
+            path: the file.
+            dpi: dots per inch of a PNG.
+
+        Returns:
+            The path.
+
+        Raises:
+            DrawingError: an ending that names no format.
+            FileError: the file cannot be written.
+        """
         path = Path(path)
         if not path.suffix:
             raise DrawingError(f"{path}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
@@ -72,7 +92,8 @@ class Drawing(graphviz.Digraph):
         return path
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_):
-        # PNG beside SVG: viewers that do not trust the notebook show the PNG, as large as the SVG (96 pixels an inch).
+        # PNG beside SVG: viewers that do not trust the notebook show the PNG, as large as the SVG
+        # (96 pixels an inch).
         fine = 1.5 if len(self.source) < 100_000 else 1.0
         png = self.pipe("png", dpi=round(96 * fine))
         png = png if fine > 1 else _in_few_colours(png)
@@ -82,9 +103,10 @@ class Drawing(graphviz.Digraph):
 
 @cache
 def _load_bundled_font() -> None:
-    """Starts Graphviz with matplotlib's fonts and no others, so that a drawing is the same on every machine.
+    """Starts Graphviz with matplotlib's fonts and no others, for the same drawing everywhere.
 
-    Graphviz asks fontconfig for its fonts once in the life of a process; the environment is then put back.
+    Graphviz asks fontconfig for its fonts once in the life of a process; the environment is then
+    put back.
     """
     import matplotlib
 
@@ -107,7 +129,7 @@ def _load_bundled_font() -> None:
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Keeps a C library from writing to standard error: fontconfig warns of system files that we do not use."""
+    """Keeps fontconfig from warning, on standard error, of system files that we do not use."""
     saved = os.dup(2)
     try:
         with Path(os.devnull).open("wb") as sink:
@@ -134,7 +156,7 @@ def _in_few_colours(png: bytes) -> bytes:
 
 
 def _for_postscript(source: str) -> str:
-    """The same with what Graphviz's PostScript has: Helvetica, whose name is one word, and Latin letters."""
+    """The source with what Graphviz's PostScript has: Helvetica, and Latin letters."""
     source = source.replace(f"{FONT} Bold", "Helvetica-Bold").replace(FONT, "Helvetica").replace("−", "-")
     for c in source:
         if c > "\xff":

@@ -1,7 +1,8 @@
 """How links look: colours, widths and shades, in circuits, bundles and runs, in this one place.
 
-Positive soft links are dark blue, negative ones ochre, which is told apart in grey and by the colour-blind; hard links are
-red. Widths are in points. Sizes are ``|weight|`` as a part of the largest soft weight, from 0 to 1.
+Positive soft links are dark blue, negative ones ochre, which is told apart in grey and by the
+colour-blind; hard links are red. Widths are in points. Sizes are ``|weight|`` as a part of the
+largest soft weight, from 0 to 1.
 """
 
 import math
@@ -40,7 +41,10 @@ def bundle_line(link: Link, size: float) -> tuple[str, float]:
 
 
 def flow_line(link: Link, norm: float) -> tuple[str, float]:
-    """Colour and width of a link on which a V-value of this max norm flows: pale where nothing does, else logarithmic."""
+    """Colour and width of a link on which a V-value of this max norm flows.
+
+    Pale where nothing flows, else of logarithmic width.
+    """
     if norm == 0:
         return PALE, 0.7
     return HARD if link.hard else _sign(link), 1.0 + min(4.0, 1.3 * math.log1p(norm))

@@ -1,7 +1,7 @@
-"""Two machines side by side, on one plan: what they share has the same place in both, and what differs is marked.
+"""Two machines side by side: what they share has the same place, and what differs is marked.
 
-The plan is the circuit of both machines together. Neurons of the two need not have the same names: those that play the
-same part are found by walking along the links from the neurons that they share.
+The plan is the circuit of both machines together. Neurons of the two need not have the same names:
+those that play the same part are found by walking along the links from the neurons that they share.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,8 +32,8 @@ def side_by_side(
 ) -> Drawing:
     """Draws two machines beside each other.
 
-    Links that the other one does not have are marked; where it has them with another weight (to so many ``digits``), the
-    weight is bold. What cannot influence the output is grey.
+    Links that the other one does not have are marked; where it has them with another weight (to so
+    many ``digits``), the weight is bold. What cannot influence the output is grey.
 
     Args:
         first: the machine on the left, whose names the plan follows.
@@ -41,7 +41,15 @@ def side_by_side(
         titles: a caption for each.
         hide: names of neurons to leave out, such as ``["timer"]``.
         digits: decimals of the weights.
-        align: for neurons of ``second``, the neuron of ``first`` that plays the same part; found by :func:`partners` if left out.
+        align: for neurons of ``second``, the neuron of ``first`` that plays the same part; found by
+            :func:`partners` if left out.
+
+    Returns:
+        The drawing.
+
+    Raises:
+        DrawingError: a neuron to hide or to align that there is not, or partners of different
+            types.
     """
     for name in set(hide):
         if name not in first.neurons and name not in second.neurons:
@@ -96,10 +104,18 @@ def _checked(first: Machine, second: Machine, align: Mapping[str, str]) -> Mappi
 
 
 def partners(first: Machine, second: Machine) -> dict[str, str]:
-    """For neurons of ``second``, the neuron of ``first`` of the same type that plays the same part.
+    """For neurons of ``second``, the neuron of ``first`` that plays the same part.
 
-    Neurons at the boundary are partners by name. Then, again and again, the two that have the most links to partners in
-    common; where several have as many, those nearest in layer and name.
+    Partners have the same type. Neurons at the boundary are partners by name. Then, again and
+    again, the two that have the most links to partners in common; where several have as many, those
+    nearest in layer and name.
+
+    Args:
+        first: a machine.
+        second: another.
+
+    Returns:
+        Names in ``first``, by names in ``second``; neurons without a partner are left out.
     """
     rows = {True: layers(first, graph(first)), False: layers(second, graph(second))}
     matched = {name: name for name, kind in second.neurons.items() if name in first.neurons and _at_boundary(kind)}
@@ -139,12 +155,15 @@ def _plan_names(first: Machine, second: Machine, align: Mapping[str, str]) -> di
 
 
 def _planned(link: Link, names: Mapping[str, str]) -> tuple[str, str, str, str]:
-    """A link with the plan's names of its neurons; those that have none are no neurons of the plan."""
+    """A link with the plan's names of its neurons, ``""`` for one that is not in the plan."""
     return names.get(link[0], ""), link[1], names.get(link[2], ""), link[3]
 
 
 def _together(panels: Iterable[tuple[Machine, Mapping[str, str], str]]) -> Machine:
-    """One machine with the links of all, by the plan's names: soft ones, all with a label, so that there is room for it."""
+    """One machine with the links of all, by the plan's names.
+
+    All soft ones have a label, so that there is room for it.
+    """
     neurons: dict[str, NeuronType] = {}
     soft: dict[tuple[str, ...], float] = {}
     hard: dict[tuple[str, ...], float] = {}

@@ -1,7 +1,8 @@
-"""The package itself, drawn from its source: the packages of dmmlab as floors, and what imports what.
+"""The package itself, drawn from its source: the packages of dmmlab as floors, and their imports.
 
-A package stands above all that it imports. An arrow that follows from others is left out: ``synthesis`` imports ``learning``,
-which imports ``compiler``, so nothing says that ``synthesis`` imports ``compiler`` as well.
+A package stands above all that it imports. An arrow that follows from others is left out:
+``synthesis`` imports ``learning``, which imports ``compiler``, so nothing says that ``synthesis``
+imports ``compiler`` as well.
 """
 
 import ast
@@ -39,7 +40,10 @@ def package_floors() -> Drawing:
 
 
 def package_imports() -> nx.DiGraph:
-    """The packages as a graph: an edge from each to those that it imports; a node's ``holds`` says what is in it."""
+    """The packages as a graph: an edge from each to those that it imports.
+
+    A node's ``holds`` says what is in it.
+    """
     importing = nx.DiGraph()
     for door in sorted(SOURCE.glob("*/__init__.py")):
         docstring = ast.get_docstring(ast.parse(door.read_text(encoding="utf-8"))) or ""
@@ -52,7 +56,7 @@ def package_imports() -> nx.DiGraph:
 
 
 def _imported(module: ast.Module) -> set[str]:
-    """What a module imports from the floor of packages: the names after ``from ..``, wherever that stands in it."""
+    """The packages that a module imports: the names after ``from ..``, wherever that stands."""
     names: set[str] = set()
     for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and node.level == 2:

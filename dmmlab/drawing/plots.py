@@ -38,7 +38,10 @@ STYLE: dict[Any, Any] = {
 
 
 def journal_style() -> None:
-    """Call it in a notebook's first cell: figures as SVG, with PNG beside it, the same bytes in every run."""
+    """Makes figures SVG, with PNG beside it, the same bytes in every run.
+
+    For a notebook's first cell.
+    """
     plt.rcParams.update(STYLE)
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -46,12 +49,17 @@ def journal_style() -> None:
 
 
 def plot_answers(runs: Mapping[str, Sequence[VValue]], stream: Any, fields: Sequence[str] = ("dict-1", "dict-2")) -> Figure:
-    """What arrives at the output over time: a panel for each input of the output neuron, a line for each machine.
+    """Plots what arrives at the output over time.
+
+    There is a panel for each input of the output neuron, with a line for each machine.
 
     Args:
         runs: by machine, what :func:`dmmlab.core.engine.answers` returned.
-        stream: what the machines read; its items are written along the axis.
+        stream: what the machines read; its items are written along the axis, which counts cycles.
         fields: the inputs of the output neuron.
+
+    Returns:
+        The figure.
     """
     figure, axes = plt.subplots(len(fields), sharex=True, figsize=(8, 1.8 * len(fields)), squeeze=False)
     cycles = max(map(len, runs.values()))
@@ -72,8 +80,18 @@ def plot_answers(runs: Mapping[str, Sequence[VValue]], stream: Any, fields: Sequ
 def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
     """The network matrix as a picture: a row for each input, a column for each output.
 
-    Positive weights are blue, negative ones ochre; hard links are red. Rows and columns that no link has are left out.
-    Colours are logarithmic in ``|weight|``, over three decades.
+    Positive weights are blue, negative ones ochre; hard links are red. Rows and columns that no
+    link has are left out. Colours are logarithmic in ``|weight|``, over three decades.
+
+    Args:
+        machine: what to plot.
+        title: a caption.
+
+    Returns:
+        The figure.
+
+    Raises:
+        LabError: a machine without links.
     """
     links = list(machine.links())
     if not links:
@@ -116,7 +134,17 @@ def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
 
 
 def save_matrix(machine: Machine, path: str | os.PathLike, title: str | None = None, dpi: int = 300) -> None:
-    """Writes :func:`plot_matrix` of a machine, in the format that the file's ending names."""
+    """Writes :func:`plot_matrix` of a machine, in the format that the file's ending names.
+
+    Args:
+        machine: what to plot.
+        path: the file, ``.svg``, ``.pdf``, ``.png`` or ``.eps``.
+        title: a caption.
+        dpi: dots per inch of a PNG.
+
+    Raises:
+        LabError: another ending, or a machine without links.
+    """
     kind = Path(path).suffix.removeprefix(".").lower()
     if kind not in MATRIX_FORMATS:
         raise LabError(f"{path}: a matrix is drawn as one of {', '.join('.' + f for f in MATRIX_FORMATS)}")
@@ -125,7 +153,16 @@ def save_matrix(machine: Machine, path: str | os.PathLike, title: str | None = N
 
 
 def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300) -> None:
-    """Writes a figure in the format that the file's ending names, whole or not at all, the same bytes each time."""
+    """Writes a figure, whole or not at all, the same bytes each time.
+
+    Args:
+        figure: what to write.
+        path: the file; its ending names the format.
+        dpi: dots per inch of a PNG.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
     buffer = io.BytesIO()
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     kind = Path(path).suffix.removeprefix(".")

@@ -1,7 +1,8 @@
 """TikZ: a drawing that Graphviz has placed, as LaTeX.
 
-The text compiles alone with ``pdflatex``, and it can stand in a paper as ``\\input{machine.tex}``, where its letters are
-those of the paper. Every neuron and every link is a line or two that a person can edit.
+The text compiles alone with ``pdflatex``, and it can stand in a paper as ``\\input{machine.tex}``,
+where its letters are those of the paper. Every neuron and every link is a line or two that a person
+can edit.
 """
 
 import re
@@ -47,7 +48,7 @@ GREEK = (  # the letters that LaTeX has names for, by their names in Unicode
 
 
 def as_tikz(placed: Mapping[str, Any]) -> str:
-    """The LaTeX text of what :attr:`dmmlab.drawing.graphviz_drawing.Drawing.placed` returned."""
+    """The LaTeX text of :attr:`~dmmlab.drawing.graphviz_drawing.Drawing.placed`."""
     left, low, right, high = map(float, placed["bb"].split(","))
     colours: dict[str, str] = {}
     body = [f"  \\useasboundingbox ({_n(left - 4)},{_n(low - 4)}) rectangle ({_n(right + 4)},{_n(high + 4)});"]

@@ -1,7 +1,8 @@
 """Ways to look at V-values and at runs: as text, as a tree, as a table.
 
-One and the same V-value is a nested dictionary, a prefix tree with numbers in its leaves, a finite sum of paths
-with coefficients, and a sparse tensor of mixed rank. The dictionary is what the code holds; here are the others.
+One and the same V-value is a nested dictionary, a prefix tree with numbers in its leaves, a finite
+sum of paths with coefficients, and a sparse tensor of mixed rank. The dictionary is what the code
+holds; here are the others.
 """
 
 import hashlib
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
 
 
 def show(v: VValue, digits: int = 6) -> str:
-    """A V-value as a short line: ``{t: 2, word: {length: 4}}``; numbers to so many significant digits."""
+    """A V-value as a short line: ``{t: 2, word: {length: 4}}``.
+
+    Args:
+        v: a V-value.
+        digits: significant digits of the numbers.
+
+    Returns:
+        The line.
+    """
     if not isinstance(v, dict):
         return f"{v:.{digits}g}"
     inside = ", ".join(f"{_key(key)}: {show(part, digits)}" for key, part in v.items())
@@ -29,7 +38,7 @@ def show(v: VValue, digits: int = 6) -> str:
 
 
 def as_lines(v: VValue, digits: int = 6, most: int = 200) -> str:
-    """A V-value as an indented tree of text, a line for every key; no more than ``most`` lines, and how many are left out.
+    """A V-value as an indented tree of text, a line for every key.
 
     The numbers of one level stand below each other, point below point::
 
@@ -37,6 +46,14 @@ def as_lines(v: VValue, digits: int = 6, most: int = 200) -> str:
           a   3
           b  -0.5
         :number  0.5
+
+    Args:
+        v: a V-value.
+        digits: significant digits of the numbers.
+        most: how many lines at most; the last one then says how many are left out.
+
+    Returns:
+        The text.
     """
     lines = list(_lines(v, digits)) if isinstance(v, dict) and v else [_leaf(v, digits)]
     if len(lines) > most:
@@ -64,7 +81,8 @@ class Pretty:
         # treescope names its output at random; here the same V-value makes the same page.
         name = hashlib.sha256(re.sub("[0-9a-f]{32}", "", page).encode()).hexdigest()[:32]
         page = re.sub("(?<=treescope_out_)[0-9a-f]{32}", name, page)
-        # Where a notebook is not trusted, scripts and styles are taken out of it: then the plain text is what is seen.
+        # Where a notebook is not trusted, scripts and styles are taken out of it: then the plain
+        # text is what is seen.
         plain = f'<style>.dmmlab-plain {{ display: none }}</style><pre class="dmmlab-plain">{html.escape(repr(self))}</pre>'
         return f'<div style="overflow-x: auto">{plain}{page}</div>'
 
@@ -74,19 +92,21 @@ class Pretty:
 
 
 def pretty(v: VValue) -> Pretty:
-    """A V-value to look at: as the last line of a notebook's cell a tree whose branches unfold, deep ones folded at first,
-    by treescope if that is installed; in a terminal :func:`as_lines`."""
+    """A V-value to look at: in a notebook a tree whose branches unfold, elsewhere :func:`as_lines`.
+
+    The tree is drawn by treescope, if that is installed; deep branches are folded at first.
+    """
     return Pretty(v)
 
 
 def as_sum(v: VValue) -> str:
-    """A V-value as a linear combination of paths: ``2·(t) + 4·(word length) + 0.5·()``; ``()`` is the empty path."""
+    """A V-value as a sum of paths: ``2·(t) + 4·(word length) + 0.5·()``."""
     terms = [f"{leaf:g}·({' '.join(_key(key) for key in path)})" for path, leaf in paths(trim(v))]
     return " + ".join(terms).replace("+ -", "− ") or "0"
 
 
 def as_table(v: VValue) -> "pd.DataFrame":
-    """A V-value as a sparse tensor of mixed rank: a row for each coordinate, a column for each level of its index."""
+    """A V-value as a sparse tensor: a row for each coordinate, a column for each level of keys."""
     import pandas as pd
 
     coordinates = list(paths(trim(v)))
@@ -108,7 +128,15 @@ def as_tree(v: VValue) -> Drawing:
 
 
 def flow_table(states: Iterable[State], digits: int = 4) -> "pd.DataFrame":
-    """What flows in a run: a row for every input and output that ever carries something, a column for every cycle."""
+    """What flows in a run: a row for every input and output, a column for every cycle.
+
+    Args:
+        states: the states of a run, from :func:`dmmlab.core.engine.run`.
+        digits: significant digits of the numbers.
+
+    Returns:
+        A table of texts; ports that never carry anything are left out.
+    """
     import pandas as pd
 
     table: dict[tuple[str, str], dict[int, str]] = {}
@@ -142,7 +170,7 @@ def _grow(drawing: Drawing, node: str, v: VValue) -> None:
 
 
 class _Branch(NamedTuple):
-    """A branch of a V-value, as treescope draws it: folded, it is one line, with all that is in it if that is little."""
+    """A branch as treescope draws it: folded, it is one line, with all of it if that is little."""
 
     name: str
     v: VValue
@@ -180,7 +208,7 @@ def _lines(v: dict[str, VValue], digits: int) -> Iterator[str]:
 
 
 def _leaf(x: VValue, digits: int) -> str:
-    """A number as text. What has axes, or is being traced by JAX, is only named: ``float32[3,4]``."""
+    """A number as text. One with axes, or that JAX is tracing, is only named: ``float32[3,4]``."""
     if isinstance(x, dict):
         return "0"
     x = _plain(x)
@@ -195,7 +223,7 @@ def _before_the_point(text: str) -> int:
 
 
 def _plain(v: VValue) -> VValue:
-    """The same tree, with Python's numbers for the leaves of NumPy and JAX that are single numbers."""
+    """The same tree, with Python's numbers for single numbers of NumPy and JAX."""
     if isinstance(v, dict):
         return {key: _plain(part) for key, part in v.items()}
     if is_traced(v) or np.ndim(v):

@@ -1,7 +1,7 @@
-"""What the explorers have in common: a picture that can be clicked, knobs, numbers, and a line that says what is the matter.
+"""What the explorers share: a picture that can be clicked, knobs, measures, and a message.
 
-No exception leaves an explorer: what cannot be done is said in the line at its foot. Where a notebook is only read, a
-still picture stands in an explorer's place.
+No exception leaves an explorer: what cannot be done is said in the line at its foot. Where a
+notebook is only read, a still picture stands in an explorer's place.
 """
 
 import gzip
@@ -40,7 +40,8 @@ class Picture(anywidget.AnyWidget):
     .dmmlab-picture g.edge { cursor: pointer; }
     """
     svg = traitlets.Unicode("")
-    # Packed on its way: half a megabyte of SVG is a tenth of that, and Jupyter limits what a kernel may send in a second.
+    # Packed on its way: half a megabyte of SVG is a tenth of that, and Jupyter limits what a kernel
+    # may send in a second.
     packed = traitlets.Bytes(b"").tag(sync=True)
 
     @traitlets.observe("svg")
@@ -53,7 +54,7 @@ class Picture(anywidget.AnyWidget):
 
 
 class Explorer(ipywidgets.VBox):
-    """What all explorers have: a picture, curves, numbers, and a line that says what is the matter."""
+    """What all explorers have: a picture, curves, measures, and a line for messages."""
 
     def __init__(self, figures: str | os.PathLike, name: str):
         super().__init__()
@@ -67,7 +68,7 @@ class Explorer(ipywidgets.VBox):
         self._quiet = False
 
     def arrange(self, *knobs: ipywidgets.Widget, width: str = "450px") -> None:
-        """The knobs above the curves on the right, the picture on the left, the message at the foot."""
+        """The picture on the left, knobs above the curves on the right, the message below."""
         export = ipywidgets.HBox([self.file, self.export_button])
         sidebar = ipywidgets.VBox([*knobs, self.measures, self.curves, export], layout=Layout(width=width, flex="0 0 auto"))
         row = ipywidgets.HBox([self.picture, sidebar], layout=Layout(flex_flow="row wrap", align_items="flex-start"))
@@ -76,6 +77,7 @@ class Explorer(ipywidgets.VBox):
         self.repaint()
 
     def button(self, label: str, act: Callable[[], object], tooltip: str = "") -> ipywidgets.Button:
+        """A button that does ``act``."""
         made = ipywidgets.Button(description=label, layout=NARROW, tooltip=tooltip)
         made.on_click(self.guarded(act))
         return made
@@ -94,7 +96,7 @@ class Explorer(ipywidgets.VBox):
             self._quiet = False
 
     def guarded(self, act: Callable[[], object]) -> Callable[..., None]:
-        """The same, but an exception becomes a message; a text that is returned is a message, too."""
+        """The same, but an exception becomes a message, and so does a text that is returned."""
 
         def guarded(*_: object) -> None:
             try:
@@ -109,6 +111,7 @@ class Explorer(ipywidgets.VBox):
         return guarded
 
     def say(self, text: str) -> None:
+        """Shows a message."""
         self.message.value = f'<span role="status">{html.escape(text)}</span>'
 
     def repaint(self) -> object:
@@ -131,6 +134,7 @@ class Explorer(ipywidgets.VBox):
         return f"written: {self.save(self.figures / name)}"
 
     def save(self, path: Path) -> Path:
+        """Writes what is exported into a file, and returns its path."""
         return self.drawing().save_as(path)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
@@ -139,8 +143,8 @@ class Explorer(ipywidgets.VBox):
         return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": page}
 
     def _ipython_display_(self, **kwargs: Any) -> None:
-        # Two outputs: the explorer, and its still picture, which the explorer hides as long as it is alive. So the picture
-        # is there when a saved notebook is opened without its kernel.
+        # Two outputs: the explorer, and its still picture, which the explorer hides as long as it
+        # is alive. So the picture is there when a saved notebook is opened without its kernel.
         bundle = self._repr_mimebundle_(**kwargs)
         page = bundle.pop("text/html")
         display(bundle, raw=True)
@@ -148,6 +152,6 @@ class Explorer(ipywidgets.VBox):
 
 
 def table(rows: dict[str, str]) -> str:
-    """Names and numbers as HTML; a number is found by its ``data-name``."""
+    """Names and measures as HTML; ``data-name`` tells them apart."""
     cells = "".join(f'<tr><td>{name}</td><td><b data-name="{name}">{value}</b></td></tr>' for name, value in rows.items())
     return f"<table>{cells}</table>"

@@ -1,6 +1,6 @@
-"""The explorer of a machine that is pruned by hand: a threshold, links that are cut or pinned, what is left and its worth.
+"""The explorer of a machine that is pruned by hand: a threshold, links cut or pinned, the rest.
 
-What it does is done by :class:`dmmlab.explorers.pruning_session.PruningSession`, which needs no browser.
+:class:`dmmlab.explorers.pruning_session.PruningSession` does the work; it needs no browser.
 """
 
 import math
@@ -23,8 +23,10 @@ class PruningExplorer(Explorer):
     """Cut by threshold and by hand, and see what is left, and what it is worth.
 
     Args:
-        pruning: a :class:`~dmmlab.explorers.pruning_session.PruningSession`, of a machine, a network, or the history of a synthesis.
+        pruning: a :class:`~dmmlab.explorers.pruning_session.PruningSession`, of a machine, a
+            network, or the history of a synthesis.
         figures: the folder for what is exported.
+        name: the file's name that is offered for that.
     """
 
     def __init__(self, pruning: PruningSession, figures: str | os.PathLike = "../figures", name: str = "pruned.svg"):
@@ -97,7 +99,7 @@ class PruningExplorer(Explorer):
         return self.pruning.export(path, self.show_cut.value)
 
     def guarded_pick(self, name: str) -> None:
-        """What a click on a link does."""
+        """Does what a click on a link does."""
         self.move(self.link, name)
         self.guarded(self._picked)()
 

@@ -1,8 +1,8 @@
-"""PruningSession by hand: what the pruning explorer does, without the explorer.
+"""Pruning by hand: what the pruning explorer does, without the explorer.
 
-Links stay whose weights are above a threshold. Single links can be cut for all that, or pinned, so that no threshold cuts
-them; what is left can be trained on; every move can be taken back. With the trace of a synthesis one goes back and forth in
-its history and branches off from any moment of it::
+Links stay whose weights are above a threshold. Single links can be cut for all that, or pinned, so
+that no threshold cuts them; what is left can be trained on; every move can be taken back. With the
+trace of a synthesis one goes back and forth in its history and branches off from any moment of it::
 
     pruning = PruningSession(Task(PROBLEMS["duplicates"], published()))
     pruning.move_threshold(0.3)
@@ -33,7 +33,7 @@ LENGTHS = (14, 200)  # characters of the strings to be tested on: a fraction of 
 
 
 class Place(NamedTuple):
-    """Where a pruning stands: all that a move changes, and that :meth:`PruningSession.undo` brings back."""
+    """Where a pruning stands: what a move changes and :meth:`PruningSession.undo` brings back."""
 
     moment: int  # of the history
     weights: np.ndarray  # all of them, cut or not
@@ -54,10 +54,16 @@ class Measured(NamedTuple):
 class PruningSession:
     """A machine, or the history of one, to be pruned.
 
+    Links are named as ``output.dict-1 <- norm.norm``. What takes a name raises
+    :class:`~dmmlab.core.errors.LabError` if there is no such soft link.
+
     Args:
         task: the links, the strings to learn from, and the strings to be tested on.
-        weights: where to begin; those of the task's machine, or the last of the history, if left out.
+        weights: where to begin, a matrix for each stage; those of the task's machine, or the last
+            of the history, if left out.
         history: a trace of a synthesis of the same task.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for a network without weights or history.
     """
 
     def __init__(self, task: Task, weights: Weights | None = None, history: Trace | None = None):
@@ -75,7 +81,7 @@ class PruningSession:
 
     @property
     def range(self) -> tuple[float, float]:
-        """Thresholds that make a difference: from below the smallest weight to above the largest."""
+        """Thresholds that matter: from below the smallest weight to above the largest."""
         sizes = np.abs(np.concatenate([array[array != 0] for array in (*self.history, self.place.weights)]))
         if not len(sizes):
             return 1e-6, 1.0
@@ -83,7 +89,7 @@ class PruningSession:
 
     @property
     def kept(self) -> np.ndarray:
-        """For each weight whether its link is there."""
+        """Whether the link of each weight is there: (weights,)."""
         weights, kept = self.place.weights, np.abs(self.place.weights) > self.place.threshold
         kept[list(self.place.pinned)] = True
         kept[list(self.place.cut)] = False
@@ -91,11 +97,12 @@ class PruningSession:
 
     @property
     def weights(self) -> Weights:
-        """The weights, with zeros for the links that are cut."""
+        """A matrix for each stage, with zeros for the links that are cut."""
         return unflatten(np.where(self.kept, self.place.weights, 0.0), self.task.mask)
 
     @property
     def machine(self) -> Machine:
+        """The machine without the links that are cut."""
         if self._made is None or self._made[0] is not self.place:
             self._made = (self.place, self.task.machine(self.weights))
         return self._made[1]
@@ -112,7 +119,10 @@ class PruningSession:
         return [self.names[i] for i in np.argsort(weights, kind="stable") if weights[i] != 0]
 
     def status(self, name: str) -> str:
-        """``kept``, ``pinned``, ``cut`` (by hand), ``below the threshold``, or ``gone``: its weight is zero."""
+        """``kept``, ``pinned``, ``cut``, ``below the threshold``, or ``gone``.
+
+        A link is ``cut`` by hand, and ``gone`` if its weight is zero.
+        """
         i = self._place(name)
         if i in self.place.cut:
             return "cut"
@@ -125,7 +135,10 @@ class PruningSession:
         return float(self.place.weights[self._place(name)])
 
     def move_threshold(self, threshold: float) -> None:
-        """Cuts the links with weights up to the threshold, and no others but those that were cut by hand."""
+        """Cuts the links with weights up to the threshold, beside those cut by hand.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for a threshold below 0.
+        """
         if not threshold >= 0:
             raise LabError(f"threshold {threshold!r}: expected a number from 0 on")
         self._move("threshold", threshold=float(threshold))
@@ -136,7 +149,7 @@ class PruningSession:
         self._move(f"cut {name}", cut=self.place.cut | {i}, pinned=self.place.pinned - {i})
 
     def pin(self, name: str) -> None:
-        """Keeps a link, whatever the threshold; of one that is pinned, lets go."""
+        """Keeps a link, whatever the threshold; lets go of one that is pinned."""
         i = self._place(name)
         if i in self.place.pinned:
             self._move(f"let go of {name}", pinned=self.place.pinned - {i})
@@ -159,20 +172,29 @@ class PruningSession:
             self._move(f"restore {name}", cut=self.place.cut - {i})
 
     def cut_smallest(self, count: int) -> None:
-        """Cuts the links with the smallest weights among those that are left and not pinned."""
+        """Cuts the ``count`` links with the smallest weights that are left and not pinned.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for less than one link.
+        """
         if not isinstance(count, int) or count < 1:
             raise LabError(f"cut the smallest {count!r}: expected a whole number from 1 on")
         free = [i for i in np.argsort(np.abs(self.place.weights), kind="stable") if self.kept[i] and i not in self.place.pinned]
         self._move(f"cut the smallest {count}", cut=self.place.cut | {int(i) for i in free[:count]})
 
     def go_to(self, moment: int) -> None:
-        """Takes the weights of a moment of the history; what was cut and pinned by hand is forgotten."""
+        """Takes the weights of a moment of the history, and forgets what was cut and pinned.
+
+        Raises :class:`~dmmlab.core.errors.LabError` if there is no such moment.
+        """
         if not 0 <= moment < len(self.history):
             raise LabError(f"moment {moment}: the history has {len(self.history)}, from 0 on")
         self._move("history", moment=moment, weights=self.history[moment], cut=frozenset(), pinned=frozenset())
 
     def train(self, steps: int, learning_rate: float = 3e-3) -> None:
-        """Trains what is left; the links that are cut are then gone."""
+        """So many steps of training for what is left; the links that are cut are then gone.
+
+        Raises :class:`~dmmlab.core.errors.LabError` if no link is left, or weights are not finite.
+        """
         weights = self.weights
         if not self.kept.any():
             raise LabError("no links are left to be trained")
@@ -182,14 +204,18 @@ class PruningSession:
         self._move(f"train {steps} steps", weights=flatten(trained), cut=frozenset(), pinned=self.place.pinned, threshold=0.0)
 
     def undo(self) -> str:
-        """Takes the last move back and says which it was. A row of threshold moves is one move, and so in the history."""
+        """Takes the last move back and returns what it was.
+
+        A row of threshold moves counts as one move, and so does one in the history. Raises
+        :class:`~dmmlab.core.errors.LabError` if there is no move.
+        """
         if not self._done:
             raise LabError("there is nothing to undo")
         move, self.place = self._done.pop()
         return move
 
     def measure(self) -> Measured:
-        """The links and the losses of what is left."""
+        """The number of links of the machine, and how good it is."""
         machine, weights = self.machine, self.weights
         links = int(self.kept.sum())
         return Measured(
@@ -197,13 +223,16 @@ class PruningSession:
         )
 
     def answers(self, string: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """What is answered to a string of the task, and what would be right: (answers, cycles) each."""
+        """The answers to a string of the task, and its targets: (answers, cycles) each."""
         cycles = self.task.samples[string].cycles
         answers, targets = self.task.answers(self.weights), self.task.targets
         return answers[:, string, :cycles], targets[:, string, :cycles]
 
     def drawing(self, show_cut: bool = True) -> Drawing:
-        """The circuit, with links that are cut dotted if they are few; the bundle, where links are many."""
+        """The circuit, or the bundle where links are many.
+
+        In a circuit, links that are cut are dotted, if ``show_cut`` and they are few.
+        """
         machine = self.machine
         if machine.count() > READABLE:
             return bundle(machine, hide=idle_neurons(machine))
@@ -212,7 +241,10 @@ class PruningSession:
         return circuit(machine, hide=idle_neurons(machine))
 
     def export(self, path: str | os.PathLike, show_cut: bool = False) -> Path:
-        """Writes the drawing, in the format that the file's ending names; ``.json`` is the machine itself."""
+        """Writes the drawing in the format that the ending names; ``.json`` is the machine.
+
+        Returns the path, and raises :class:`~dmmlab.core.errors.LabError` for no such format.
+        """
         if Path(path).suffix == ".json":
             self.machine.to_json(path)
             return Path(path)

@@ -1,7 +1,7 @@
-"""A machine that is watched while it runs, cycle by cycle: what the stream stepper and the machine editor do.
+"""A machine that is watched while it runs: what the stream stepper and the machine editor do.
 
-The tree engine runs the machine on a string once; then one steps to and fro in what was recorded. The circuit stands still,
-and what flows on a link in a cycle is painted on it.
+The tree engine runs the machine on a string once; then one steps to and fro in the recording. The
+circuit stands still, and what flows on a link in a cycle is painted on it.
 """
 
 import html
@@ -27,15 +27,19 @@ AROUND = 30  # characters of the string that are shown before and after the curs
 class Recording:
     """A run of a machine on a string.
 
+    ``states`` has the state of each cycle; ``answers`` and ``targets`` are (answers, cycles).
+
     Args:
         machine: it reads the string at all its reading neurons.
         text: the string.
         period: cycles from one character to the next.
-        problem: what the right answers are; if left out, none are shown.
-        cycles: how many cycles to record; 20 after the last character's turn, but no more than 400, if left out.
+        problem: has the targets; there are none if left out.
+        cycles: how many cycles to record; 20 after the last character's turn, but no more than 400,
+            if left out.
         repeat_last: whether the last character comes again and again.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for an empty string, and for a run that leaves the finite numbers.
+    Raises :class:`~dmmlab.core.errors.LabError` for an empty string, a machine without answers, and
+    a run that leaves the finite numbers.
     """
 
     def __init__(
@@ -68,14 +72,14 @@ class Recording:
 
     @property
     def error(self) -> float | None:
-        """The largest absolute error of any answer in any cycle that counts."""
+        """The largest absolute error in any cycle that counts; None without targets."""
         if self.targets is None:
             return None
         wrong = np.abs(self.answers - self.targets)
         return float(np.nanmax(wrong)) if np.isfinite(wrong).any() else 0.0
 
     def circuit(self, t: int) -> str:
-        """The circuit as SVG, with what flows in cycle ``t``; V-values are in the tooltips of links and neurons."""
+        """The circuit as SVG, with what flows in cycle ``t``; tooltips have the V-values."""
         state, before = self.states[t], self.states[t - 1].outputs if t else {}
         links = {}
         for link in self.machine.links():
@@ -88,7 +92,7 @@ class Recording:
         return painted(self._plan, links, neurons)
 
     def curves(self, t: int | None = None) -> str:
-        """The answers as SVG, all of them, or those up to cycle ``t``; what would be right is there from the beginning."""
+        """The answers as SVG, all or those up to cycle ``t``, with all targets."""
         answers = self.answers if t is None else np.where(np.arange(self.cycles) <= t, self.answers, np.nan)
         return answer_curves(self.names, answers, self.targets, t)
 
@@ -101,7 +105,7 @@ class Recording:
         return f"{dots[0]}{before}<mark>{here}</mark>{after}{dots[1]}"
 
     def values(self, t: int) -> list[tuple[str, str]]:
-        """What every neuron emits at the end of cycle ``t``, where it is not nothing."""
+        """What every output emits in cycle ``t``, where it is not zero: (port, text)."""
         return [
             (f"{name}.{field}", show(v, 4))
             for name, fields in sorted(self.states[t].outputs.items())

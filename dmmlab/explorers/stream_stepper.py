@@ -1,6 +1,6 @@
-"""Explorers of a machine that runs on a string: one steps through its cycles, one turns its weights.
+"""Explorers of a machine that runs on a string: one steps through cycles, one turns weights.
 
-What they do is done by :class:`dmmlab.explorers.recording.Recording`, which needs no browser.
+:class:`dmmlab.explorers.recording.Recording` does the work; it needs no browser.
 """
 
 import html
@@ -58,13 +58,13 @@ class Stepping(Explorer):
 
 
 class StreamStepper(Stepping):
-    """Steps through the cycles of a machine that reads a string: what flows where, and what is answered.
+    """Steps through the cycles of a machine that reads a string, and shows what flows where.
 
     Args:
         machine: what runs.
         text: what it reads.
         period: cycles from one character to the next.
-        problem: what the right answers are, if they are to be shown.
+        problem: has the targets, if they are to be shown.
         figures: the folder for what is exported.
         cycle: where to begin.
         repeat_last: whether the last character comes again and again.
@@ -137,8 +137,10 @@ class MachineEditor(Stepping):
         machine: what runs; of no more than 40 soft links.
         text: what it reads.
         period: cycles from one character to the next.
-        problem: what the right answers are, if they are to be shown.
+        problem: has the targets, if they are to be shown.
         figures: the folder for what is exported; ``.json`` writes the machine.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for a machine without soft links, or with too many.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Small pictures that follow a slider: curves as SVG, and circuits on which values flow.
 
-A matplotlib figure takes two hundred times as long as a curve written here, and a circuit that Graphviz lays out anew may
-move its neurons: too slow and too restless to be drawn at each move. So curves are written here, and what flows is painted
-onto a circuit that stands still.
+A matplotlib figure takes two hundred times as long as a curve written here, and a circuit that
+Graphviz lays out anew may move its neurons: too slow and too restless to be drawn at each move. So
+curves are written here, and what flows is painted onto a circuit that stands still.
 """
 
 import html
@@ -73,12 +73,12 @@ def flow_paint(link: Link, norm: float, tip: str) -> Paint:
 def answer_curves(
     names: Sequence[str], answers: np.ndarray, targets: np.ndarray | None = None, cursor: int | None = None
 ) -> str:
-    """Answers over time: a panel for each; the targets wide and grey, if there are any, the answers on top.
+    """Answers over time, a panel for each, on top of the targets, which are wide and grey.
 
     Args:
         names: of the answers.
         answers: (answers, cycles).
-        targets: in the same shape; NaN where nothing is asked.
+        targets: in the same shape, if there are any; NaN where nothing is asked.
         cursor: a cycle to be marked.
 
     Returns:
@@ -121,7 +121,7 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) ->
 
 
 def as_image(svg: str) -> str:
-    """An HTML image that needs nothing but itself, and is shown where a page's own SVG is not trusted."""
+    """An HTML image that needs nothing but itself, for where a page's own SVG is not trusted."""
     import base64
 
     text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>", "", svg, flags=re.S)

@@ -1,7 +1,7 @@
-"""The explorer of a training: start, pause, change the rate and L1 while it runs, cut, go back to a checkpoint.
+"""The explorer of a training: start, pause, turn knobs while it runs, cut, go back.
 
-The training runs in a thread, so that the notebook's other cells can be used meanwhile. What is done is recorded by
-:class:`dmmlab.learning.session.TrainingSession`, which needs no browser.
+The training runs in a thread, so that the notebook's other cells can be used meanwhile.
+:class:`dmmlab.learning.session.TrainingSession` records what is done; it needs no browser.
 """
 
 import os
@@ -31,13 +31,15 @@ RUNNING: "weakref.WeakSet[TrainingExplorer]" = weakref.WeakSet()  # one at a tim
 
 
 class TrainingExplorer(Explorer):
-    """Trains a network while the reader looks on: rate, L1, cuts, checkpoints; what is done is recorded.
+    """Trains a network while the reader looks on: learning rate, L1, cuts, checkpoints.
 
-    ``training.schedule`` is the record, and :func:`dmmlab.learning.session.replay_schedule` does it again. Exporting ``NAME.json`` writes it.
+    All that is done is recorded. ``training.schedule`` is the record, and
+    :func:`dmmlab.learning.session.replay_schedule` does it again. Exporting ``NAME.json`` writes
+    it.
 
     Args:
         task: the links, and the strings to learn from.
-        weights: where to begin.
+        weights: where to begin, a matrix for each stage.
         learning_rate: of Adam.
         figures: the folder for what is exported.
     """
@@ -50,7 +52,9 @@ class TrainingExplorer(Explorer):
         self._lock, self._going = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
         self.start = self.button("start", self._start_or_pause)
-        self.learning_rate = ipywidgets.FloatLogSlider(value=learning_rate, min=-5, max=-1, step=0.1, description="rate", layout=WIDE)
+        self.learning_rate = ipywidgets.FloatLogSlider(
+            value=learning_rate, min=-5, max=-1, step=0.1, description="rate", layout=WIDE
+        )
         self.l1 = ipywidgets.FloatLogSlider(
             value=1e-7, min=-7, max=-2, step=0.1, description="L1", readout_format=".1e", layout=WIDE
         )

@@ -1,7 +1,7 @@
 """A real JupyterLab and a real browser, for the tests of the explorers and their benchmark.
 
-The browser is the Chromium of the system, driven by Playwright. JupyterLab runs with settings of its own, so that neither
-sees nor changes those of the person at the machine.
+The browser is the Chromium of the system, driven by Playwright. JupyterLab runs with settings of
+its own, so that it neither sees nor changes those of the person at the machine.
 """
 
 import json
@@ -62,7 +62,7 @@ def chromium() -> Iterator[Any]:
 
 @contextmanager
 def jupyterlab(home: Path) -> Iterator[str]:
-    """The address of a JupyterLab that serves ``home/work`` and keeps all else that it writes in ``home``."""
+    """A JupyterLab that serves ``home/work`` and writes into ``home``; gives its address."""
     (home / "work").mkdir(parents=True, exist_ok=True)
     news = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """Several notebooks at a time, each executed in a process of its own, with one progress display.
 
-Notebooks are independent of each other, so it does not matter which ends first. Papermill changes the working folder
-of its whole process; so each notebook has a process, which says in lines of JSON how far it is.
+Notebooks are independent of each other, so it does not matter which ends first. Papermill changes
+the working folder of its whole process; so each notebook has a process, which says in lines of JSON
+how far it is.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ JOB_BYTES = 2 * 10**9  # of memory, for a notebook and its kernel
 
 
 def automatic_jobs() -> int:
-    """How many notebooks to execute at a time: two, or one where there is one core or little memory."""
+    """How many notebooks to execute at a time: two, or one on one core or with little memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return int(max(1, min(MOST_JOBS, cores, _available_bytes() // JOB_BYTES)))
 
@@ -48,8 +49,8 @@ def execute_all(
 ) -> tuple[list[Executed], CellFailed | None]:
     """Executes notebooks, each as :func:`~dmmlab.journal.execution.execute` does.
 
-    Later notebooks of the journal are the longer ones, so the last starts first, and no long one is left alone at the
-    end. After a failure no other notebook starts; those under way end.
+    Later notebooks of the journal are the longer ones, so the last starts first, and no long one is
+    left alone at the end. After a failure no other notebook starts; those under way end.
 
     Args:
         paths: the notebooks, of different names.

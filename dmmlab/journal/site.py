@@ -1,16 +1,19 @@
 """The journal as a site: for reading without running.
 
-Each executed notebook becomes a page, and an index lists the pages and shows the figures. A page is one file that can be
-mailed, or opened from a disk: pictures, styles and the few lines of script are in it, and its content security policy
-makes the browser refuse whatever an output of a notebook might want to fetch.
+Each executed notebook becomes a page, and an index lists the pages and shows the figures. A page is
+one file that can be mailed, or opened from a disk: pictures, styles and the few lines of script are
+in it, and its content security policy makes the browser refuse whatever an output of a notebook
+might want to fetch.
 
-A page is dark where its reader prefers dark, or switched it so. nbconvert's light theme is the base; its dark theme is a
-second set of values for the same variables, here bound to ``data-theme="dark"``. Pictures are drawn on white paper; in the
-dark they are inverted and their hues turned back, so that blue stays blue and the paper becomes the page. On
-paper, in print, all is light.
+A page is dark where its reader prefers dark, or switched it so. nbconvert's light theme is the
+base; its dark theme is a second set of values for the same variables, here bound to
+``data-theme="dark"``. Pictures are drawn on white paper; in the dark they are inverted and their
+hues turned back, so that blue stays blue and the paper becomes the page. On paper, in print, all is
+light.
 
-Which pages there are is known only when the last notebook has run. So a page is first written without links to others,
-with a place for each, and :func:`write_index` fills these in, again and again if need be: no link is ever dead.
+Which pages there are is known only when the last notebook has run. So a page is first written
+without links to others, with a place for each, and :func:`write_index` fills these in, again and
+again if need be: no link is ever dead.
 """
 
 import base64
@@ -164,7 +167,10 @@ def page_of(out: Path, name: str) -> Path:
 
 
 def page(notebook: Any, name: str) -> str:
-    """An executed notebook as an HTML page that asks nothing of the network, with places for links to other pages."""
+    """An executed notebook as an HTML page, with places for links to other pages.
+
+    It asks nothing of the network.
+    """
     from nbconvert import HTMLExporter
 
     notebook = copy.deepcopy(notebook)
@@ -174,7 +180,8 @@ def page(notebook: Any, name: str) -> str:
                 output["data"].pop("image/png", None)
     exporter = HTMLExporter()
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": name}})
-    # What nbconvert would fetch: typesetting of formulas and diagrams, and widgets; the journal has none in its pages.
+    # What nbconvert would fetch: typesetting of formulas and diagrams, and widgets; the journal has
+    # none in its pages.
     body = re.sub(
         r"<script[^>]*https?://.*?</script>|<script[^>]*>(?:(?!</script>).)*https?://.*?</script>",
         "",
@@ -193,8 +200,12 @@ def write_index(out: Path, figures: Path | None = None) -> Path:
     """Writes ``out/html/index.html``, and into the pages beside it the links between them.
 
     Args:
-        out: where :func:`dmmlab.journal.execution.execute` left notebooks and pages. Listed are the notebooks that have a page.
+        out: where :func:`dmmlab.journal.execution.execute` left notebooks and pages. Listed are the
+            notebooks that have a page.
         figures: the folder of the figures to show; ``out/figures`` if left out.
+
+    Returns:
+        The path of the index.
 
     Raises:
         FileError: a file cannot be read or written.
@@ -213,7 +224,10 @@ def write_index(out: Path, figures: Path | None = None) -> Path:
 
 
 def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence[Entry]) -> str:
-    """A page with links to the index, to the pages before and after, and from its text to those that are there."""
+    """A page with links to the index, to the pages before and after, and from its text.
+
+    Its text has links to those pages alone that are there.
+    """
     addresses = {each.name: quote(each.page.name) for each in there}
 
     def link(match: re.Match) -> str:
@@ -231,7 +245,10 @@ def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence
 
 
 def _entry(notebook: Path, page: Path) -> Entry:
-    """What the first markdown cell says of a notebook: its heading, and the paragraph that begins with **Question.**"""
+    """What the first markdown cell says of a notebook: its heading, and the question.
+
+    The question is the paragraph that begins with **Question.**
+    """
     import nbformat
 
     try:
@@ -247,7 +264,7 @@ def _entry(notebook: Path, page: Path) -> Entry:
 
 
 def _inline(markdown: str) -> str:
-    """A line of markdown as HTML: emphasis and code; of a link the text; whatever else it holds is text."""
+    """A line of markdown as HTML: emphasis, code, and the text of links; the rest is text."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", html.escape(" ".join(markdown.split())))
     for mark, tag in ((r"\*\*", "strong"), (r"\*", "em"), ("`", "code")):
         text = re.sub(rf"{mark}(\S|\S.*?\S){mark}", rf"<{tag}>\1</{tag}>", text)
@@ -274,7 +291,10 @@ def _index(entries: Sequence[Entry], figures: Sequence[Path]) -> str:
 
 
 def _figure(path: Path, pages: dict[str, str]) -> str:
-    """A figure with a caption from its name, ``03-handcrafted-detector.svg``, in a link to the page of notebook 03."""
+    """A figure with a caption from its name, in a link to the page of its notebook.
+
+    The name is as ``03-handcrafted-detector.svg``.
+    """
     number, words = re.match(r"(?:(\d+)-)?(.*)", path.stem).groups(default="")  # type: ignore[union-attr]
     words = html.escape((words[:1].upper() + words[1:]).replace("-", " "))
     data = base64.b64encode(read_text(path, MAX_BYTES).encode()).decode()

@@ -7,7 +7,7 @@ random numbers are those of 2022 (:mod:`dmmlab.june2022.random_numbers`), the tr
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -47,8 +47,9 @@ class Run:
 
 
 def initial_machine(network: Network, scale: float, seed: int = 123) -> Machine:
-    """A network with the weights of 2022: ``Float32(scale * randn())`` in Julia, after
-    ``Random.seed!(seed)``.
+    """A network with the initial weights of 2022.
+
+    They are ``Float32(scale * randn())`` in Julia, after ``Random.seed!(seed)``.
 
     Args:
         network: its links get the random numbers in their order.

@@ -32,7 +32,7 @@ def l1(compiled: Compiled, weights: Weights) -> jax.Array:
     """``sum of |w|`` over the soft links.
 
     Args:
-        compiled: the machine; it makes no difference here.
+        compiled: unused.
         weights: a matrix for each stage.
 
     Returns:
@@ -45,7 +45,7 @@ def l2(compiled: Compiled, weights: Weights) -> jax.Array:
     """``sum of w^2`` over the soft links.
 
     Args:
-        compiled: the machine; it makes no difference here.
+        compiled: unused.
         weights: a matrix for each stage.
 
     Returns:

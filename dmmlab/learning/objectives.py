@@ -43,7 +43,9 @@ class Imitation:
     Raises :class:`~dmmlab.core.errors.LabError` for an unknown regularizer.
     """
 
-    def __init__(self, compiled: Compiled, regularizers: Sequence[str] = (), loss: Loss = squared_error, relative: bool = False):
+    def __init__(
+        self, compiled: Compiled, regularizers: Sequence[str] = (), loss: Loss = squared_error, relative: bool = False
+    ):
         for name in regularizers:
             if name not in REGULARIZERS:
                 raise LabError(one_of("regularizer", name, REGULARIZERS))
@@ -104,10 +106,9 @@ class Imitation:
 
 
 class HardConcreteGates(Imitation):
-    """``loss + penalty * expected number of open gates``, of the weights and of a log-alpha for
-    each.
+    """``loss + penalty * expected number of open gates``, of the weights and their log-alphas.
 
-    With uniform u, a gate is ``clip(s * (high - low) + low, 0, 1)``,
+    Each weight has a log-alpha. With uniform u, its gate is ``clip(s * (high - low) + low, 0, 1)``,
     ``s = sigmoid((log(u / (1 - u)) + log_alpha) / T)``, and open with probability
     ``sigmoid(log_alpha - T * log(-low / high))`` (equations 10 to 12 of arXiv:1712.01312).
     """

@@ -1,4 +1,4 @@
-"""From a question about a stream to the smallest exact machine: problems, phases, search, repair."""
+"""From a question about a stream to the smallest exact machine: problems, phases, search."""
 
 import lazy_loader
 

@@ -1,7 +1,7 @@
 """The catalogue: the duplicate detector's problem, and eleven others.
 
-A target is a plain Python function of the stream, and ``draw`` says which strings are drawn. Names of problems are those of
-the command line.
+A target is a plain Python function of the stream, and ``draw`` says which strings are drawn. Names
+of problems are those of the command line.
 """
 
 import random
@@ -94,7 +94,7 @@ def _runs(rng: random.Random, letters: str, size: int) -> Items:
 
 
 def _number_items(rng: random.Random, letters: str, size: int) -> Items:
-    """Multiples of 1/8 up to as much as there are letters."""
+    """Multiples of 1/8, from 0 to the number of letters."""
     return [_eighths(rng, 0, len(letters)) for _ in range(size)]
 
 

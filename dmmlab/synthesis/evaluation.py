@@ -1,7 +1,8 @@
 """Evaluation: how far a machine is off on strings that it has not learned from.
 
-All strings over one alphabet lie one behind the other, in chunks, so that one compiled program runs them. In double precision,
-since a string of thousands of characters adds up thousands of roundings.
+All strings over one alphabet lie one behind the other, in chunks, so that one compiled program runs
+them. They run in double precision, since a string of thousands of characters adds up thousands of
+roundings.
 """
 
 import threading
@@ -76,7 +77,7 @@ class Evaluator:
         return worst
 
     def max_abs_error(self, machine: Machine, name: str = "validation") -> float:
-        """The largest of :meth:`errors`."""
+        """The largest of :meth:`errors`, over all kinds of strings; arguments as there."""
         return max(self.errors(machine, name).values())
 
 

@@ -1,4 +1,4 @@
-"""Idle links: soft links on which nothing can flow that their neuron looks at."""
+"""Idle links: soft links that bring their neuron nothing that it looks at."""
 
 from ..compiler.layout import lay_out
 from ..core.engine import Streams
@@ -7,9 +7,18 @@ from ..machines.canonical_form import from_rows, soft_rows
 
 
 def without_idle_links(machine: Machine, streams: Streams, cycles: int | None = None) -> Machine:
-    """Without the soft links on which nothing can flow that their neuron looks at, given streams with these keys.
+    """The machine without the soft links that bring their neuron nothing that it looks at.
 
-    Raises :class:`~dmmlab.compiler.layout.LayoutError` for a machine that cannot be laid out.
+    Args:
+        machine: any.
+        streams: an example of what it reads; only its keys matter.
+        cycles: how many cycles of the example to look at; 1, if left out.
+
+    Returns:
+        A new machine, of the same neurons.
+
+    Raises:
+        LayoutError: a machine that cannot be laid out.
     """
     layout = lay_out(machine, streams, cycles or 1)
     rows = {

@@ -2,16 +2,17 @@
 
 Each takes weights and returns weights, and can be used alone, on any task:
 
-=========  =======================================================================================================
+=========  =====================================================================================
 fit        train all links, with hardly any penalty
-sparsify   train on while the penalty on weights grows, until most links are at zero; then let it fall
+sparsify   train on while the penalty grows, until most weights are zero; then let it fall
 prune      cut the links that matter least, train again, take a cut back if that does not mend it
            (:mod:`dmmlab.synthesis.pruning`)
 shorten    leave out neurons that only pass a value on, where training mends that
 finish     train what is left, without a penalty
-=========  =======================================================================================================
+=========  =====================================================================================
 
-:mod:`dmmlab.synthesis.search` composes them, and :mod:`dmmlab.synthesis.rounding` makes fractions of the weights.
+:mod:`dmmlab.synthesis.search` composes them, and :mod:`dmmlab.synthesis.rounding` makes fractions
+of the weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +36,20 @@ Phase = Callable[..., Weights]  # (task, weights, settings, trace, key) -> weigh
 
 
 def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Trains all links. Where loops make that explode: once more, on the beginnings of the strings first."""
+    """Trains all links, with the smallest penalty.
+
+    Where loops make that explode: once more, on the beginnings of the strings first.
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: unused.
+
+    Returns:
+        The trained weights, in the same shapes.
+    """
     l1, learning_rate = (settings.l1[0], settings.l1[0]), (settings.learning_rate, settings.learning_rate)
     trained = task.descend(weights, settings.fit_steps, learning_rate, l1)
     if not np.isfinite(task.error(trained)):
@@ -47,7 +61,20 @@ def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any
 
 
 def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Trains on while the penalty grows, and then falls with the learning rate; then cuts what is small."""
+    """Trains on while the penalty grows, then while it falls with the learning rate; then tidies.
+
+    The penalty drives weights to zero as ``settings.penalty`` says (:meth:`Task.descent`).
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: a JAX key, for the penalty ``gates``.
+
+    Returns:
+        The weights, zero where a link is cut.
+    """
     low, high = settings.l1
     learning_rate, penalty = settings.learning_rate, settings.penalty
     weights = task.descend(weights, settings.ramp_steps, (learning_rate, learning_rate), (low, high), penalty=penalty, key=key)
@@ -65,7 +92,20 @@ def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key
 
 
 def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Leaves out neurons that only pass a value on, and lets training make up for the cycle that is then missing."""
+    """Leaves out neurons that only pass a value on, as long as training mends it.
+
+    A value then arrives a cycle earlier (:func:`~dmmlab.machines.canonical_form.shortcuts`).
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: unused.
+
+    Returns:
+        The weights, zero where a link is cut.
+    """
     improved = True
     while improved:
         improved = False
@@ -87,7 +127,18 @@ def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key:
 
 
 def finish(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Trains what is left, without a penalty."""
+    """Trains what is left, without a penalty, and cuts what is then dead or idle.
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: unused.
+
+    Returns:
+        The weights, zero where a link is cut.
+    """
     weights = task.descend(weights, settings.finish_steps, (settings.learning_rate / 3, 1e-5), mask=support(weights))
     weights = tidy(task, weights, FINISHED)
     weights = task.weights(without_idle_links(task.machine(weights), task.keys, 1).live())

@@ -1,10 +1,11 @@
 """Problems: what a machine is to answer, and the strings it is trained, validated and tested on.
 
-A problem is a question about a stream, with the right answer in every cycle: a machine that answers it, or any Python
-function that reads the stream, one V-value a cycle, and yields the answer. The lab draws three sets of strings. *Training*
-strings are short, over a small alphabet. *Validation* strings are longer, denser, sparser, over larger alphabets; with them
-machines are chosen and weights rounded. *Test* strings are longer still and drawn from another seed each time; nothing is
-chosen with them. No training string begins a validation or test string. A new problem is a few lines::
+A problem is a question about a stream, with a target in every cycle: a machine that answers it, or
+any Python function that reads the stream, one V-value a cycle, and yields the answer. The lab draws
+three sets of strings. *Training* strings are short, over a small alphabet. *Validation* strings are
+longer, denser, sparser, over larger alphabets; with them machines are chosen and weights rounded.
+*Test* strings are longer still and drawn from another seed each time; nothing is chosen with them.
+No training string begins a validation or test string. A new problem is a few lines::
 
     def vowels(stream):
         count = 0
@@ -12,7 +13,8 @@ chosen with them. No training string begins a validation or test string. A new p
             count += sum(v.get(letter, 0) for letter in "ae")
             yield count
 
-    vowel_problem = Problem("How many of a and e so far?", vowels, constants={"vowel": {"a": 1.0, "e": 1.0}})
+    constants = {"vowel": {"a": 1.0, "e": 1.0}}
+    vowel_problem = Problem("How many of a and e so far?", vowels, constants=constants)
 """
 
 import random
@@ -47,10 +49,11 @@ Target = Machine | Callable[[Iterable[VValue]], Iterable[float | Sequence[float]
 
 
 class Sample(NamedTuple):
-    """A string.
+    """A string and its targets.
 
-    ``streams`` has one for each neuron that reads; ``targets`` are the right answers, (answers, cycles), NaN where nothing is
-    asked; ``kind`` says in words what kind of string it is, and ``letters`` how many its alphabet has.
+    ``streams`` has a stream for each neuron that reads; ``targets`` are (answers, cycles), NaN
+    where nothing is asked; ``kind`` says in words what kind of string it is, and ``letters`` how
+    many its alphabet has.
     """
 
     streams: Mapping[str, Stream]
@@ -60,7 +63,7 @@ class Sample(NamedTuple):
 
     @property
     def cycles(self) -> int:
-        """Its length."""
+        """The number of its cycles."""
         return self.targets.shape[1]
 
     def agrees_with(self, other: "Sample") -> bool:
@@ -91,18 +94,22 @@ class Problem:
 
     Args:
         question: what is asked, in one line.
-        target: the machine to imitate, whose neuron ``output`` has the answers; or a function of the V-values of
-            the stream, one a cycle (``{}`` in silence), that yields the answer to each, a number or one for each of
-            ``answers``.
+        target: the machine to imitate, whose neuron ``output`` has the answers; or a function of
+            the V-values of the stream, one a cycle (``{}`` in silence), that yields the answer to
+            each, a number or one for each of ``answers``.
         draw: ``(random numbers, letters, how many) -> items``; the lab puts the items into cycles.
         constants: what constant neurons emit beside ``const_1``, by name.
-        delay: how many cycles after an item its answer is due, where the target is a function (one for each answer,
-            if they differ). A link costs one cycle, so it is how deep the machine may be.
+        delay: how many cycles after an item its answer is due, where the target is a function (one
+            for each answer, if they differ). A link costs one cycle, so it is how deep the machine
+            may be.
         types: the neuron types of the starting network.
         recurrent: whether it starts fully recurrent, since no feedforward machine can answer it.
         answers: the names of the answers.
         inputs: the neurons that read; if there are several, an item is ``{neuron: V-value}``.
         silence: whether cycles without an item come between those with one.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for a machine without ``output``, or a delay below
+    1.
     """
 
     question: str
@@ -173,19 +180,20 @@ class Problem:
         lengths: Sequence[int] = VALIDATION_LENGTHS,
         letters: Sequence[int] = ALPHABETS,
     ) -> list[Sample]:
-        """Strings with which machines are chosen: more of the short ones, with three timings and two alphabets.
+        """Strings with which machines are chosen, with three timings and two alphabets.
 
         Args:
             seed: for the random numbers.
             apart_from: training strings; none of these begins as one of them does.
-            lengths: how many items.
+            lengths: how many items; of the shorter ones there are more strings.
             letters: in the alphabets.
 
         Returns:
             The strings.
 
         Raises:
-            LabError: lengths or alphabets that cannot be, or no string that is not like a training string.
+            LabError: lengths or alphabets that cannot be, or only strings that begin as a training
+                string does.
         """
         return self._unseen(random.Random(f"held out {seed}"), apart_from, lengths, letters)
 
@@ -196,7 +204,10 @@ class Problem:
         lengths: Sequence[int] = TEST_LENGTHS,
         letters: Sequence[int] = ALPHABETS,
     ) -> list[Sample]:
-        """Strings with which nothing is chosen, longer than those of :meth:`validation`; arguments as there."""
+        """Strings with which nothing is chosen, longer than those of :meth:`validation`.
+
+        Arguments, result and errors raised are as there.
+        """
         return self._unseen(random.Random(f"test {seed}"), apart_from, lengths, letters)
 
     def _unseen(
@@ -222,7 +233,19 @@ class Problem:
         return samples
 
     def sample(self, items: Items, kind: str = "", letters: int = 0) -> Sample:
-        """The string with these items, one a cycle; ``{}`` is silence."""
+        """The string with these items, one a cycle; ``{}`` is silence.
+
+        Args:
+            items: V-values.
+            kind: what kind of string it is, in words.
+            letters: how many letters its alphabet has.
+
+        Returns:
+            The string, with its targets.
+
+        Raises:
+            LabError: the target yields no finite numbers, or not as many as there are answers.
+        """
         return Sample(self._streams(items), self._targets(items), kind, letters)
 
     def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], kind: str) -> Sample:
@@ -255,7 +278,7 @@ class Problem:
         return np.stack(late)
 
     def _answers_of(self, teacher: Machine, items: Items) -> np.ndarray:
-        """In double precision, so that a long string adds up its roundings; one compilation does for most strings."""
+        """The teacher's answers, in double precision; one compilation does for most strings."""
         streams = self._streams(items)
         keys = frozenset((name, path) for name in streams for v in streams[name].events.values() for path, _ in paths(v))
         if all(len(path) == 1 for _, path in keys):

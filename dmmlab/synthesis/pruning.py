@@ -1,7 +1,8 @@
-"""Pruning: cut the links that matter least, train again, and take a cut back if that does not mend it.
+"""Pruning: cut the links that matter least, train again, take a cut back if that does not mend it.
 
-Several links are cut at a time, fewer where that fails. A link that could not be cut is *tabu* until another cut succeeds.
-After each cut the weights are made canonical (:mod:`dmmlab.machines.canonical_form`), which changes no answer and takes links away.
+Several links are cut at a time, fewer where that fails. A link that could not be cut is *tabu*
+until another cut succeeds. After each cut the weights are made canonical
+(:mod:`dmmlab.machines.canonical_form`), which changes no answer and takes links away.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,20 @@ MANY = 50  # links
 
 
 def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Cuts links as long as training mends it."""
+    """Cuts links, those of the lowest score first, as long as training mends it.
+
+    With ``settings.regrow``, cut links are offered again, and pruned again.
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: unused.
+
+    Returns:
+        The weights, zero where a link is cut.
+    """
     if settings.neurons_first:
         weights = _prune_neurons(task, weights, settings, trace)
     weights = prune_links(task, weights, settings, trace)
@@ -41,9 +55,17 @@ def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: A
 
 
 def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
-    """Canonical, without neurons that are there twice, links up to the threshold, and what is then dead.
+    """The canonical form, without double neurons, small weights, and what is then dead.
 
     Where the network has no place for the links of the canonical form, links are only cut.
+
+    Args:
+        task: has the network.
+        weights: a matrix for each stage.
+        threshold: canonical weights of an absolute value up to this are cut.
+
+    Returns:
+        The weights, in the same shapes.
     """
     machine = task.machine(weights)
     try:
@@ -111,7 +133,7 @@ def _prune_neurons(task: Task, weights: Weights, settings: Settings, trace: Trac
 def cut_links(
     task: Task, weights: Weights, cut: Sequence[int], settings: Settings, trace: Trace, name: str = ""
 ) -> tuple[Weights, bool]:
-    """Cuts these links, trains again, and says whether that mended it."""
+    """Cuts links and trains again; returns the weights, and whether that mended it."""
     array = flatten(weights)
     array[list(cut)] = 0.0
     shorter = tidy(task, retrain(task, unflatten(array, weights), settings), settings.threshold)
@@ -125,7 +147,7 @@ def _objective(task: Task, weights: Weights, settings: Settings) -> float:
 
 
 def _scores(task: Task, weights: Weights, score: str) -> np.ndarray:
-    """What each link is worth; infinite where there is none."""
+    """What each link is worth, (weights,); infinite where there is no link."""
     array = flatten(weights)
     if score == "ablation":
         return flatten(task.ablation_errors(weights))

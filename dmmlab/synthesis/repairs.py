@@ -1,7 +1,7 @@
 """Repair: break a machine, embed it in a larger network, and let training find the way back.
 
-Asked at the author's talk in 2023, and not tried then. What is found need not be what was broken: any exact machine is
-a repair.
+Asked at the author's talk in 2023, and not tried then. The repaired machine need not be the one
+that was broken: any exact machine is a repair.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ DAMAGES: Mapping[str, Callable[[Machine], Machine]] = {
 
 
 def embed(machine: Machine, network: Network) -> Machine:
-    """The machine on neurons of a feedforward network, each in the first layer after those that feed it.
+    """The machine on neurons of a feedforward network, each in the lowest layer above its sources.
 
     Args:
         machine: any, without loops other than those of accumulators.
@@ -81,7 +81,8 @@ def embed(machine: Machine, network: Network) -> Machine:
         A machine of the network's neurons.
 
     Raises:
-        LabError: there is no room for it: too few layers or copies, another neuron around the network, a loop.
+        LabError: there is no room for it: too few layers or copies, another neuron around the
+            network, a loop.
     """
     graph = nx.DiGraph((a.from_neuron, a.to_neuron) for a in machine.links() if a.from_neuron != a.to_neuron)
     graph.add_nodes_from(machine.neurons)
@@ -114,7 +115,7 @@ def embed(machine: Machine, network: Network) -> Machine:
 
 
 class Repair(NamedTuple):
-    """What came of a repair, its trace, and how many attempts it took."""
+    """The verdict on a repaired machine, the trace, and how many attempts it took."""
 
     verdict: Verdict
     trace: Trace
@@ -122,22 +123,22 @@ class Repair(NamedTuple):
 
 
 def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None = None, attempts: int = 3) -> Repair:
-    """Trains a damaged machine back, amid the random weights of a network, and prunes what is not needed.
+    """Trains a damaged machine back, amid the random weights of a network, and prunes it.
 
     Args:
         task: a feedforward network compiled for the problem that the machine no longer solves.
         damaged: the machine; it is embedded in the network.
         key: a seed or a JAX key, for the random weights.
         settings: as for a synthesis.
-        attempts: how often to try, each time amid other random weights, as long as what comes of it is not exact on the
-            validation strings. The
-            last attempt is returned if none is.
+        attempts: how often to try, each time amid other random weights, until a machine is exact on
+            the validation strings. If none is, the last one is returned.
 
     Returns:
-        What came of it.
+        The verdict, tested; the trace; and the number of attempts.
 
     Raises:
-        LabError: the task is of a machine, not of a network; or the network has no room for the damaged machine.
+        LabError: no attempts; the task is of a machine, not of a network; or the network has no
+            room for the damaged machine.
     """
     if not isinstance(task.network, Network):
         raise LabError("a repair needs a network to embed the machine in")

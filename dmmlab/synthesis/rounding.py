@@ -1,6 +1,7 @@
 """Rounding, and the verdict on a machine: exact, within a tolerance, or neither.
 
-Of several ways to round, validation strings choose. Test strings choose nothing: what they say is reported.
+Of several ways to round, validation strings choose. Test strings choose nothing: what they say is
+reported.
 """
 
 from typing import NamedTuple
@@ -16,9 +17,10 @@ TOLERANCE = 1e-3  # and of one that is within the tolerance
 class Verdict(NamedTuple):
     """A machine and how good it is.
 
-    ``train_loss`` is the mean over training strings and cycles of the squared error, summed over answers;
-    ``validation_max_abs_error`` and ``test_max_abs_error`` are the largest absolute errors of any answer in any cycle, the
-    latter infinite where it was not measured. ``rounded`` says that all weights are small fractions.
+    ``train_loss`` is the mean over training strings and cycles of the squared error, summed over
+    answers; ``validation_max_abs_error`` and ``test_max_abs_error`` are the largest absolute errors
+    of any answer in any cycle, the latter infinite where it was not measured. ``rounded`` says that
+    all weights are small fractions.
     """
 
     machine: Machine
@@ -30,29 +32,29 @@ class Verdict(NamedTuple):
 
     @property
     def is_valid(self) -> bool:
-        """Exact as far as the validation strings say: weights are fractions, and the error is below 1e-9."""
+        """Whether it is exact on validation strings: fractions, and an error below 1e-9."""
         return self.rounded and self.validation_max_abs_error < EXACT
 
     @property
     def exact(self) -> bool:
-        """Weights are fractions, and the error is below 1e-9 on validation and test strings."""
+        """Whether weights are fractions, and errors below 1e-9 on validation and test strings."""
         return self.is_valid and self.test_max_abs_error < EXACT
 
     @property
     def is_within_tolerance(self) -> bool:
-        """The error is below 1e-3 on validation and test strings, whatever the weights."""
+        """Whether errors are below 1e-3 on validation and test strings, whatever the weights."""
         return max(self.validation_max_abs_error, self.test_max_abs_error) < TOLERANCE
 
 
 def round_off(task: Task, machine: Machine) -> Verdict:
-    """The machine with weights rounded to small fractions if that is exact on validation strings, else as it is.
+    """Rounds weights to small fractions if the machine is then exact on validation strings.
 
     Args:
         task: has the strings.
         machine: a machine of the task's network.
 
     Returns:
-        The verdict, without an error on test strings.
+        The verdict on the rounded machine, or on the machine as it is; not yet tested.
 
     Raises:
         LayoutError: the machine has a link that the task's network has not.
@@ -66,7 +68,15 @@ def round_off(task: Task, machine: Machine) -> Verdict:
 
 
 def tested(task: Task, verdict: Verdict) -> Verdict:
-    """The verdict with the error on the test strings."""
+    """The verdict with the error on the test strings.
+
+    Args:
+        task: has the strings.
+        verdict: of a machine of the task's network.
+
+    Returns:
+        The same, with ``test_max_abs_error``.
+    """
     return verdict._replace(test_max_abs_error=task.evaluator.max_abs_error(verdict.machine, "test"))
 
 

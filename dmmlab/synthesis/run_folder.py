@@ -1,4 +1,4 @@
-"""A synthesis in a folder of its own: the machine, its trace, and what is needed to take it up again."""
+"""A synthesis in a folder: the machine, its trace, and what is needed to take it up again."""
 
 import csv
 import io
@@ -24,8 +24,8 @@ def run_into_folder(
 ) -> dict[str, Any]:
     """Synthesizes a machine for a problem of the catalogue.
 
-    Writes ``machine.json``, ``rerestarts.csv``, ``trace.csv`` and ``result.json``; while it works, a file for each restart
-    after each phase.
+    Writes ``machine.json``, ``restarts.csv``, ``trace.csv`` and ``result.json``; while it works, a
+    file for each restart after each phase.
 
     Args:
         name: of :data:`~dmmlab.synthesis.catalogue.PROBLEMS`.
@@ -36,10 +36,11 @@ def run_into_folder(
         progress: a progress bar.
 
     Returns:
-        What came of it, as ``result.json`` has it.
+        The verdict, as ``result.json`` has it.
 
     Raises:
-        LabError: an unknown problem; a folder that holds a run, without ``resume``; one of another run, with it.
+        LabError: an unknown problem; a folder that holds a run, without ``resume``; one of another
+            run, with it.
     """
     if name not in PROBLEMS:
         raise LabError(one_of("problem", name, PROBLEMS))

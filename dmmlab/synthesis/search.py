@@ -1,8 +1,8 @@
 """Search: several restarts go through the phases, unattended; the smallest exact machine wins.
 
-A restart is one draw of random weights and what :mod:`dmmlab.synthesis.phases` make of it. Restarts run side by side, and
-each is saved after every phase, so that a synthesis that was killed goes on where it was. Validation strings choose the
-winner; test strings say how good it is.
+A restart is one draw of random weights and what :mod:`dmmlab.synthesis.phases` make of it. Restarts
+run side by side, and each is saved after every phase, so that a synthesis that was killed goes on
+where it was. Validation strings choose the winner; test strings say how good it is.
 """
 
 import json
@@ -49,7 +49,7 @@ class Restart:
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What came of a synthesis: its best machine, and all its restarts."""
+    """The result of a synthesis: the verdict on its best machine, and all its restarts."""
 
     problem: Problem
     task: Task
@@ -64,12 +64,12 @@ class Synthesis:
 
     @property
     def best_restart(self) -> Restart:
-        """The restart that the best machine came of."""
+        """The restart that led to the best machine."""
         return next(restart for restart in self.restarts if restart.verdict is self.best)
 
     @property
     def verdict(self) -> str:
-        """What the machine is, in words."""
+        """The verdict on the best machine, in words."""
         best, target = self.best, self.problem.target
         error = max(best.validation_max_abs_error, best.test_max_abs_error)
         if not best.exact:
@@ -83,11 +83,11 @@ class Synthesis:
         return f"{best.links} links, {kind}exact on all strings it has not seen"
 
     def events(self) -> list[dict[str, Any]]:
-        """What was tried in all restarts, one after the other."""
+        """The events of all restarts, one restart after the other."""
         return [{"restart": restart.index, **event._asdict()} for restart in self.restarts for event in restart.trace.events]
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """What came of each restart, but for its machine."""
+        """The verdict on each restart, without its machine."""
         rows = []
         for restart in self.restarts:
             if (verdict := restart.verdict) is not None:
@@ -121,26 +121,30 @@ def synthesize(
 ) -> Synthesis:
     """Looks for the smallest exact machine that answers a problem.
 
-    The restarts run side by side on as many cores as there are. If none of ``settings.restarts`` is exact on the validation
-    strings there are as many more, up to ``settings.rounds`` times. The best is the machine with the fewest links that is
-    exact there; if there is none, the one with the fewest links that is within the tolerance; else the one with the smallest
-    error. Test strings are run at the end, and choose nothing.
+    The restarts run side by side on as many cores as there are. If none of ``settings.restarts`` is
+    exact on the validation strings there are as many more, up to ``settings.rounds`` times. The
+    best is the machine with the fewest links that is exact there; if there is none, the one with
+    the fewest links that is within the tolerance; else the one with the smallest error. Test
+    strings are run at the end, and choose nothing.
 
     Args:
         problem: what is asked.
         network: where to start; the problem's own network if left out.
-        key: a seed, or a JAX key; the training and test strings and all random weights come from it.
+        key: a seed, or a JAX key; the training and test strings and all random weights come from
+            it.
         settings: the defaults if left out.
         task: a task of your own (other training strings), instead of the problem and the network.
-        folder: where each restart is saved after each of its phases, and taken up again if it is there. The machine that
-            comes of it is the same as that of an uninterrupted run, on the same computer.
+        folder: where each restart is saved after each of its phases, and taken up again if it is
+            there. The machine that comes of it is the same as that of an uninterrupted run, on the
+            same computer.
         progress: a progress bar.
 
     Returns:
         The best machine, and all restarts. ``best.exact`` says whether it is exact.
 
     Raises:
-        LabError: the folder holds a run of another problem, key or settings; or no restart ends in finite numbers.
+        LabError: the folder holds a run of another problem, key or settings; or no restart ends in
+            finite numbers.
     """
     began = time.monotonic()
     settings = settings or Settings()
@@ -199,7 +203,7 @@ def _run_restart(
 
 
 def _rank(verdict: Verdict) -> tuple:
-    """Better verdicts first; by what the validation strings say alone."""
+    """Better verdicts first; validation strings alone count."""
     error = verdict.validation_max_abs_error
     if verdict.is_valid or error < TOLERANCE:
         return (not verdict.is_valid, verdict.links, error)

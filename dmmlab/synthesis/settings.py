@@ -12,7 +12,8 @@ SCORES = ("magnitude", "saliency", "ablation")  # what a link is worth: what is 
 class Settings:
     """How a synthesis goes about it. The defaults are the same for every problem.
 
-    Steps are steps of gradient descent. Penalties are relative to the sum of squares of the right answers, as errors are.
+    Steps are steps of gradient descent. Penalties are relative to the sum of the squares of the
+    targets, as errors are.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a number or a name that cannot be.
     """

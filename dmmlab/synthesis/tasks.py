@@ -1,7 +1,7 @@
 """Tasks: a network compiled for a problem, with strings to train, validate and test on.
 
-All that synthesis does with arrays begins here: the error, many steps of gradient descent that also shrinks weights, and what
-each link is worth.
+All that synthesis does with arrays begins here: the error, many steps of gradient descent that also
+shrinks weights, and what each link is worth.
 """
 
 import hashlib
@@ -38,13 +38,17 @@ Span = tuple[float, float]  # a number at the first and at the last step; geomet
 class Task:
     """A network compiled for a problem.
 
+    ``batch`` has the training strings, ``mask`` is 1.0 for the links of the network.
+
     Args:
         problem: what is asked.
-        network: what is trained; the problem's own if left out. Of a machine, the links, whatever their weights.
+        network: what is trained; the problem's own if left out. Of a machine, the links, whatever
+            their weights.
         samples: the strings to learn from; ``problem.training(seed)`` if left out.
         seed: for the training and the test strings.
 
-    Raises :class:`~dmmlab.core.errors.LabError` where there are no strings, or the network does not answer what is asked.
+    Raises :class:`~dmmlab.core.errors.LabError` where there are no strings, or the network does not
+    answer what is asked.
     """
 
     def __init__(
@@ -67,12 +71,12 @@ class Task:
         _check_answers(self.compiled, problem, self.samples)
         self.mask = self.compiled.mask
         self.batch = make_batch(self.compiled, [s.streams for s in self.samples], [s.targets for s in self.samples])
-        self.scale = float(jnp.sum(self.batch.targets**2)) or 1.0  # errors are relative to the right answers
+        self.scale = float(jnp.sum(self.batch.targets**2)) or 1.0  # errors are relative to it
         self._loops: dict[str, GradientDescent] = {}
 
     @property
     def fingerprint(self) -> str:
-        """What tells one task from another: the links, the neuron types by name, the strings and their right answers."""
+        """What tells one task from another: links, neuron types by name, strings and targets."""
         digest = hashlib.sha256()
         machine = self.compiled.machine
         digest.update(repr([(name, kind.name) for name, kind in machine.neurons.items()]).encode())
@@ -82,7 +86,10 @@ class Task:
         return digest.hexdigest()[:16]
 
     def initial_weights(self, key: Any, scale: float = 0.01) -> Weights:
-        """Random weights, ``scale * N(0, 1)``. Raises :class:`~dmmlab.core.errors.LabError` for a task of a machine."""
+        """Random weights, ``scale * N(0, 1)``, a matrix for each stage.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for a task of a machine, not of a network.
+        """
         if isinstance(self.network, Machine):
             raise LabError("a machine has its weights; random ones are for networks")
         return self.compiled.weights(self.network.random(key, scale).soft)
@@ -92,24 +99,27 @@ class Task:
         return self.compiled.machine.with_soft(self.compiled.soft(weights))
 
     def weights(self, machine: Machine) -> Weights:
-        """The soft links of a machine as matrices; it may have no other links than the task's network."""
+        """The soft links of a machine as matrices, one for each stage.
+
+        Raises :class:`~dmmlab.compiler.layout.LayoutError` for a link that the network has not.
+        """
         return self.compiled.weights(machine.soft)
 
     def error(self, weights: Weights) -> float:
-        """The squared error on the training strings, as a part of the sum of squares of the right answers."""
+        """The squared error on the training strings, relative to the targets' squares."""
         return float(self.descent("none").error(weights, self.batch))
 
     def answers(self, weights: Weights) -> np.ndarray:
-        """What is answered to the training strings: (answers, strings, cycles)."""
+        """The answers to the training strings: (answers, strings, cycles)."""
         return np.asarray(self._answers_jitted(weights))
 
     @property
     def targets(self) -> np.ndarray:
-        """The right answers, (answers, strings, cycles); NaN where nothing is asked."""
+        """The targets, (answers, strings, cycles); NaN where nothing is asked."""
         return np.where(self.batch.loss_mask, self.batch.targets, np.nan)
 
     def mean_squared_error(self, weights: Weights) -> float:
-        """The mean over strings and cycles of the squared error, summed over answers."""
+        """The mean over training strings and cycles of the squared error, summed over answers."""
         return self.error(weights) * self.scale * len(self.batch.targets) / float(jnp.sum(self.batch.loss_mask))
 
     def descent(self, penalty: str = "proximal") -> GradientDescent:
@@ -117,8 +127,9 @@ class Task:
 
         Args:
             penalty: ``proximal``: weights move towards zero after each step, and stop there
-                (:func:`~dmmlab.learning.proximal.proximal_l1`). ``gradient``: L1 is part of the objective. ``gates``: each
-                weight has a hard-concrete gate (:class:`~dmmlab.learning.objectives.HardConcreteGates`). ``none``.
+                (:func:`~dmmlab.learning.proximal.proximal_l1`). ``gradient``: L1 is part of the
+                objective. ``gates``: each weight has a hard-concrete gate
+                (:class:`~dmmlab.learning.objectives.HardConcreteGates`). ``none``.
 
         Returns:
             The loop; its penalty is called ``l1``.
@@ -153,13 +164,13 @@ class Task:
         """So many steps of Adam, from a fresh state, on ``error + l1 * sum of |w|``.
 
         Args:
-            weights: where to start.
+            weights: where to start, a matrix for each stage.
             steps: how many steps. Their number is no reason to compile anew.
             learning_rate: at first and at last; geometric in between, as ``l1`` is.
             l1: the penalty.
             mask: 0.0 for links that are to stay at zero; all may move if left out.
             penalty: how links are driven to zero; see :meth:`descent`.
-            key: random numbers for the gates.
+            key: a JAX key, for the gates.
             cycles: learn from the first cycles of the strings alone.
 
         Returns:
@@ -169,14 +180,17 @@ class Task:
             LabError: an unknown penalty.
         """
         loop, mask, count = self.descent(penalty), self.mask if mask is None else mask, jnp.asarray(steps)
-        learning_rates, shrinking = (Schedule(jnp.asarray(span[0]), jnp.asarray(span[1]), count) for span in (learning_rate, l1))
+        rates, penalties = (Schedule(jnp.asarray(span[0]), jnp.asarray(span[1]), count) for span in (learning_rate, l1))
         random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
         state = loop.initial_state(masked(weights, mask))
-        state = loop.run(state, self.batch.first_cycles(cycles), mask, count, learning_rates, {"l1": shrinking}, random)
+        state = loop.run(state, self.batch.first_cycles(cycles), mask, count, rates, {"l1": penalties}, random)
         return loop.objective.weights(state.parameters, mask)
 
     def ablation_errors(self, weights: Weights) -> Weights:
-        """The error with each link taken away, one at a time; infinite where there is none. Shaped as the weights."""
+        """The error with each link ablated, one at a time; infinite where there is none.
+
+        Shaped as the weights.
+        """
         array = flatten(weights)
         live = np.nonzero(array)[0]
         places = np.concatenate([live, np.zeros(len(array) - len(live), int)])
@@ -185,8 +199,11 @@ class Task:
         return unflatten(result, weights)
 
     def saliency(self, weights: Weights) -> Weights:
-        """``w^2 * mean over strings of g^2`` with g the gradient of one string's error: twice what taking the link away
-        costs, to second order and with the empirical Fisher information in place of the curvature."""
+        """``w^2 * mean over strings of g^2``, with g the gradient of one string's error.
+
+        This is twice the cost of ablating the link, to second order and with the empirical Fisher
+        information in place of the curvature. Shaped as the weights.
+        """
         return self._saliency_jitted(weights)
 
     @cached_property
@@ -247,7 +264,10 @@ def _check_answers(compiled: Compiled, problem: Problem, samples: Sequence[Sampl
 
 
 def random_key(key: Any) -> Any:
-    """A JAX key, of a seed from 0 to 2^32 - 1 or as it is. Raises :class:`~dmmlab.core.errors.LabError` for anything else."""
+    """A JAX key, from a seed of 0 to 2^32 - 1, or as it is.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for anything else.
+    """
     if isinstance(key, int | np.integer) and not isinstance(key, bool) and 0 <= key < 2**32:
         return jax.random.key(int(key))
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():

@@ -1,4 +1,4 @@
-"""The trace of a restart: every cut that was tried, and the weights after each that was accepted."""
+"""The trace of a restart: each cut that was tried, the weights after each that was accepted."""
 
 import time
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class Event(NamedTuple):
 
 
 class Trace:
-    """What happened in a restart: its events, and the weights after each that was accepted."""
+    """The events of a restart, and in ``snapshots`` the weights, flat, after each accepted one."""
 
     def __init__(self, events: Iterable[Event] = (), snapshots: Iterable[np.ndarray] = ()):
         self.events, self.snapshots = list(events), list(snapshots)
@@ -33,7 +33,15 @@ class Trace:
         self._began = time.monotonic() - spent
 
     def add(self, task: Task, phase: str, tried: str, weights: Weights, accepted: bool = True) -> None:
-        """Writes down what a phase tried, and what came of it."""
+        """Adds an event.
+
+        Args:
+            task: measures the error.
+            phase: the phase that tried something.
+            tried: what it tried.
+            weights: what came of it, a matrix for each stage.
+            accepted: whether the phase goes on with them.
+        """
         seconds = time.monotonic() - self._began
         self.events.append(Event(phase, tried, count_links(weights), task.error(weights), accepted, seconds))
         if accepted:
