@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+CACHE = Path(__file__).resolve().parents[1] / "build" / "jax-cache"  # of what JAX compiles, for all processes of the tests
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
 import jax
 import pytest
 from hypothesis import settings

@@ -9,8 +9,10 @@ from dmmlab import Machine, NeuronType
 from dmmlab.core.engine import RunError, answers
 from dmmlab.core.streams import characters
 from dmmlab.core.vvalues import paths, scale
-from dmmlab.machines.canonical_form import above, canonical, merged, rounded, same, shortcuts, without_idle_links
+from dmmlab.machines.canonical_form import above, canonical, merged, rounded, shortcuts
 from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.machines.isomorphism import same
+from dmmlab.synthesis.idle_links import without_idle_links
 
 CYCLES = 12
 

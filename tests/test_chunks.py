@@ -114,7 +114,9 @@ def test_one_compilation_runs_any_number_of_chunks(compiled, whole):
 
 def test_the_carry_is_what_the_last_chunk_ended_in(compiled, whole):
     chunks = chunks_of(whole[:1], 30)
-    scan = jax.jit(lambda chunks, carry: scan_chunks(compiled, lambda answers, _: answers[0], compiled.weights(), chunks, carry))
+    scan = jax.jit(
+        lambda chunks, carry: scan_chunks(compiled, lambda answers, _: answers[0], compiled.weights(), chunks, carry)
+    )
     carry, first = scan(jax.tree.map(lambda x: x[:2], chunks), compiled.initial_carry(whole[0][0]))
     _, second = scan(jax.tree.map(lambda x: x[2:], chunks), carry)
     close(join_up(np.concatenate([first, second]), 90), whole[0][1][0])

@@ -198,7 +198,7 @@ def test_machine_files_in_a_folder_with_a_space(tmp_path, capsys):
 
 
 def test_synthesize(tmp_path, capsys):
-    arguments = ["synthesize", "difference", "--seed", "3", "--starts", "1", "--out", str(tmp_path / "run")]
+    arguments = ["synthesize", "difference", "--seed", "3", "--restarts", "1", "--out", str(tmp_path / "run")]
     assert main([*arguments, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["exact"] is True

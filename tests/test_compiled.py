@@ -1,132 +1,22 @@
-"""The compiled machine against the tree engine, its oracle."""
+"""Compiled machines: schedules, layouts, weights, and what is told of bad input. Random ones: test_engines_agree.py."""
 
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from machine_strategies import machines
+from two_engines import gap
 
 from dmmlab import Machine, NeuronType
 from dmmlab.compiler.compiled import compile_machine
 from dmmlab.compiler.layout import LayoutError, lay_out
 from dmmlab.core.engine import RunError, answers
 from dmmlab.core.neurons import TIMER, TYPES_2022
-from dmmlab.core.streams import Stream, characters, symbols, values
-from dmmlab.core.vvalues import add, dot, max_norm, number, paths, scale
+from dmmlab.core.streams import characters, symbols, values
+from dmmlab.core.vvalues import number, paths
 from dmmlab.june2022.replay import initial_machine, recurrent_2022
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
-
-CYCLES = 6
-# XLA optimizes little: of hundreds of small programs that are run once, compiling is all that takes time.
-HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-machines_seen = 0
-
-
-def gap(u, v):
-    """The largest difference of two V-values, relative to the larger of 1 and their size."""
-    return float(max_norm(add(u, scale(-1.0, v)))) / max(1.0, float(max_norm(u)), float(max_norm(v)))
-
-
-def tree_loss(machine, stream):
-    """Half the sum of squares of all answers, with the tree engine, as a function of the soft links."""
-
-    def loss(soft):
-        return 0.5 * sum(dot(a, a) for a in answers(machine.with_soft(soft), stream, CYCLES))
-
-    return loss
-
-
-def compiled_results(machine, stream, schedule=None, options=HASTY):
-    """The answers, and the gradient of half the sum of their squares, both as V-values, from one compilation."""
-    compiled = compile_machine(machine, stream, CYCLES, schedule=schedule)
-    inputs = compiled.encode(stream, CYCLES)
-
-    def loss(weights):
-        answers = compiled.run(weights, inputs)
-        return 0.5 * sum(jnp.sum(array**2) for array in answers.values()), answers
-
-    gradient, answers = jax.jit(jax.grad(loss, has_aux=True), compiler_options=options)(compiled.weights())
-    return compiled.decode(answers), compiled.soft(gradient)
-
-
-def check_engines_agree(machine, stream, tolerance, options):
-    ours, gradient = compiled_results(machine, stream, options=options)
-    assert max(gap(a, b) for a, b in zip(ours, answers(machine, stream, CYCLES), strict=True)) <= tolerance
-    if machine.soft:
-        assert gap(gradient, jax.grad(tree_loss(machine, stream))(machine.soft)) <= tolerance
-
-
-@pytest.mark.slow
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
-@given(machines())
-def test_engines_agree_on_random_machines_in_double_precision(case):
-    with jax.enable_x64(True):
-        check_engines_agree(*case, 1e-12, HASTY)
-    forget_programs()
-
-
-@pytest.mark.slow
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
-@given(machines())
-def test_engines_agree_on_random_machines_in_single_precision(case):
-    """In the programs that readers run, with all optimizations."""
-    check_engines_agree(*case, 1e-5, None)
-    forget_programs()
-
-
-def forget_programs():
-    """Hundreds of compiled programs at once are more memory maps than a process may have."""
-    global machines_seen
-    machines_seen += 1
-    if machines_seen % 25 == 0:
-        jax.clear_caches()
-
-
-@pytest.mark.slow
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
-@given(machines(recurrent=False))
-def test_both_schedules_agree(case):
-    machine, stream = case
-    with jax.enable_x64(True):
-        (a, da), (b, db) = (compiled_results(machine, stream, schedule) for schedule in ("time-parallel", "scan"))
-        assert max(gap(x, y) for x, y in zip(a, b, strict=True)) <= 1e-12
-        assert gap(da, db) <= 1e-12
-
-
-@pytest.mark.slow
-@settings(max_examples=20, suppress_health_check=list(HealthCheck))
-@given(machines())
-def test_many_strings_at_once_are_each_as_alone(case):
-    """Values, gradients and chunks with an axis of strings, against one string after the other."""
-    machine, stream = case
-    others = [stream, Stream({t + 1: v for t, v in stream.events.items()}), Stream({})]
-    with jax.enable_x64(True):
-        compiled = compile_machine(machine, stream, CYCLES)
-        each = [compiled.encode(other, CYCLES) for other in others]
-        together = {b: jnp.stack([inputs[b] for inputs in each], axis=2) for b in each[0]}
-
-        def loss(weights, inputs):
-            answers = compiled.run(weights, inputs)
-            return 0.5 * sum(jnp.sum(array**2) for array in answers.values()), answers
-
-        differentiate = jax.jit(jax.grad(loss, has_aux=True), compiler_options=HASTY)
-        gradient, together_answers = differentiate(compiled.weights(), together)
-        alone = [differentiate(compiled.weights(), inputs) for inputs in each]
-        in_chunks = jax.jit(partial(compiled.run_in_chunks, chunk=4), compiler_options=HASTY)(compiled.weights(), together)
-        for b in together_answers:
-            expected = jnp.stack([answers[b] for _, answers in alone], axis=2)
-            size = 1 + float(jnp.max(jnp.abs(expected), initial=0.0))
-            np.testing.assert_allclose(together_answers[b] / size, expected / size, atol=1e-12)
-            np.testing.assert_allclose(in_chunks[b] / size, expected / size, atol=1e-12)
-        for summed, *parts in zip(gradient, *(g for g, _ in alone), strict=True):
-            total = sum(parts)
-            size = 1 + float(jnp.max(jnp.abs(total), initial=0.0))
-            np.testing.assert_allclose(summed / size, total / size, atol=1e-12)
 
 
 @pytest.mark.parametrize("machine", [handcrafted(), published()], ids=["handcrafted", "published"])

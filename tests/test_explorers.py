@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine
+from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
 from dmmlab.drawing.graphviz_drawing import FORMATS
-from dmmlab.explorers.pruning_explorer import MachineEditor, PruningExplorer, StreamStepper, TrainingExplorer
+from dmmlab.explorers.pruning_explorer import PruningExplorer
 from dmmlab.explorers.pruning_session import PruningSession
-from dmmlab.explorers.training_explorer import RUNNING
-from dmmlab.learning.session import read_schedule, replay
+from dmmlab.explorers.stream_stepper import MachineEditor, StreamStepper
+from dmmlab.explorers.training_explorer import RUNNING, TrainingExplorer
+from dmmlab.learning.session import read_schedule, replay_schedule
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.phases import Trace
-from dmmlab.synthesis.tasks import Task, flat
+from dmmlab.synthesis.tasks import Task
+from dmmlab.synthesis.trace import Trace
 
 DUPLICATES = PROBLEMS["duplicates"]
 SMALLEST = "compare-3-1.dict-2 <- norm-2-1.norm"  # -0.25
@@ -36,7 +38,7 @@ def said(explorer):
 
 
 def number(explorer, name):
-    return re.search(f'<b data-name="{name}">([^<]*)</b>', explorer.numbers.value)[1]
+    return re.search(f'<b data-name="{name}">([^<]*)</b>', explorer.measures.value)[1]
 
 
 def shows_pictures(explorer):
@@ -58,14 +60,14 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def heldout(task):
-    return PruningSession(task)._heldout
+def evaluator(task):
+    return PruningSession(task)._evaluator
 
 
 @pytest.fixture
-def pruner(task, heldout, tmp_path):
+def pruner(task, evaluator, tmp_path):
     pruning = PruningSession(task)
-    pruning._heldout = heldout  # compiled once
+    pruning._evaluator = evaluator  # compiled once
     return PruningExplorer(pruning, tmp_path / "figures")
 
 
@@ -118,7 +120,7 @@ def test_a_reader_without_a_kernel_sees_still_pictures_and_how_to_make_them_live
     assert page.count('<img src="data:image/svg+xml;base64,') == 2
     assert "A still picture of an explorer. To move its knobs, run this notebook in JupyterLab" in page
     assert "python3 lab.py open" in page
-    assert explorer.numbers.value in page
+    assert explorer.measures.value in page
 
 
 @pytest.mark.parametrize("name", ["../x.svg", "", "  ", ".", "..", ".x.svg", "/tmp/x.svg", "a/b.svg", "x.bmp", "x\x00.svg", "x" * 300 + ".svg"])  # fmt: skip
@@ -220,10 +222,10 @@ def test_strings_of_the_task(pruner):
     assert len(set(curves)) == 3
 
 
-def test_the_history_of_a_synthesis(task, heldout, tmp_path):
+def test_the_history_of_a_synthesis(task, evaluator, tmp_path):
     weights = flatten(task.weights(published()))
     pruning = PruningSession(task, history=Trace([], [2 * weights, np.where(np.abs(weights) < 0.5, 0, weights)]))
-    pruning._heldout = heldout
+    pruning._evaluator = evaluator
     explorer = PruningExplorer(pruning, tmp_path)
     few = number(explorer, "links")
     explorer.moment.value = 0
@@ -340,7 +342,7 @@ def test_training_is_started_paused_and_resumed_and_can_be_replayed(trainings, n
     explorer.start.click()
     assert explorer.start.description == "pause"
     until(lambda: training.steps >= 100)
-    explorer.rate.value = 3e-2  # while it runs
+    explorer.learning_rate.value = 3e-2  # while it runs
     explorer.l1.value = 1e-4
     explorer.buttons["keep"].click()
     assert said(explorer).startswith("checkpoint 1: ")
@@ -361,7 +363,9 @@ def test_training_is_started_paused_and_resumed_and_can_be_replayed(trainings, n
     explorer.buttons["back"].click()
     explorer.file.value = "schedule.json"
     explorer.export_button.click()
-    again = replay(*network, read_schedule(tmp_path / "figures" / "schedule.json"))
+    again = replay_schedule(
+        network[0].descent(), network[0].batch, network[1], read_schedule(tmp_path / "figures" / "schedule.json")
+    )
     assert again.losses == training.losses
     assert np.array_equal(flatten(again.weights), flatten(training.weights))
     assert {key for act in training.schedule for key in act} == {"rate", "l1", "checkpoint", "steps", "cut", "back"}
@@ -400,7 +404,7 @@ def test_what_training_cannot_do_is_told(trainings):
 
 def test_training_that_explodes_pauses_and_says_so(trainings):
     explorer = trainings()
-    explorer.training.set_rate(1e30)
+    explorer.training.set_learning_rate(1e30)
     explorer.start.click()
     until(lambda: not explorer._thread.is_alive())
     assert "the loss is no longer finite; a smaller rate may help" in said(explorer)

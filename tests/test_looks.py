@@ -8,7 +8,8 @@ import pytest
 
 from dmmlab import Machine
 from dmmlab.core.neurons import ACCUM
-from dmmlab.drawing.circuits import HARD, NEGATIVE, PALE, POSITIVE, circuit
+from dmmlab.drawing.circuits import circuit
+from dmmlab.drawing.line_styles import HARD, NEGATIVE, PALE, POSITIVE
 from dmmlab.drawing.machine_pairs import side_by_side
 from dmmlab.machines.canonical_form import canonical
 from dmmlab.machines.detectors import handcrafted, published

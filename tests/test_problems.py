@@ -10,15 +10,16 @@ from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
 from dmmlab.core.neurons import NeuronType
 from dmmlab.core.vvalues import number
-from dmmlab.synthesis.evaluation import HeldOut
-from dmmlab.synthesis.problems import LENGTHS, PROBLEMS, Problem
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.evaluation import Evaluator
+from dmmlab.synthesis.problems import VALIDATION_LENGTHS, Problem
 from dmmlab.synthesis.tasks import Task
 
 
 def target(name, text, delay=True):
     problem = PROBLEMS[name]
     sample = problem.sample([{c: 1.0} if c != "_" else {} for c in text] + [{}] * problem.delays[0])
-    return sample.target[0, problem.delays[0] :].tolist()
+    return sample.targets[0, problem.delays[0] :].tolist()
 
 
 @pytest.mark.parametrize(
@@ -40,33 +41,33 @@ def test_answers_to_characters(name, text, expected):
 
 def test_answers_to_numbers():
     problem = PROBLEMS["running-maximum"]
-    assert problem.sample([1.0, 3.0, 2.0, 5.0, 0.0, 0.0]).target.tolist() == [[0, 0, 1, 3, 3, 5]]
+    assert problem.sample([1.0, 3.0, 2.0, 5.0, 0.0, 0.0]).targets.tolist() == [[0, 0, 1, 3, 3, 5]]
     pairs = [{"left": 1.0, "right": 2.5}, {"left": -1.0}, {}]
-    assert PROBLEMS["sum"].sample(pairs).target.tolist() == [[0, 3.5, -1]]
-    assert PROBLEMS["difference"].sample(pairs).target.tolist() == [[0, -1.5, -1]]
+    assert PROBLEMS["sum"].sample(pairs).targets.tolist() == [[0, 3.5, -1]]
+    assert PROBLEMS["difference"].sample(pairs).targets.tolist() == [[0, -1.5, -1]]
 
 
 def test_the_handcrafted_target_is_that_of_the_tree_engine():
     problem = PROBLEMS["duplicates"]
-    for sample in (*problem.training(4), *problem.heldout(letters=(8,), lengths=(14,))):
+    for sample in (*problem.training(4), *problem.validation(letters=(8,), lengths=(14,))):
         arrived = answers(problem.target, sample.streams["input"], sample.cycles)
         expected = [[number(v.get(name, 0.0)) for v in arrived] for name in problem.answers]
-        assert np.array_equal(sample.target, expected)
+        assert np.array_equal(sample.targets, expected)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_strings_to_be_tested_on_are_longer_and_of_larger_alphabets(name):
+def test_validation_strings_are_longer_and_of_larger_alphabets(name):
     problem = PROBLEMS[name]
-    training, heldout = problem.training(0), problem.heldout(lengths=(14, 200))
+    training, validation = problem.training(0), problem.validation(lengths=(14, 200))
     assert len(training) == 8
     assert {sample.cycles for sample in training} == {40}
     assert {sample.letters for sample in training} == {3}
-    assert {sample.letters for sample in heldout} == {8, 40}
-    assert len({sample.about for sample in heldout}) == (12 if problem.silence else 4)
-    assert LENGTHS == (14, 200, 2000)
+    assert {sample.letters for sample in validation} == {8, 40}
+    assert len({sample.kind for sample in validation}) == (12 if problem.silence else 4)
+    assert VALIDATION_LENGTHS == (14, 200, 2000)
     again = problem.training(0)
-    assert all(np.array_equal(a.target, b.target) for a, b in zip(training, again, strict=True))
-    assert any(not np.array_equal(a.target, b.target) for a, b in zip(training, problem.training(1), strict=True))
+    assert all(np.array_equal(a.targets, b.targets) for a, b in zip(training, again, strict=True))
+    assert any(not np.array_equal(a.targets, b.targets) for a, b in zip(training, problem.training(1), strict=True))
 
 
 KNOWN = {
@@ -103,18 +104,18 @@ def test_known_machines_are_exact(name):
     machine = Machine.build(KNOWN[name], {"timer": types["timer"], **neurons})
     if problem.recurrent:
         machine = machine.link("accum.dict-1", "accum.dict", 1.0, hard=True)
-    samples = problem.heldout(lengths=(14, 200))
-    assert HeldOut(problem, machine, samples).worst(machine) == 0.0
+    evaluator = Evaluator(machine, {"validation": problem.validation(lengths=(14, 200))})
+    assert evaluator.max_abs_error(machine) == 0.0
     to, sources = next(iter(KNOWN[name].items()))
     wrong = machine.link(to, next(iter(sources)), 0.5)
-    assert HeldOut(problem, machine, samples).worst(wrong) > 0.1
+    assert evaluator.max_abs_error(wrong) > 0.1
 
 
 def test_a_machine_as_the_target_of_numbers():
     machine = Machine.build({"output.answer": {"left.char": 1.0, "right.char": 1.0}}, PROBLEMS["sum"].network.neurons)
     imitated = replace(PROBLEMS["sum"], target=machine)
     for one, other in zip(imitated.training(2), PROBLEMS["sum"].training(2), strict=True):
-        assert np.array_equal(one.target, other.target)
+        assert np.array_equal(one.targets, other.targets)
 
 
 def test_a_problem_of_a_readers_own():
@@ -136,7 +137,8 @@ def test_a_problem_of_a_readers_own():
     )
     task = Task(problem)
     assert task.error(task.weights(machine)) == 0.0
-    assert task.heldout.worst(machine) == 0.0
+    assert task.evaluator.max_abs_error(machine) == 0.0
+    assert task.evaluator.max_abs_error(machine, "test") == 0.0
 
 
 def test_bad_problems_are_told():
@@ -153,7 +155,7 @@ def test_bad_problems_are_told():
     with pytest.raises(LabError, match="0 letters"):
         PROBLEMS["characters"].training(0, letters=0)
     with pytest.raises(LabError, match=r"lengths \(0,\)"):
-        PROBLEMS["characters"].heldout(lengths=(0,))
+        PROBLEMS["characters"].validation(lengths=(0,))
     odd = Problem("?", lambda stream: (0.0 for _ in stream), answers=("a", "b"))
     with pytest.raises(LabError, match=r"answers of shape \(1, 40\): expected \(2, 40\)"):
         odd.training(0)
@@ -167,3 +169,36 @@ def test_a_task_wants_a_network_that_answers_the_problem():
     with pytest.raises(LabError, match="no strings"):
         Task(PROBLEMS["characters"], samples=[])
     assert isinstance(PROBLEMS["sum"].network.neurons["output"], NeuronType)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_no_training_string_begins_a_validation_or_test_string(name):
+    problem = PROBLEMS[name]
+    training = [sample for seed in range(3) for sample in problem.training(seed, cycles=12)]
+    unseen = [*problem.validation(apart_from=training, lengths=(14, 40)), *problem.test(7, training, lengths=(20,))]
+    for new in unseen:
+        for old in training:
+            shown = [{n: stream(t) for n, stream in old.streams.items()} for t in range(old.cycles)]
+            begins = [{n: stream(t) for n, stream in new.streams.items()} for t in range(old.cycles)]
+            assert shown != begins
+
+
+def test_strings_that_would_begin_as_a_training_string_are_drawn_again():
+    coin = Problem(
+        "How many so far?", lambda stream: range(len(stream)), lambda rng, _, n: rng.choices([1.0, 2.0], k=n), silence=False
+    )
+    training = coin.training(0, strings=40, cycles=5)  # most of the 32 strings that there are
+    unseen = coin.validation(apart_from=training, lengths=(6,), letters=(8,))
+    assert unseen
+    assert not any(new.agrees_with(old) for new in unseen for old in training)
+    always = replace(coin, draw=lambda rng, _, n: [1.0] * n)
+    with pytest.raises(LabError, match="every string that is drawn begins as a training string does"):
+        always.validation(apart_from=always.training(0))
+
+
+def test_test_strings_are_longer_and_others_for_each_seed():
+    problem = PROBLEMS["duplicates"]
+    cycles = [max(s.cycles for s in each) for each in (problem.training(1), problem.validation(), problem.test(1))]
+    assert cycles == sorted(cycles)
+    first, second = ([s.targets.tolist() for s in problem.test(seed, lengths=(30,))] for seed in (1, 2))
+    assert first != second

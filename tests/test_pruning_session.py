@@ -8,13 +8,14 @@ from hypothesis import given, settings, strategies as st
 
 from dmmlab import Machine
 from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
 from dmmlab.explorers.pruning_session import Measured, PruningSession
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.phases import Trace
-from dmmlab.synthesis.tasks import Task, flat
+from dmmlab.synthesis.tasks import Task
+from dmmlab.synthesis.trace import Trace
 
 LINKS = sorted(str(link) for link in published().links() if not link.hard)
 INPUT = "accum-1-2.dict-2 <- input.char"
@@ -58,7 +59,7 @@ def pruning(task, measured):
 def begun(task, measured, history=None):
     """A new pruning, which compiles nothing anew."""
     pruning = PruningSession(task, history=history)
-    pruning._heldout = measured._heldout
+    pruning._evaluator = measured._evaluator
     return pruning
 
 
@@ -254,7 +255,7 @@ def test_training_that_explodes_changes_nothing(task):
     pruning = PruningSession(task)
     before = pruning.place
     with pytest.raises(LabError, match="left the finite numbers; nothing was changed"):
-        pruning.train(3, rate=1e38)
+        pruning.train(3, learning_rate=1e38)
     assert pruning.place is before
     with pytest.raises(LabError, match="nothing to undo"):
         pruning.undo()

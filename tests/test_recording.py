@@ -13,7 +13,7 @@ from dmmlab.core.errors import LabError
 from dmmlab.core.neurons import INPUT, TIMER
 from dmmlab.core.streams import characters
 from dmmlab.core.vvalues import max_norm, number, scale
-from dmmlab.drawing.circuits import HARD, NEGATIVE, PALE, POSITIVE
+from dmmlab.drawing.line_styles import HARD, NEGATIVE, PALE, POSITIVE
 from dmmlab.drawing.vvalue_text import show
 from dmmlab.explorers.recording import AROUND, LONGEST, MOST, Recording
 from dmmlab.explorers.svg_curves import SVG, XLINK
@@ -50,14 +50,14 @@ def test_it_records_what_the_engine_does(recording):
     assert recording.states == states
     given = answers(published(), characters("test string."), 140)
     assert recording.names == ["output.dict-1", "output.dict-2"]
-    for row, field in zip(recording.given, ("dict-1", "dict-2"), strict=True):
+    for row, field in zip(recording.answers, ("dict-1", "dict-2"), strict=True):
         assert row == pytest.approx([float(number(answer.get(field, 0.0))) for answer in given])
 
 
-def test_right_answers_and_the_error(recording):
+def test_targets_and_the_error(recording):
     exact = Recording(handcrafted(), "test string.", 10, DUPLICATES)
     assert exact.error == 0.0
-    assert recording.error == pytest.approx(np.nanmax(np.abs(recording.given - recording.right)))
+    assert recording.error == pytest.approx(np.nanmax(np.abs(recording.answers - recording.targets)))
     assert recording.error > 0.01
     assert Recording(published(), "noon").error is None
     assert Recording(published(), "noon", problem=PROBLEMS["characters"]).error is None  # it asks for one answer
@@ -105,7 +105,7 @@ def test_any_string_gives_pictures_that_are_xml(text):
 
 def test_a_string_of_10_000_characters():
     recording = Recording(published(), "noon" * 2500, 10, DUPLICATES)
-    assert recording.cycles == MOST == recording.given.shape[1]
+    assert recording.cycles == MOST == recording.answers.shape[1]
     assert recording.note == "10,000 characters: the first 400 of 100,020 cycles are shown"
     assert len(recording.cursor(MOST - 1)) < 200
     assert len(recording.circuit(MOST - 1)) < 100_000
@@ -129,7 +129,7 @@ def test_the_cursor_marks_the_character_of_the_cycle(recording):
 def test_curves_show_answers_up_to_the_cycle_and_right_ones_from_the_beginning(recording):
     for t, cycles in ((0, 1), (40, 41), (None, 140)):
         wide, line, *_ = re.findall(r'<path d="([^"]*)"', recording.curves(t))
-        assert (wide.count("H"), line.count("H")) == (np.isfinite(recording.right[0]).sum(), cycles)
+        assert (wide.count("H"), line.count("H")) == (np.isfinite(recording.targets[0]).sum(), cycles)
 
 
 def test_values_are_what_is_emitted(recording):
@@ -164,7 +164,7 @@ def test_errors_are_one_line(given, message):
 
 def test_a_machine_without_links_answers_nothing():
     recording = Recording(handcrafted().with_soft({}), "noon", 10, DUPLICATES)
-    assert not recording.given.any()
-    assert recording.error == np.nanmax(recording.right)
+    assert not recording.answers.any()
+    assert recording.error == np.nanmax(recording.targets)
     assert set(links(recording.circuit(3))) <= {"accum.dict-1 <- accum.dict"}
     ElementTree.fromstring(recording.circuit(3))

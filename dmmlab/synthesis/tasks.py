@@ -180,7 +180,9 @@ class Task:
             LabError: an unknown penalty.
         """
         loop, mask, count = self.descent(penalty), self.mask if mask is None else mask, jnp.asarray(steps)
-        rates, penalties = (Schedule(jnp.asarray(span[0]), jnp.asarray(span[1]), count) for span in (learning_rate, l1))
+        rates, penalties = (
+            Schedule(jnp.asarray(span[0], float), jnp.asarray(span[1], float), count) for span in (learning_rate, l1)
+        )
         random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
         state = loop.initial_state(masked(weights, mask))
         state = loop.run(state, self.batch.first_cycles(cycles), mask, count, rates, {"l1": penalties}, random)

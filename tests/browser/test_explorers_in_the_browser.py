@@ -9,24 +9,19 @@ from dmmlab.journal.browser import open_notebook, run_all, write_notebook
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FIRST = """
-from dmmlab.machines.detectors import handcrafted, published
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.explorers.pruning_session import PruningSession
-from dmmlab.synthesis.tasks import Task
-from dmmlab.explorers.pruning_explorer import TrainingExplorer, MachineEditor, PruningExplorer, StreamStepper
-problem = PROBLEMS["duplicates"]
+import jax
+import dmmlab as dm
+problem = dm.PROBLEMS["duplicates"]
 """
 CELLS = {
-    "pruning": 'explorer = PruningExplorer(PruningSession(Task(problem, published(), seed=1)), "out")\nexplorer',
-    "stepper": 'explorer = StreamStepper(handcrafted(), problem=problem, figures="out")\nexplorer',
-    "editor": 'explorer = MachineEditor(published(), problem=problem, figures="out")\nexplorer',
-    "training": "import jax\n"
-    "from dmmlab.machines.networks import feedforward\n"
-    "task = Task(problem, feedforward(2, 2), seed=1)\n"
-    'explorer = TrainingExplorer(task, task.initial_weights(jax.random.key(0)), figures="out")\nexplorer',
-    "network": "import jax\n"
-    "task = Task(problem, seed=1)\n"
-    'explorer = PruningExplorer(PruningSession(task, task.initial_weights(jax.random.key(0))), "out")\nexplorer',
+    "pruning": "explorer = dm.PruningExplorer("
+    'dm.PruningSession(dm.Task(problem, dm.published(), seed=1)), "out")\nexplorer',
+    "stepper": 'explorer = dm.StreamStepper(dm.handcrafted(), problem=problem, figures="out")\nexplorer',
+    "editor": 'explorer = dm.MachineEditor(dm.published(), problem=problem, figures="out")\nexplorer',
+    "training": "task = dm.Task(problem, dm.feedforward(2, 2), seed=1)\n"
+    'explorer = dm.TrainingExplorer(task, task.initial_weights(jax.random.key(0)), figures="out")\nexplorer',
+    "network": "task = dm.Task(problem, seed=1)\n"
+    'explorer = dm.PruningExplorer(dm.PruningSession(task, task.initial_weights(jax.random.key(0))), "out")\nexplorer',
 }
 
 
