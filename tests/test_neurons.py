@@ -1,10 +1,41 @@
+"""Neuron types: what they compute, and that each has the properties that it declares."""
+
+from functools import reduce
+from itertools import accumulate
+
 import jax
 import pytest
+from hypothesis import given, strategies as st
 from jax.test_util import check_grads
+from vvalue_strategies import numbers, vvalues
 
+from dmmlab import Machine
+from dmmlab.core.engine import run
 from dmmlab.core.errors import LabError
-from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, ID, NORM, OUTPUT, PRODUCT, TIMER, NeuronType, constant
-from dmmlab.core.vvalues import NUMBER, paths
+from dmmlab.core.neurons import (
+    ACCUM,
+    COMPARE,
+    CONST_1,
+    DOT,
+    EOS,
+    ID,
+    INPUT,
+    NORM,
+    OUTPUT,
+    PRODUCT,
+    TIMER,
+    TYPES,
+    Emits,
+    Formula,
+    NeuronType,
+    Scaling,
+    constant,
+)
+from dmmlab.core.streams import values
+from dmmlab.core.vvalues import NUMBER, add, paths, scale, trim
+from dmmlab.june2022.truncated_gradients import TRUNCATED
+
+EVERY_TYPE = (*TYPES, *TRUNCATED.values())
 
 
 @pytest.mark.parametrize(
@@ -69,3 +100,136 @@ def test_product_is_of_what_both_have():
     assert PRODUCT.activate({"dict-1": {"a": {"x": 2.0}}, "dict-2": {"a": {"x": 0.5}}}) == {"dict": {"a": {"x": 1.0}}}
     assert PRODUCT.activate({"dict-1": 2.0, "dict-2": 3.0}) == {"dict": 6.0}
     assert PRODUCT.activate({"dict-1": 2.0}) == {"dict": {}}
+
+
+# Laws of what types declare
+
+
+def declaring(**properties):
+    """The types that declare these properties, as parameters of a test."""
+    types = [kind for kind in EVERY_TYPE if all(getattr(kind, name) == value for name, value in properties.items())]
+    assert types
+    return pytest.mark.parametrize("kind", types, ids=lambda kind: f"{kind.name}{' truncated' if kind.stop_gradient else ''}")
+
+
+def results(kind, *inputs):
+    """What a type makes of its inputs, each output in canonical form."""
+    return tuple(map(trim, kind.activate(dict(zip(kind.inputs, inputs, strict=True))).values()))
+
+
+def renamed(v, names):
+    """The V-value with other keys; its scalar part stays what it is."""
+    return {names.get(key, key): renamed(part, names) for key, part in v.items()} if isinstance(v, dict) else v
+
+
+several = st.lists(vvalues, min_size=7, max_size=7)  # one for each input, at most
+factors = numbers.filter(bool)
+powers = st.sampled_from([0.25, 0.5, 2.0, -0.5, -1.0, -4.0])  # products and quotients are exact
+
+
+@declaring(scaling=Scaling.LINEAR)
+@given(a=numbers, inputs=several)
+def test_linear_types_are_linear(kind, a, inputs):
+    inputs = inputs[: len(kind.inputs)]
+    assert results(kind, *(scale(a, v) for v in inputs)) == tuple(scale(a, v) for v in results(kind, *inputs))
+
+
+@declaring(scaling=Scaling.EVEN)
+@given(a=numbers, v=vvalues)
+def test_even_types_are_even(kind, a, v):
+    assert results(kind, scale(a, v)) == tuple(scale(abs(a), x) for x in results(kind, v))
+
+
+@declaring(scaling=Scaling.DIFFERENCE)
+@given(a=factors, u=vvalues, v=vvalues)
+def test_types_of_a_difference_see_the_difference_alone(kind, a, u, v):
+    above, below = results(kind, u, v)
+    assert (above, below) == results(kind, add(u, scale(-1.0, v)), {})
+    assert (below, above) == results(kind, v, u)
+    assert results(kind, scale(abs(a), u), scale(abs(a), v)) == (scale(abs(a), above), scale(abs(a), below))
+
+
+@declaring(scaling=Scaling.BILINEAR)
+@given(a=powers, u=vvalues, v=vvalues)
+def test_bilinear_types_are_symmetric_and_odd_and_take_a_factor_on_either_side(kind, a, u, v):
+    (product,) = results(kind, u, v)
+    assert results(kind, v, u) == (product,)
+    assert results(kind, scale(a, u), scale(1 / a, v)) == (product,)
+    assert results(kind, scale(-1.0, u), v) == (scale(-1.0, product),)
+
+
+@declaring(accumulates=True)
+@given(inputs=several)
+def test_what_accumulates_is_the_sum_of_its_inputs(kind, inputs):
+    inputs = inputs[: len(kind.inputs)]
+    assert results(kind, *inputs) == (reduce(add, inputs, {}),)
+    assert kind.feedback == ((kind.inputs[0], kind.outputs[0]),)
+
+
+@declaring(accumulates=True)
+@given(stream=st.lists(vvalues, min_size=1, max_size=5))
+def test_with_its_feedback_it_is_a_running_sum(kind, stream):
+    machine = Machine.build(
+        {f"sum.{kind.inputs[1]}": {"input.char": 1.0}},
+        {"timer": TIMER, "input": INPUT, "sum": kind},
+    )
+    states = list(run(machine, values(stream), len(stream) + 1))
+    sums = list(accumulate(stream, add, initial={}))
+    assert [state.emitted(f"sum.{kind.outputs[0]}") for state in states] == sums
+
+
+@declaring(emits=Emits.NUMBERS)
+@given(inputs=several)
+def test_types_that_emit_numbers_emit_numbers(kind, inputs):
+    assert not any(isinstance(x, dict) and x for x in results(kind, *inputs[: len(kind.inputs)]))
+
+
+@declaring(emits=Emits.AS_ARRIVES)
+@given(inputs=st.lists(numbers, min_size=7, max_size=7))
+def test_where_numbers_arrive_numbers_leave(kind, inputs):
+    assert not any(isinstance(x, dict) and x for x in results(kind, *inputs[: len(kind.inputs)]))
+
+
+@declaring(emits=Emits.STREAM)
+@given(stream=st.lists(vvalues, min_size=1, max_size=4), t=st.integers(0, 5))
+def test_types_that_emit_the_stream_emit_the_stream(kind, stream, t):
+    assert kind.activate({kind.inputs[0]: float(t)}, values(stream)) == {kind.outputs[0]: trim((stream + [{}] * 6)[t])}
+
+
+@declaring(uniform=True)
+@given(inputs=several, order=st.permutations(["a", "b", "c", "word", "/", "."]))
+def test_uniform_types_do_not_know_one_key_from_another(kind, inputs, order):
+    names = dict(zip(sorted(order), order, strict=True))
+    inputs = inputs[: len(kind.inputs)]
+    expected = tuple(renamed(v, names) for v in results(kind, *inputs))
+    assert results(kind, *(renamed(v, names) for v in inputs)) == expected
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EVERY_TYPE if kind.stop_gradient], ids=lambda kind: kind.name)
+def test_no_derivative_flows_where_it_is_stopped(kind, float64):
+    inputs = {field: {"a": 1.0 + i} for i, field in enumerate(kind.inputs)}
+    gradient = jax.grad(lambda inputs: sum(x * x for _, x in paths(kind.activate(inputs))))(inputs)
+    assert {field for field, v in gradient.items() if trim(v) == {}} == set(kind.stop_gradient)
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"scaling": Scaling.EVEN}, r"neuron type 'mine': Scaling.EVEN needs \(1, 1\) inputs and outputs"),
+        ({"scaling": Scaling.DIFFERENCE}, r"Scaling.DIFFERENCE needs \(2, 2\) inputs and outputs"),
+        ({"scaling": Scaling.BILINEAR, "outputs": ("z", "w")}, r"Scaling.BILINEAR needs \(2, 1\) inputs and outputs"),
+        ({"accumulates": True, "outputs": ("z", "w")}, "what accumulates has at least two inputs and one output"),
+        ({"accumulates": True, "inputs": ("x",)}, "what accumulates has at least two inputs and one output"),
+        ({"stop_gradient": ("u",)}, r"stop_gradient \('u',\): expected names of its inputs"),
+        ({"formula": Formula("f(%s)", "f(%s, %s)")}, "expected one %s for each input"),
+        ({"formula": Formula("f(%s, %s)", "100% of %s, %s")}, "expected one %s for each input"),
+        ({"formula": Formula("%s", "%s", fieldwise=True)}, "a fieldwise formula needs as many outputs as inputs"),
+        ({"inputs": "xy"}, "inputs 'xy': expected a tuple of names"),
+        ({"inputs": ("x", "x")}, "each needs a name of its own"),
+        ({"outputs": ("a.b",)}, "each needs a name of its own without"),
+    ],
+)
+def test_properties_that_a_type_cannot_have_are_told_in_one_line(properties, message):
+    with pytest.raises(LabError, match=message) as error:
+        NeuronType(**{"name": "mine", "inputs": ("x", "y"), "outputs": ("z",), "function": add, **properties})
+    assert "\n" not in str(error.value)

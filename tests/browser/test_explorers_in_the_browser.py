@@ -14,8 +14,7 @@ import dmmlab as dm
 problem = dm.PROBLEMS["duplicates"]
 """
 CELLS = {
-    "pruning": "explorer = dm.PruningExplorer("
-    'dm.PruningSession(dm.Task(problem, dm.published(), seed=1)), "out")\nexplorer',
+    "pruning": 'explorer = dm.PruningExplorer(dm.PruningSession(dm.Task(problem, dm.published(), seed=1)), "out")\nexplorer',
     "stepper": 'explorer = dm.StreamStepper(dm.handcrafted(), problem=problem, figures="out")\nexplorer',
     "editor": 'explorer = dm.MachineEditor(dm.published(), problem=problem, figures="out")\nexplorer',
     "training": "task = dm.Task(problem, dm.feedforward(2, 2), seed=1)\n"
