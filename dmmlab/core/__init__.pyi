@@ -14,11 +14,10 @@ from .errors import LabError as LabError, one_of as one_of
 from .files import FileError as FileError
 from .machine import (
     Link as Link,
-    Links as Links,
     Machine as Machine,
-    MachineError as MachineError,
     customary_links as customary_links,
 )
+from .network_matrix import Links as Links, MachineError as MachineError
 from .neurons import (
     ACCUM as ACCUM,
     COMPARE as COMPARE,

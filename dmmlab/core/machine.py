@@ -28,16 +28,12 @@ import numpy as np
 
 from .errors import LabError, one_of
 from .files import read_json, write_json
-from .neurons import TYPES, NeuronType, Port, type_as_data, types_from_data
+from .network_matrix import Links, MachineError, matrix_of, matrix_of_links, port_of, weight_at, with_weight
+from .neurons import TYPES, NeuronType
+from .types_as_data import type_as_data, types_from_data
 from .vvalues import Number, VValue, add, check, describe, paths, show_path
 
 FORMAT = "dmmlab machine 1"
-
-Links = Mapping[str, Mapping[str, float]]  # {"norm.dict": {"accum.dict": 1.0}}
-
-
-class MachineError(LabError):
-    """A machine that cannot be: an unknown neuron, type or field, a link that is there already."""
 
 
 class Link(NamedTuple):
@@ -79,7 +75,7 @@ class Machine:
         for part in ("soft", "hard"):
             object.__setattr__(self, part, self._checked(getattr(self, part)))
         for link in self.links():
-            if link.hard and _weight(self.soft, link[:4]) is not None:
+            if link.hard and weight_at(self.soft, link[:4]) is not None:
                 raise MachineError(f"{link}: both hard and soft; a link is one or the other")
 
     @classmethod
@@ -107,12 +103,12 @@ class Machine:
         Raises:
             MachineError: a name without a type, or a link that cannot be.
         """
-        soft_links, types = _matrix(soft), tuple(types)
+        soft_links, types = matrix_of_links(soft), tuple(types)
         if neurons is None:
             neurons = _names_in(soft_links)
         if not isinstance(neurons, Mapping):
             neurons = {name: type_by_name(name, types) for name in neurons}
-        return cls(neurons, soft_links, customary_links(neurons) if hard is None else _matrix(hard))
+        return cls(neurons, soft_links, customary_links(neurons) if hard is None else matrix_of_links(hard))
 
     @classmethod
     def from_json(cls, path: str | PathLike, types: Iterable[NeuronType] = TYPES) -> "Machine":
@@ -228,20 +224,20 @@ class Machine:
         Raises:
             MachineError: there is no such port, or a link of the other kind is there already.
         """
-        path = (*_port(to), *_port(source))
+        path = (*port_of(to), *port_of(source))
         other = self.soft if hard else self.hard
-        if _weight(other, path) is not None:
+        if weight_at(other, path) is not None:
             raise MachineError(f"{to} <- {source}: there is a {'soft' if hard else 'hard'} link already; unlink it first")
         part = "hard" if hard else "soft"
-        return replace(self, **{part: _with_weight(getattr(self, part), path, weight)})
+        return replace(self, **{part: with_weight(getattr(self, part), path, weight)})
 
     def unlink(self, to: str, source: str) -> "Machine":
         """The machine without ``to <- source``. Raises :class:`MachineError` for no such link."""
-        path = (*_port(to), *_port(source))
-        if _weight(self.soft, path) is not None:
-            return replace(self, soft=_with_weight(self.soft, path, 0.0))
-        if _weight(self.hard, path) is not None:
-            return replace(self, hard=_with_weight(self.hard, path, 0.0))
+        path = (*port_of(to), *port_of(source))
+        if weight_at(self.soft, path) is not None:
+            return replace(self, soft=with_weight(self.soft, path, 0.0))
+        if weight_at(self.hard, path) is not None:
+            return replace(self, hard=with_weight(self.hard, path, 0.0))
         raise MachineError(f"{to} <- {source}: there is no such link")
 
     def with_neuron(self, name: str, kind: NeuronType) -> "Machine":
@@ -252,7 +248,7 @@ class Machine:
         if name in self.neurons:
             raise MachineError(f"there is a neuron {name!r} already")
         links = {f"{name}.{to}": {f"{name}.{source}": 1.0} for to, source in kind.feedback}
-        return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, _matrix(links)))
+        return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, matrix_of_links(links)))
 
     def without_neuron(self, name: str) -> "Machine":
         """The machine without a neuron and its links. Raises :class:`MachineError` for none."""
@@ -267,7 +263,7 @@ class Machine:
     def astype(self, dtype: type[np.floating]) -> "Machine":
         """The machine with weights of another precision: ``np.float32`` computes as in 2022."""
         with np.errstate(over="ignore"):  # an infinite weight is told of as such
-            return self.with_soft(_tree((*path, dtype(weight)) for path, weight in paths(self.soft)))
+            return self.with_soft(matrix_of((*path, dtype(weight)) for path, weight in paths(self.soft)))
 
     def live(self) -> "Machine":
         """The machine without its dead part: all that has no influence on the answers.
@@ -288,7 +284,7 @@ class Machine:
 
     def _restricted(self, names: set[str]) -> "Machine":
         kept = {
-            part: _tree(link[:5] for link in self.links() if link.hard == hard and {link[0], link[2]} <= names)
+            part: matrix_of(link[:5] for link in self.links() if link.hard == hard and {link[0], link[2]} <= names)
             for part, hard in (("soft", False), ("hard", True))
         }
         return Machine({name: kind for name, kind in self.neurons.items() if name in names}, **kept)
@@ -332,19 +328,7 @@ def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:
     links = {f"{name}.{to}": {f"{name}.{out}": 1.0} for name, kind in neurons.items() for to, out in kind.feedback}
     if "timer" in neurons:
         links |= {f"{name}.timer": {"timer.timer": 1.0} for name, kind in neurons.items() if kind.reads_stream}
-    return _matrix(links)
-
-
-def _matrix(links: Links) -> VValue:
-    return _tree((*_port(to), *_port(source), w) for to, sources in links.items() for source, w in sources.items())
-
-
-def _tree(entries: Iterable[tuple]) -> VValue:
-    """The four-level tree of (to_neuron, to_input, from_neuron, from_output, weight) entries."""
-    tree: dict = {}
-    for to_neuron, to_field, from_neuron, from_field, weight in entries:
-        tree.setdefault(to_neuron, {}).setdefault(to_field, {}).setdefault(from_neuron, {})[from_field] = weight
-    return tree
+    return matrix_of_links(links)
 
 
 def _names_in(matrix: VValue) -> list[str]:
@@ -356,33 +340,12 @@ def _names_in(matrix: VValue) -> list[str]:
 
 
 def _floats(matrix: VValue) -> VValue:
-    return _tree((*path, float(weight)) for path, weight in paths(matrix))
-
-
-def _port(text: str) -> Port:
-    neuron, dot, name = text.rpartition(".") if isinstance(text, str) else ("", "", "")
-    if not dot or not neuron or not name:
-        raise MachineError(f"{describe(text)}: a port is written neuron.field, as in 'accum.dict-2'")
-    return neuron, name
+    return matrix_of((*path, float(weight)) for path, weight in paths(matrix))
 
 
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not name or not name.isprintable() or set(name) & set("./:\\"):
         raise MachineError(f"{describe(name)}: a neuron needs a printable name without any of . / : \\")
-
-
-def _weight(matrix: VValue, path: tuple[str, ...]) -> Number | None:
-    for key in path:
-        if key not in matrix:
-            return None
-        matrix = matrix[key]
-    return matrix
-
-
-def _with_weight(matrix: VValue, path: tuple[str, ...], weight: Number) -> VValue:
-    if not path:
-        return weight
-    return {**matrix, path[0]: _with_weight(matrix.get(path[0], {}), path[1:], weight)}
 
 
 def _speaks_first(kind: NeuronType) -> bool:

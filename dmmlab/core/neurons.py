@@ -22,7 +22,7 @@ from enum import Enum
 from typing import Any
 
 from .errors import LabError
-from .vvalues import Number, VValue, add, check, describe, dot, from_paths, is_plain, max_norm, number, paths, show_path
+from .vvalues import Number, VValue, add, dot, from_paths, is_plain, max_norm, number, paths
 
 Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
 
@@ -211,33 +211,6 @@ def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
         The type.
     """
     return NeuronType(name, tuple(inputs), (), lambda *answers: ())
-
-
-def type_as_data(kind: NeuronType) -> dict:
-    """A constant, or a type that only takes answers, as JSON has it; ``{}`` for all other types."""
-    if not kind.outputs:
-        return {"answers": list(kind.inputs)}
-    if not kind.inputs and not kind.reads_stream:
-        emitted = kind.activate({}).items()
-        return {"emits": {output: from_paths((path, float(x)) for path, x in paths(v)) for output, v in emitted}}
-    return {}
-
-
-def types_from_data(tree: object) -> dict[str, NeuronType]:
-    """The types of ``{name: type_as_data(type)}``. Raises :class:`LabError`, with the place."""
-    if not isinstance(tree, dict):
-        raise LabError(f"types: expected an object, got {describe(tree)}")
-    types = {}
-    for name, data in tree.items():
-        (key, value), *more = data.items() if isinstance(data, dict) and data else [(None, None)]
-        if key == "emits" and isinstance(value, dict) and value and not more:
-            types[name] = constants(name, {output: check(v, ("types", name, "emits", output)) for output, v in value.items()})
-        elif key == "answers" and isinstance(value, list) and not more:
-            types[name] = answering(tuple(value), name)
-        else:
-            place = show_path(("types", name))
-            raise LabError(f'{place}: expected {{"emits": {{output: value}}}} or {{"answers": [names]}}')
-    return types
 
 
 def clip(x: Number, low: float, high: float) -> Number:

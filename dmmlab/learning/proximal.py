@@ -40,5 +40,5 @@ def proximal_l1(weights: Weights, optimizer_state: Any, learning_rate: Any, pena
     if adam is None:
         raise LabError("the proximal step needs Adam's state: use optax.scale_by_adam()")
     mean_square = optax.tree.bias_correction(adam.nu, 0.999, adam.count)
-    widths = [learning_rate * penalties["l1"] / (jnp.sqrt(v) + EPSILON) for v in mean_square]
-    return [jnp.sign(w) * jnp.maximum(jnp.abs(w) - d, 0.0) for w, d in zip(weights, widths, strict=True)]
+    shrinkage = [learning_rate * penalties["l1"] / (jnp.sqrt(v) + EPSILON) for v in mean_square]
+    return [jnp.sign(w) * jnp.maximum(jnp.abs(w) - d, 0.0) for w, d in zip(weights, shrinkage, strict=True)]

@@ -19,7 +19,8 @@ from typing import Any
 
 import networkx as nx
 
-from ..core.machine import Link, Machine, MachineError
+from ..core.machine import Link, Machine
+from ..core.network_matrix import MachineError, matrix_of
 from ..core.neurons import NeuronType, Port, Scaling
 from ..core.vvalues import VValue
 
@@ -274,9 +275,4 @@ def soft_rows(machine: Machine) -> Rows:
 
 def from_rows(rows: Rows) -> VValue:
     """The soft links as a V-value; the inverse of :func:`soft_rows`."""
-    tree: dict = {}
-    for to, row in rows.items():
-        for source, weight in row.items():
-            if weight:
-                tree.setdefault(to[0], {}).setdefault(to[1], {}).setdefault(source[0], {})[source[1]] = weight
-    return tree
+    return matrix_of((*to, *source, weight) for to, row in rows.items() for source, weight in row.items() if weight)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.errors import LabError
 from ..core.machine import Machine, customary_links
+from ..core.network_matrix import matrix_of
 from ..core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, INPUT, NORM, OUTPUT, TIMER, NeuronType, Port
 from ..core.vvalues import VValue
 
@@ -33,9 +34,7 @@ class Network:
 
     def machine(self, weights: Iterable[Any]) -> Machine:
         """The machine with these weights, one for each link, in order."""
-        soft: dict = {}
-        for (to, source), weight in zip(self.links, weights, strict=True):
-            soft.setdefault(to[0], {}).setdefault(to[1], {}).setdefault(source[0], {})[source[1]] = weight
+        soft = matrix_of((*to, *source, weight) for (to, source), weight in zip(self.links, weights, strict=True))
         return Machine(self.neurons, soft, self.hard)
 
     def random(self, key: Any, scale: float = 0.01) -> Machine:

@@ -12,6 +12,7 @@ import networkx as nx
 
 from ..core.errors import LabError
 from ..core.machine import Machine
+from ..core.network_matrix import matrix_of
 from ..machines.isomorphism import equivalent
 from ..machines.networks import Network
 from .phases import PHASES
@@ -102,14 +103,11 @@ def embed(machine: Machine, network: Network) -> Machine:
         places[name] = next((place for place in free if place not in places.values()), "")
         if places[name] not in network.neurons:
             raise LabError(f"neuron {name!r}: the network has no free {kind.name} in layer {layer[name]}")
-    parts: dict[bool, dict] = {False: {}, True: {}}
-    for link in machine.links():
-        to, source = places[link.to_neuron], places[link.from_neuron]
-        row = parts[link.hard].setdefault(to, {}).setdefault(link.to_field, {})
-        row.setdefault(source, {})[link.from_field] = link.weight
-    embedded = Machine(network.neurons, parts[False], network.hard)
+    moved = [link._replace(to_neuron=places[link[0]], from_neuron=places[link[2]]) for link in machine.links()]
+    soft, hard = (matrix_of(link[:5] for link in moved if link.hard == which) for which in (False, True))
+    embedded = Machine(network.neurons, soft, network.hard)
     mine = {str(link): link.weight for link in embedded.links() if link.hard and link.to_neuron in places.values()}
-    if mine != {str(link): link.weight for link in Machine(network.neurons, {}, parts[True]).links()}:
+    if mine != {str(link): link.weight for link in Machine(network.neurons, {}, hard).links()}:
         raise LabError("the machine's hard links are not those that the network has there")
     return embedded
 

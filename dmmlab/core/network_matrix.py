@@ -1,0 +1,54 @@
+"""The network matrix as a tree: ``to_neuron -> to_input -> from_neuron -> from_output -> weight``.
+
+Ports are written ``neuron.field``, as in ``{"norm.dict": {"accum.dict": 1.0}}``.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import LabError
+from .neurons import Port
+from .vvalues import Number, VValue, describe
+
+Links = Mapping[str, Mapping[str, float]]  # {"norm.dict": {"accum.dict": 1.0}}
+
+
+class MachineError(LabError):
+    """A machine that cannot be: an unknown neuron, type or field, a link that is there or not."""
+
+
+def port_of(text: str) -> Port:
+    """``neuron.field`` as a pair. Raises :class:`MachineError` for anything else."""
+    neuron, dot, name = text.rpartition(".") if isinstance(text, str) else ("", "", "")
+    if not dot or not neuron or not name:
+        raise MachineError(f"{describe(text)}: a port is written neuron.field, as in 'accum.dict-2'")
+    return neuron, name
+
+
+def matrix_of(entries: Iterable[tuple[Any, ...]]) -> VValue:
+    """The tree of (to_neuron, to_input, from_neuron, from_output, weight) entries."""
+    tree: dict = {}
+    for to_neuron, to_field, from_neuron, from_field, weight in entries:
+        tree.setdefault(to_neuron, {}).setdefault(to_field, {}).setdefault(from_neuron, {})[from_field] = weight
+    return tree
+
+
+def matrix_of_links(links: Links) -> VValue:
+    """The tree of links between ports. Raises :class:`MachineError` for what is no port."""
+    return matrix_of((*port_of(to), *port_of(source), w) for to, sources in links.items() for source, w in sources.items())
+
+
+def weight_at(matrix: VValue, path: tuple[str, ...]) -> Number | None:
+    """The weight of a link; None if there is no such link."""
+    for key in path:
+        if key not in matrix:
+            return None
+        matrix = matrix[key]
+    return matrix
+
+
+def with_weight(matrix: VValue, path: tuple[str, ...], weight: Number) -> VValue:
+    """The matrix with another weight of one link."""
+    if not path:
+        return weight
+    return {**matrix, path[0]: with_weight(matrix.get(path[0], {}), path[1:], weight)}
