@@ -8,7 +8,9 @@ from dmmlab.compiler.weights import count_links, flatten
 from dmmlab.core import engine
 from dmmlab.core.errors import LabError
 from dmmlab.core.vvalues import number
+from dmmlab.learning.batches import make_batch
 from dmmlab.learning.losses import squared_error
+from dmmlab.learning.session import TrainingSession
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.tasks import PENALTIES, Task
@@ -29,11 +31,11 @@ def test_the_error_is_relative_to_the_right_answers(task, weights):
     machine, squares, total = task.machine(weights), 0.0, 0.0
     for sample in task.samples:
         answers = engine.answers(machine, sample.streams, sample.cycles)
-        given = np.array([[number(each.get(name, 0.0)) for each in answers] for name in task.problem.answers])
-        total += float(((given - sample.targets) ** 2).sum())
+        scalars = np.array([[number(each.get(name, 0.0)) for each in answers] for name in task.problem.answers])
+        total += float(((scalars - sample.targets) ** 2).sum())
         squares += float((sample.targets**2).sum())
-    assert task.error(weights) == pytest.approx(float(total) / squares, rel=1e-5)
-    assert task.mean_squared_error(weights) == pytest.approx(float(total) / (4 * 24), rel=1e-5)
+    assert task.error(weights) == pytest.approx(total / squares, rel=1e-5)
+    assert task.mean_squared_error(weights) == pytest.approx(total / (4 * 24), rel=1e-5)
 
 
 def test_strings_of_different_lengths():
@@ -90,15 +92,36 @@ def test_links_by_their_place(task, weights):
     assert {name: array[place] for place, name in task.links.items() if array[place]} == pytest.approx(by_name)
 
 
+def alone(task, sample):
+    """One string of a task, as a batch."""
+    return make_batch(task.compiled, [sample.streams], [sample.targets])
+
+
 def test_saliency_is_the_mean_square_of_the_gradient_of_each_string(task, weights):
+    gradient = jax.jit(jax.grad(lambda weights, string: squared_error(task.compiled, weights, string)))
     saliency = flatten(task.saliency(weights))
     total = np.zeros_like(saliency)
     squares = sum(float((s.targets**2).sum()) for s in task.samples)
-    for i in range(len(task.samples)):
-        string = task.batch.string(i)
-        gradient = jax.grad(lambda ws, string=string: squared_error(task.compiled, ws, string))(weights)
-        total += (flatten(weights) * flatten(gradient) / squares) ** 2 / len(task.samples)
+    for sample in task.samples:
+        slope = flatten(gradient(weights, alone(task, sample).string(0)))
+        total += (flatten(weights) * slope / squares) ** 2 / len(task.samples)
     assert saliency == pytest.approx(total, rel=1e-3, abs=1e-12)
+    assert (saliency > 0).any()
+
+
+def test_errors_of_strings_alone_are_relative_to_their_own_targets(task, weights):
+    squares = [float((sample.targets**2).sum()) for sample in task.samples]
+    errors = [float(task.descent("none").error(weights, alone(task, sample))) for sample in task.samples]
+    assert np.dot(errors, squares) / sum(squares) == pytest.approx(task.error(weights), rel=1e-5)
+    assert len(set(errors)) == len(errors)
+
+
+def test_a_session_and_a_task_share_a_compiled_loop(task, weights):
+    """So that an explorer compiles it once."""
+    task.descend(weights, 2, (1e-2, 1e-3), (1e-4, 1e-3))
+    traces = task.descent().traces
+    TrainingSession(task.descent(), task.batch, weights, 1e-2, 1e-4).advance(3)
+    assert task.descent().traces == traces
 
 
 def test_unknown_penalty(task, weights):

@@ -1,4 +1,4 @@
-"""Neuron types that need no function, as JSON has them: constants, and those that only take answers."""
+"""Neuron types that need no function, as JSON has them: constants, and types without outputs."""
 
 from .errors import LabError
 from .neurons import NeuronType, answering, constants
