@@ -90,7 +90,7 @@ class TrainingSession:
         while remaining:
             now = min(remaining, EVERY - self.steps % EVERY)
             learning_rate, penalties = constantly(self.learning_rate), {"l1": constantly(self.l1)}
-            state = self.descent.run(self._state, self.batch, self.mask, jnp.asarray(now), learning_rate, penalties)
+            state = self.descent.run(self._state, self.batch, self.mask, jnp.asarray(now), learning_rate, penalties, None)
             loss = self._loss(state.parameters)
             if not np.isfinite(loss) or not np.isfinite(flatten(state.parameters)).all():
                 raise LabError(f"step {self.steps + now}: the loss is no longer finite; a smaller rate may help")
