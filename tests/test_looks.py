@@ -133,7 +133,7 @@ def overlapping(placed):
 
 
 @pytest.mark.parametrize("name", MACHINES)
-@pytest.mark.parametrize("options", [{}, {"hide": ["timer"]}, {"digits": 3}, {"merge": True}, {"cut": published().link("accum-1-2.dict-1", "input.char", 0.5)}], ids=str)  # fmt: skip
+@pytest.mark.parametrize("options", [{}, {"hide": ["timer"]}, {"digits": 3}, {"merge": True}, {"cut": published().link("accum-1-2.dict-1", "input.char", 0.5)}], ids=lambda options: next(iter(options), "plain"))  # fmt: skip
 def test_no_weight_covers_another_or_a_neuron(name, options):
     assert MACHINES[name].count() == int(name.split()[0])
     options = {} if "cut" in options and name == "8 links" else options
