@@ -11,6 +11,7 @@ import pytest
 from dmmlab import Machine
 from dmmlab.cli.commands import main
 from dmmlab.machines.detectors import handcrafted
+from dmmlab.synthesis import run_folder
 
 
 def dmmlab(*arguments, cwd=None, env=None):
@@ -205,12 +206,25 @@ def test_synthesize(tmp_path, capsys):
     assert (result["links"], result["heldout_max_abs_error"], result["train_loss"]) == (2, 0.0, 0.0)
     assert result["seconds"] > 0
     assert Machine.from_json(result["machine"]).count() == 2
+    assert (tmp_path / "run" / "circuit.svg").read_text().count("output") > 0
+    assert (tmp_path / "run" / "circuit.pdf").read_bytes().startswith(b"%PDF")
     assert main(arguments) == 2
     assert capsys.readouterr().err.endswith("holds a run already; --resume goes on with it, or name another folder\n")
     assert main([*arguments, "--resume"]) == 0
     assert capsys.readouterr().out.startswith(
         "difference: 2 links, all of weight 1 or -1, exact on all strings it has not seen\n"
     )
+
+
+def test_a_machine_that_does_not_read_its_input_is_drawn_all_the_same(tmp_path, monkeypatch, capsys):
+    def run_into_folder(name, seed, folder, *_, **__):
+        handcrafted().with_soft({}).live().to_json(tmp_path / "machine.json")
+        return {"machine": str(tmp_path / "machine.json"), "verdict": "0 links", "seconds": 1.0}
+
+    monkeypatch.setattr(run_folder, "run_into_folder", run_into_folder)
+    assert main(["synthesize", "sum", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("sum: 0 links\n")
+    assert {"circuit.svg", "circuit.pdf"} <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize(

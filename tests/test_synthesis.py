@@ -2,10 +2,13 @@
 
 import csv
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -32,17 +35,37 @@ QUICK = Settings(restarts=2, rounds=1, fit_steps=200, ramp_steps=1500, cool_step
 
 
 @pytest.fixture(scope="module")
-def found():
-    return synthesize(PROBLEMS["sum"], key=5, settings=QUICK)
+def sum_run(tmp_path_factory):
+    """A finished run in a folder, and its result."""
+    folder = tmp_path_factory.mktemp("a run") / "run"
+    return folder, run_into_folder("sum", 5, folder, settings=QUICK)
 
 
-def test_the_sum_of_two_numbers_is_two_links(found):
-    assert found.best.exact
-    assert (found.best.links, found.best.validation_max_abs_error, found.best.test_max_abs_error) == (2, 0.0, 0.0)
-    assert found.best.train_loss == 0.0
-    links = {str(link): link.weight for link in found.machine.links() if not link.hard}
+@pytest.fixture
+def folder(sum_run, tmp_path):
+    """A copy of the folder, to do with as one likes."""
+    return shutil.copytree(sum_run[0], tmp_path / "a")
+
+
+@pytest.fixture(scope="module")
+def synthesis(sum_run):
+    """The run taken up again: all that its restarts have tried is read from the folder."""
+    return synthesize(PROBLEMS["sum"], key=5, settings=QUICK, folder=sum_run[0])
+
+
+@pytest.fixture(scope="module")
+def sum_task():
+    """With what it compiles, for several syntheses."""
+    return Task(PROBLEMS["sum"], seed=1)
+
+
+def test_the_sum_of_two_numbers_is_two_links(synthesis):
+    assert synthesis.best.exact
+    assert (synthesis.best.links, synthesis.best.validation_max_abs_error, synthesis.best.test_max_abs_error) == (2, 0.0, 0.0)
+    assert synthesis.best.train_loss == 0.0
+    links = {str(link): link.weight for link in synthesis.machine.links() if not link.hard}
     assert links == {"output.answer <- left.char": 1.0, "output.answer <- right.char": 1.0}
-    assert found.verdict == "2 links, all of weight 1 or -1, exact on all strings it has not seen"
+    assert synthesis.verdict == "2 links, all of weight 1 or -1, exact on all strings it has not seen"
 
 
 def test_a_machine_that_does_not_read_its_input_is_written_all_the_same(tmp_path):
@@ -54,11 +77,11 @@ def test_a_machine_that_does_not_read_its_input_is_written_all_the_same(tmp_path
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
 
 
-def test_traces_tell_every_cut(found):
-    table = found.trace()
+def test_traces_tell_every_cut(synthesis):
+    table = synthesis.trace()
     assert list(table.columns) == ["restart", *Event._fields]
     assert set(table.phase) >= {"fit", "sparsify", "prune", "finish"}
-    for restart in found.restarts:
+    for restart in synthesis.restarts:
         events = restart.trace.events
         assert len(restart.trace.snapshots) == sum(event.accepted for event in events)
         assert [event.seconds for event in events] == sorted(event.seconds for event in events)
@@ -68,16 +91,16 @@ def test_traces_tell_every_cut(found):
     assert len(rejected) > 0
     assert set(rejected.phase) <= {"prune", "shorten"}
     assert "output.answer <- left.char" in set(rejected.tried)
-    assert len(found.frame()) == 2
+    assert len(synthesis.frame()) == 2
 
 
 def test_a_machine_that_is_not_exact_is_said_to_be_so():
     hasty = Settings(restarts=1, rounds=2, fit_steps=5, ramp_steps=5, cool_steps=5, retrain_steps=5, finish_steps=5, trials=3)
-    found = synthesize(PROBLEMS["margin"], key=0, settings=hasty)
-    assert len(found.restarts) == 2  # it tried again
-    assert not found.best.exact
-    assert "not exact: off by up to" in found.verdict
-    assert found.best.validation_max_abs_error > 1e-3
+    synthesis = synthesize(PROBLEMS["margin"], key=0, settings=hasty)
+    assert len(synthesis.restarts) == 2  # it tried again
+    assert not synthesis.best.exact
+    assert "not exact: off by up to" in synthesis.verdict
+    assert synthesis.best.validation_max_abs_error > 1e-3
 
 
 def test_each_phase_alone():
@@ -92,11 +115,13 @@ def test_each_phase_alone():
 
 
 @pytest.mark.parametrize(
-    "other", [{"penalty": "gates"}, {"score": "ablation"}, {"score": "saliency"}, {"regrow": 1}, {"neurons_first": True}]
+    "other",
+    [{"penalty": "gates"}, {"score": "ablation"}, {"score": "saliency"}, {"regrow": 1}, {"neurons_first": True}],
+    ids=lambda other: "-".join(f"{name}-{value}" for name, value in other.items()),
 )
-def test_alternatives(other):
-    settings = Settings(**{**QUICK.__dict__, "restarts": 1, **other})
-    assert synthesize(PROBLEMS["sum"], key=1, settings=settings).best.exact
+def test_alternatives(sum_task, other):
+    settings = replace(QUICK, restarts=1, **other)
+    assert synthesize(PROBLEMS["sum"], key=1, settings=settings, task=sum_task).best.exact
 
 
 def test_unknown_settings():
@@ -110,14 +135,13 @@ def test_unknown_settings():
         Settings(score="magnitud")
 
 
-def test_a_folder_of_another_run_is_refused(tmp_path):
-    synthesize(PROBLEMS["sum"], key=5, settings=QUICK, folder=tmp_path / "a")
+def test_a_folder_of_another_run_is_refused(folder, tmp_path):
     with pytest.raises(LabError, match="another problem, seed or settings"):
-        synthesize(PROBLEMS["sum"], key=6, settings=QUICK, folder=tmp_path / "a")
+        synthesize(PROBLEMS["sum"], key=6, settings=QUICK, folder=folder)
     with pytest.raises(LabError, match="another problem, seed or settings"):
-        synthesize(PROBLEMS["difference"], key=5, settings=QUICK, folder=tmp_path / "a")
+        synthesize(PROBLEMS["difference"], key=5, settings=QUICK, folder=folder)
     with pytest.raises(LabError, match="holds a run already; --resume goes on with it"):
-        run_into_folder("sum", 5, tmp_path / "a", settings=QUICK)
+        run_into_folder("sum", 5, folder, settings=QUICK)
     with pytest.raises(LabError, match="unknown problem 'summ'; did you mean 'sum'"):
         run_into_folder("summ", 5, tmp_path / "b")
     with pytest.raises(LabError, match="holds no run to go on with"):
@@ -126,23 +150,23 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     (tmp_path / "mine" / "machine.json").write_text("mine")
     with pytest.raises(LabError, match="is not empty"):
         run_into_folder("sum", 5, tmp_path / "mine")
-    (tmp_path / "a" / "restart-00.npz").write_bytes((tmp_path / "a" / "restart-00.npz").read_bytes()[:100])
+    (folder / "restart-00.npz").write_bytes((folder / "restart-00.npz").read_bytes()[:100])
     with pytest.raises(LabError, match=r"restart-00\.npz: not a file of arrays"):
-        run_into_folder("sum", 5, tmp_path / "a", resume=True, settings=QUICK)
+        run_into_folder("sum", 5, folder, resume=True, settings=QUICK)
 
 
-def test_a_run_leaves_a_machine_that_can_be_read(tmp_path):
-    result = run_into_folder("sum", 5, tmp_path / "run", settings=QUICK)
+def test_a_run_leaves_a_machine_that_can_be_read(sum_run, folder):
+    _, result = sum_run
     machine = Machine.from_json(result["machine"])
     assert machine.count() == result["links"] == 2
     assert set(machine.neurons) == {"timer", "left", "right", "output"}
-    names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names >= {"machine.json", "result.json", "trace.csv", "restarts.csv", "run.json"}
-    assert json.loads((tmp_path / "run" / "result.json").read_text()) == json.loads(json.dumps(result))
-    rows = list(csv.DictReader((tmp_path / "run" / "trace.csv").read_text().splitlines()))
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"machine.json", "result.json", "trace.csv", "restarts.csv", "run.json", "restart-00.npz", "restart-01.npz"}
+    assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
+    rows = list(csv.DictReader((folder / "trace.csv").read_text().splitlines()))
     assert {row["accepted"] for row in rows} == {"True", "False"}
-    again = run_into_folder("sum", 5, tmp_path / "run", resume=True, settings=QUICK)
-    assert {**again, "seconds": 0} == {**result, "seconds": 0}
+    again = run_into_folder("sum", 5, folder, resume=True, settings=QUICK)
+    assert {**again, "seconds": 0, "machine": ""} == {**result, "seconds": 0, "machine": ""}
 
 
 def test_embedding_keeps_the_function_and_the_links():
@@ -187,18 +211,19 @@ def test_repair():
 
 @pytest.mark.slow
 def test_the_handcrafted_detector_is_found():
-    found = synthesize(PROBLEMS["duplicates"], key=11)
-    assert same(found.machine, handcrafted())
-    assert found.verdict == "8 links, all of weight 1 or -1, exact: this is the handcrafted detector"
-    assert found.best.validation_max_abs_error == 0.0
+    synthesis = synthesize(PROBLEMS["duplicates"], key=11)
+    assert same(synthesis.machine, handcrafted())
+    assert synthesis.verdict == "8 links, all of weight 1 or -1, exact: this is the handcrafted detector"
+    assert synthesis.best.validation_max_abs_error == 0.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["running-maximum", "repetition"])
-def test_harder_problems(name):
-    found = synthesize(PROBLEMS[name], key=3)
-    assert found.best.exact
-    assert found.best.links <= 11
+@pytest.mark.parametrize(("name", "restarts"), [("running-maximum", 1), ("repetition", 3)])
+def test_harder_problems(name, restarts):
+    """As many restarts as it takes with this seed; as many more, up to ten times, on a computer that rounds otherwise."""
+    synthesis = synthesize(PROBLEMS[name], key=3, settings=Settings(restarts=restarts, rounds=10))
+    assert synthesis.best.exact
+    assert synthesis.best.links <= 11
 
 
 @pytest.fixture(scope="module")
@@ -208,9 +233,13 @@ def uninterrupted(tmp_path_factory):
     return folder
 
 
-def command(folder, *more):
-    arguments = ["synthesize", "words", "--seed", "2", "--restarts", "2", "--out", str(folder), "--json", *more]
-    return [sys.executable, "-m", "dmmlab", *arguments]
+def command(folder, resume=False):
+    """A process that makes a machine that counts words, in fewer steps than the command line would."""
+    program = f"""
+from dmmlab.synthesis.run_folder import run_into_folder
+from dmmlab.synthesis.settings import Settings
+run_into_folder("words", 2, {str(folder)!r}, {resume}, {QUICK!r})"""
+    return [sys.executable, "-c", program]
 
 
 @pytest.mark.slow
@@ -218,7 +247,8 @@ def command(folder, *more):
 def test_killed_and_resumed(tmp_path, uninterrupted, phases_done):
     """Killed while the phase after ``phases_done`` of the first start is at work."""
     folder = tmp_path / "run"
-    process = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1e9"}  # it is to leave no half an entry
+    process = subprocess.Popen(command(folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     file = folder / "restart-00.npz"
     while process.poll() is None:
         if phases_done == 0 and (folder / "run.json").exists():
@@ -229,8 +259,8 @@ def test_killed_and_resumed(tmp_path, uninterrupted, phases_done):
     process.send_signal(signal.SIGKILL)
     process.wait()
     finished = {path.name: load_arrays(path) for path in folder.glob("restart-*.npz")}
-    done = subprocess.run(command(folder, "--resume"), capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stderr) == (0, "")
+    resumed = subprocess.run(command(folder, resume=True), capture_output=True, text=True, timeout=300)
+    assert (resumed.returncode, resumed.stderr) == (0, "")
     result, expected = (json.loads((each / "result.json").read_text()) for each in (folder, uninterrupted))
     assert {**result, "seconds": 0, "machine": ""} == {**expected, "seconds": 0, "machine": ""}
     assert (folder / "machine.json").read_bytes() == (uninterrupted / "machine.json").read_bytes()
