@@ -42,8 +42,9 @@ class Trace:
             weights: what came of it, a matrix for each stage.
             accepted: whether the phase goes on with them.
         """
+        error = task.error(weights)  # which waits for the weights: JAX works on after a call returns
         seconds = time.monotonic() - self._began
-        self.events.append(Event(phase, tried, count_links(weights), task.error(weights), accepted, seconds))
+        self.events.append(Event(phase, tried, count_links(weights), error, accepted, seconds))
         if accepted:
             self.snapshots.append(flatten(weights))
 
