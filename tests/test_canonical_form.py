@@ -29,6 +29,7 @@ def assert_same_answers(machine, other, stream, cycles=CYCLES):
             assert one.get(path, 0.0) == pytest.approx(two.get(path, 0.0), rel=1e-9, abs=1e-12 + 1e-12 * largest)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(machines())
 def test_simplification_preserves_the_answers(drawn):

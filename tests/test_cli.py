@@ -198,6 +198,7 @@ def test_machine_files_in_a_folder_with_a_space(tmp_path, capsys):
     assert Machine.from_json(folder / "hand made.json") == handcrafted()
 
 
+@pytest.mark.slow
 def test_synthesize(tmp_path, capsys):
     arguments = ["synthesize", "difference", "--seed", "3", "--restarts", "1", "--out", str(tmp_path / "run")]
     assert main([*arguments, "--json"]) == 0

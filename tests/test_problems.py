@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dmmlab import Machine
+from dmmlab.compiler.weights import count_links
 from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
 from dmmlab.core.neurons import NeuronType
@@ -135,7 +136,8 @@ def test_a_problem_of_a_readers_own():
         },
         problem.network.neurons,
     )
-    task = Task(problem)
+    assert count_links(Task(problem).weights(machine)) == 4  # it is a part of the starting network
+    task = Task(problem, machine)
     assert task.error(task.weights(machine)) == 0.0
     assert task.evaluator.max_abs_error(machine) == 0.0
     assert task.evaluator.max_abs_error(machine, "test") == 0.0

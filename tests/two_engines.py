@@ -8,8 +8,12 @@ from dmmlab.core.engine import answers
 from dmmlab.core.vvalues import add, dot, max_norm, scale
 
 CYCLES = 6
-# XLA optimizes little: of hundreds of small programs that are run once, compiling is all that takes time.
-HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+# XLA optimizes little: of hundreds of small programs that are run once, compiling is what takes time.
+HASTY = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+    "xla_cpu_use_fusion_emitters": False,
+}
 
 
 def gap(u, v):

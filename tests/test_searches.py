@@ -1,0 +1,107 @@
+"""Searches that take long: exact machines from random weights, repairs, and a run that is the same after being killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from dmmlab.core.files import load_arrays
+from dmmlab.machines.detectors import handcrafted
+from dmmlab.machines.isomorphism import same
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.phases import PHASES
+from dmmlab.synthesis.repairs import DAMAGES, repair
+from dmmlab.synthesis.search import synthesize
+from dmmlab.synthesis.settings import Settings
+from dmmlab.synthesis.tasks import Task
+
+pytestmark = pytest.mark.slow
+
+
+def test_repair():
+    task = Task(PROBLEMS["duplicates"], seed=5)
+    for name in ("the input cut off", "the inputs of compare exchanged"):
+        verdict, trace, attempts = repair(task, DAMAGES[name](handcrafted()), key=0)
+        assert verdict.exact
+        assert verdict.links <= 10
+        assert 1 <= attempts <= 3
+        assert trace.events[-1].phase == "finish"
+
+
+def test_the_handcrafted_detector_is_found():
+    synthesis = synthesize(PROBLEMS["duplicates"], key=11, settings=Settings(restarts=3))
+    assert same(synthesis.machine, handcrafted())
+    assert synthesis.verdict == "8 links, all of weight 1 or -1, exact: this is the handcrafted detector"
+    assert synthesis.best.validation_max_abs_error == 0.0
+
+
+@pytest.mark.parametrize(("name", "key"), [("running-maximum", 3), ("repetition", 8)])
+def test_harder_problems(name, key):
+    """One restart is enough with these seeds; there are up to twenty, for computers that round otherwise."""
+    synthesis = synthesize(PROBLEMS[name], key=key, settings=Settings(restarts=1, rounds=20))
+    assert synthesis.best.exact
+    assert synthesis.best.links <= 11
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    assert subprocess.run(command(folder), capture_output=True, timeout=300).returncode == 0
+    return folder
+
+
+PROGRAM = """
+import sys
+from dmmlab.machines.networks import feedforward
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.run_folder import run_into_folder
+from dmmlab.synthesis.settings import Settings
+
+problem, folder, resume = PROBLEMS["words"], sys.argv[1], sys.argv[2:] == ["resume"]
+neurons = problem.network.neurons
+sources = {name: kind for name, kind in neurons.items() if kind.reads_stream or not kind.inputs}
+problem.__dict__["network"] = feedforward(2, 1, outputs=neurons["output"], sources=sources)  # a small one will do
+steps = {f"{phase}_steps": 200 for phase in ("fit", "ramp", "cool", "retrain", "finish")}
+run_into_folder("words", 2, folder, resume, Settings(restarts=2, rounds=1, **steps))
+"""
+
+
+def command(*arguments):
+    """A process that makes a machine that counts words, or goes on with it."""
+    return [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+
+
+@pytest.mark.parametrize("phases_done", range(len(PHASES) + 1))
+def test_killed_and_resumed(tmp_path, uninterrupted, phases_done):
+    """Killed while the phase after ``phases_done`` of the first start is at work."""
+    folder = tmp_path / "run"
+    environment = os.environ | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1e9"}  # it is to leave no half an entry
+    process = subprocess.Popen(command(folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    file = folder / "restart-00.npz"
+    while process.poll() is None:
+        if phases_done == 0 and (folder / "run.json").exists():
+            break
+        if file.exists() and int(load_arrays(file)["done"]) >= phases_done > 0:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {path.name: load_arrays(path) for path in folder.glob("restart-*.npz")}
+    resumed = subprocess.run(command(folder, "resume"), capture_output=True, text=True, timeout=300)
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    result, expected = (json.loads((each / "result.json").read_text()) for each in (folder, uninterrupted))
+    assert {**result, "seconds": 0, "machine": ""} == {**expected, "seconds": 0, "machine": ""}
+    assert (folder / "machine.json").read_bytes() == (uninterrupted / "machine.json").read_bytes()
+    for name in ("restart-00.npz", "restart-01.npz"):
+        now, then = load_arrays(folder / name), load_arrays(uninterrupted / name)
+        assert now.keys() == then.keys()
+        for key in now.keys() - {"seconds"}:
+            assert np.array_equal(now[key], then[key]), key
+        if name in finished:  # nothing that was finished is done again
+            events = len(finished[name]["seconds"])
+            assert np.array_equal(finished[name]["seconds"], now["seconds"][:events])
