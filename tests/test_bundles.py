@@ -172,7 +172,7 @@ def test_a_matrix_as_a_file_is_the_same_each_time(tmp_path):
     for path in paths:
         save_matrix(handcrafted(), path, "title")
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(paths[::2], paths[1::2], strict=True))
-    with pytest.raises(LabError, match=r"x\.gif: a matrix is drawn as one of \.svg"):
+    with pytest.raises(LabError, match=r"x\.gif: a matrix or a plot is drawn as one of \.svg"):
         save_matrix(handcrafted(), tmp_path / "x.gif")
 
 

@@ -114,7 +114,7 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
         (["draw", "handcrafted", "x.bmp"], "dmmlab draw: x.bmp: the name must end in one of .svg, .pdf, .png, .eps, .gv, .tex"),
         (["draw", "handcrafted", "x.svg", "--as", "matrix", "--hide", "timer"], "dmmlab draw: --hide has no meaning for a matrix"),
         (["draw", "handcrafted", "x.svg", "--as", "matrix", "--beside", "published"], "dmmlab draw: --as has no meaning for two machines side by side"),
-        (["draw", "handcrafted", "x.gv", "--as", "matrix"], "dmmlab draw: x.gv: a matrix is drawn as one of .svg, .pdf, .png, .eps"),
+        (["draw", "handcrafted", "x.gv", "--as", "matrix"], "dmmlab draw: x.gv: a matrix or a plot is drawn as one of .svg, .pdf, .png, .eps"),
         (["draw", "handcrafted", "x.svg", "--beside", "nobody"], "dmmlab draw: unknown machine 'nobody'; known: handcrafted, published, or the name of a file"),
         (["show", "no.json"], "dmmlab show: no.json: cannot be read: No such file or directory"),
         (["draw", "handcrafted", "no/x.svg"], "dmmlab draw: no/x.svg: cannot be written: No such file or directory"),

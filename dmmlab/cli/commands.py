@@ -178,10 +178,11 @@ WITHOUT = {
 
 
 def _draw(options: argparse.Namespace) -> int:
+    from ..drawing.drawing_machines import MOST_LINKS
     from ..drawing.graphviz_drawing import FORMATS
 
     machine, out = _machine(options.machine), Path(options.out)
-    kind = "beside" if options.beside else options.kind or ("circuit" if machine.count() <= 200 else "bundle")
+    kind = "beside" if options.beside else options.kind or ("circuit" if machine.count() <= MOST_LINKS else "bundle")
     chosen = {"--beside": options.beside, "--as": options.kind, "--hide": options.hide, "--live": options.live}
     for name, value in {**chosen, "--merge": options.merge}.items():
         if value and name in WITHOUT[kind]:

@@ -23,7 +23,7 @@ from ..core.neurons import Port
 from ..core.streams import Stream
 from ..core.vvalues import VValue, describe, from_paths, paths, trim
 from .array_operations import Answers, Carry, Inputs
-from .chunks import Chunks, cut_up, join_up, scan_chunks
+from .chunks import CHUNK, Chunks, cut_up, join_up, scan_chunks
 from .layout import Layout, LayoutError, lay_out
 from .schedule import (
     PortGroup,
@@ -144,7 +144,9 @@ class Compiled:
             return scan(self.layout, self.stages, weights, inputs, self.initial_carry(inputs) if carry is None else carry)
         return time_parallel(self.layout, self.stages, weights, inputs, carry)
 
-    def run_in_chunks(self, weights: Weights, inputs: Inputs, chunk: int = 200, blocks: Sequence[int] | None = None) -> Answers:
+    def run_in_chunks(
+        self, weights: Weights, inputs: Inputs, chunk: int = CHUNK, blocks: Sequence[int] | None = None
+    ) -> Answers:
         """As :meth:`run`, a chunk of cycles after the other (:mod:`dmmlab.compiler.chunks`).
 
         Args:

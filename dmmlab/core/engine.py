@@ -23,6 +23,7 @@ import numpy as np
 
 from .errors import LabError, one_of
 from .machine import Machine
+from .network_matrix import port_of
 from .neurons import NeuronType
 from .streams import Stream
 from .vvalues import Number, VValue, VValueError, apply_matrix, check, trim
@@ -47,13 +48,19 @@ class State(NamedTuple):
     outputs: VValue
 
     def arrived(self, port: str) -> VValue:
-        """The V-value at the input ``neuron.field``. Raises :class:`RunError` for no port."""
-        neuron, name = _port(port)
+        """The V-value at the input ``neuron.field``.
+
+        Raises :class:`~dmmlab.core.network_matrix.MachineError` for what is no port.
+        """
+        neuron, name = port_of(port)
         return self.inputs.get(neuron, {}).get(name, {})
 
     def emitted(self, port: str) -> VValue:
-        """The V-value of the output ``neuron.field``. Raises :class:`RunError` for no port."""
-        neuron, name = _port(port)
+        """The V-value of the output ``neuron.field``.
+
+        Raises :class:`~dmmlab.core.network_matrix.MachineError` for what is no port.
+        """
+        neuron, name = port_of(port)
         return self.outputs.get(neuron, {}).get(name, {})
 
 
@@ -169,13 +176,6 @@ def answers(machine: Machine, streams: Streams | None, cycles: int, neuron: str 
     if neuron not in machine.neurons:
         raise RunError(one_of("neuron", neuron, machine.neurons))
     return [state.inputs.get(neuron, {}) for state in run(machine, streams, cycles)]
-
-
-def _port(text: str) -> tuple[str, str]:
-    neuron, dot, name = text.rpartition(".")
-    if not dot:
-        raise RunError(f"{text!r}: a port is written neuron.field, as in 'output.dict-1'")
-    return neuron, name
 
 
 def _streams_by_neuron(machine: Machine, streams: Streams | None) -> Mapping[str, Stream]:

@@ -10,7 +10,7 @@ from .circuits import circuit
 from .graphviz_drawing import Drawing, DrawingError
 from .machine_pairs import side_by_side
 
-MOST = 200  # links of a circuit
+MOST_LINKS = 200  # of a circuit; what has more is drawn as a bundle
 KINDS = ("circuit", "bundle")
 
 
@@ -39,6 +39,6 @@ def draw(
         raise DrawingError(one_of("kind", str(kind), KINDS))
     if beside is not None:
         return side_by_side(machine, beside, hide=hide, **options)
-    if (kind or ("circuit" if machine.count() <= MOST else "bundle")) == "bundle":
+    if (kind or ("circuit" if machine.count() <= MOST_LINKS else "bundle")) == "bundle":
         return bundle(machine, hide=hide, **options)
     return circuit(machine, hide=hide, **options)

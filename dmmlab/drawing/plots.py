@@ -19,7 +19,7 @@ from ..core.vvalues import VValue, number
 from .circuits import graph
 from .line_styles import HARD, NEGATIVE, POSITIVE, largest_weight
 
-MATRIX_FORMATS = ("svg", "pdf", "png", "eps")
+FIGURE_FORMATS = ("svg", "pdf", "png", "eps")
 COLOURS = ("#1b6ca8", "#d1720c", "#3a923a", "#8b5fbf")  # told apart in grey and by the colour blind
 
 
@@ -145,11 +145,17 @@ def save_matrix(machine: Machine, path: str | os.PathLike, title: str | None = N
     Raises:
         LabError: another ending, or a machine without links.
     """
-    kind = Path(path).suffix.removeprefix(".").lower()
-    if kind not in MATRIX_FORMATS:
-        raise LabError(f"{path}: a matrix is drawn as one of {', '.join('.' + f for f in MATRIX_FORMATS)}")
+    figure_format(path)
     with plt.rc_context(STYLE):
         save_figure(plot_matrix(machine, title), path, dpi)
+
+
+def figure_format(path: str | os.PathLike) -> str:
+    """The format that a file's ending names. Raises :class:`LabError` for none of a figure."""
+    kind = Path(path).suffix.removeprefix(".").lower()
+    if kind not in FIGURE_FORMATS:
+        raise LabError(f"{path}: a matrix or a plot is drawn as one of {', '.join('.' + f for f in FIGURE_FORMATS)}")
+    return kind
 
 
 def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300) -> None:
@@ -162,9 +168,9 @@ def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300) -> None
 
     Raises:
         FileError: the file cannot be written.
+        LabError: another ending than SVG, PDF, PNG or EPS.
     """
-    buffer = io.BytesIO()
+    kind, buffer = figure_format(path), io.BytesIO()
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    kind = Path(path).suffix.removeprefix(".")
     figure.savefig(buffer, format=kind, metadata=date.get(kind), dpi=dpi)
     write_bytes(path, re.sub(rb"%%CreationDate:.*\n", b"", buffer.getvalue()) if kind == "eps" else buffer.getvalue())

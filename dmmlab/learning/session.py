@@ -213,6 +213,6 @@ def _whole(what: str, amount: Any) -> int:
 
 
 def _size(what: str, amount: Any) -> float:
-    if not isinstance(amount, int | float) or not 0 <= amount <= LARGEST:
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= LARGEST:
         raise LabError(f"{what} {describe(amount)}: expected a number from 0 to {LARGEST:g}")
     return float(amount)

@@ -128,7 +128,7 @@ class Problem:
             if "output" not in self.target.neurons:
                 raise LabError("the target has no neuron 'output', so there is nothing to imitate")
             object.__setattr__(self, "answers", self.target.neurons["output"].inputs)
-        if len(self.delays) != len(self.answers) or not all(isinstance(d, int) and d > 0 for d in self.delays):
+        if len(self.delays) != len(self.answers) or not all(type(d) is int and d > 0 for d in self.delays):
             raise LabError(f"delay {self.delay!r}: expected a number of cycles from 1 on, or one for each of {self.answers}")
 
     @property
