@@ -170,6 +170,7 @@ sys.exit(len(wrong))
 """
 
 
+@pytest.mark.slow
 def test_several_threads_can_draw_at_once():
     """As an attended training does while the reader runs other cells; in a process of its own, which may be aborted."""
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, timeout=120)

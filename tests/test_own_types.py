@@ -108,6 +108,7 @@ def test_the_readers_types_are_others_with_the_same_properties():
         assert equivalent(own, replace(own, name="another"))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(machines())
 def test_canonical_forms_are_the_same_up_to_names(case):
@@ -117,6 +118,7 @@ def test_canonical_forms_are_the_same_up_to_names(case):
     assert shortcuts(in_own_words(machine)) == [in_own_words(shorter) for shorter in shortcuts(machine)]
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(machines())
 def test_schedules_and_layouts_are_the_same_up_to_names(case):

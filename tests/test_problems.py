@@ -119,6 +119,7 @@ def test_a_machine_as_the_target_of_numbers():
         assert np.array_equal(one.targets, other.targets)
 
 
+@pytest.mark.slow
 def test_a_problem_of_a_readers_own():
     def vowels(stream):
         count = 0
@@ -185,6 +186,7 @@ def test_no_training_string_begins_a_validation_or_test_string(name):
             assert shown != begins
 
 
+@pytest.mark.slow
 def test_strings_that_would_begin_as_a_training_string_are_drawn_again():
     coin = Problem(
         "How many so far?", lambda stream: range(len(stream)), lambda rng, _, n: rng.choices([1.0, 2.0], k=n), silence=False

@@ -151,6 +151,7 @@ def check_meaning(machine, stream, cycles=8):
             assert distance(v, meant) <= 1e-9 * (1 + seen)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(machines())
 def test_the_program_means_the_machine(drawn):

@@ -67,7 +67,7 @@ neurons = problem.network.neurons
 sources = {name: kind for name, kind in neurons.items() if kind.reads_stream or not kind.inputs}
 problem.__dict__["network"] = feedforward(2, 1, outputs=neurons["output"], sources=sources)  # a small one will do
 steps = {f"{phase}_steps": 200 for phase in ("fit", "ramp", "cool", "retrain", "finish")}
-run_into_folder("words", 2, folder, resume, Settings(restarts=2, rounds=1, **steps))
+run_into_folder("words", 2, folder, resume, Settings(restarts=2, rounds=1, trials=10, **steps))
 """
 
 

@@ -62,6 +62,7 @@ def test_the_sum_of_two_numbers_is_two_links(synthesis):
     assert synthesis.verdict == "2 links, all of weight 1 or -1, exact on all strings it has not seen"
 
 
+@pytest.mark.slow
 def test_a_machine_that_does_not_read_its_input_is_written_all_the_same(tmp_path):
     """A threshold so high that no link is left."""
     hasty = Settings(
@@ -90,6 +91,7 @@ def test_traces_tell_every_cut(synthesis):
     assert len(synthesis.frame()) == 2
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_not_exact_is_said_to_be_so(sum_task):
     hasty = Settings(restarts=1, rounds=2, fit_steps=5, ramp_steps=5, cool_steps=5, retrain_steps=5, finish_steps=5, trials=3)
     synthesis = synthesize(PROBLEMS["sum"], key=0, settings=hasty, task=sum_task)
@@ -99,6 +101,7 @@ def test_a_machine_that_is_not_exact_is_said_to_be_so(sum_task):
     assert synthesis.best.validation_max_abs_error > 1e-3
 
 
+@pytest.mark.slow
 def test_each_phase_alone():
     task = Task(PROBLEMS["difference"], seed=1)
     trace, weights = Trace(), task.initial_weights(jax.random.key(0))
@@ -110,10 +113,11 @@ def test_each_phase_alone():
     assert np.array_equal(flatten(unflatten(flatten(weights), weights)), flatten(weights))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param({"penalty": "gates"}, marks=pytest.mark.slow),
+        {"penalty": "gates"},
         {"score": "ablation"},
         {"score": "saliency"},
         {"regrow": 1},
@@ -137,6 +141,7 @@ def test_unknown_settings():
         Settings(score="magnitud")
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(folder, tmp_path):
     with pytest.raises(LabError, match="another problem, seed or settings"):
         synthesize(PROBLEMS["sum"], key=6, settings=QUICK, folder=folder)
@@ -157,6 +162,7 @@ def test_a_folder_of_another_run_is_refused(folder, tmp_path):
         run_into_folder("sum", 5, folder, resume=True, settings=QUICK)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_machine_that_can_be_read(sum_run, folder):
     _, result = sum_run
     machine = Machine.from_json(result["machine"])
