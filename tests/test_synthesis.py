@@ -102,6 +102,17 @@ def test_a_machine_that_is_not_exact_is_said_to_be_so(sum_task):
 
 
 @pytest.mark.slow
+def test_restarts_that_agree_are_enough(sum_task):
+    """Which ones count does not depend on how many cores there are: they are taken in their order."""
+    many = replace(QUICK, restarts=5)
+    two = synthesize(PROBLEMS["sum"], key=5, settings=replace(many, agreeing=2), task=sum_task)
+    assert [(restart.verdict.links, restart.verdict.exact) for restart in two.restarts] == [(2, True), (2, True)]
+    every = synthesize(PROBLEMS["sum"], key=5, settings=replace(many, agreeing=0), task=sum_task)
+    assert len(every.restarts) == 5
+    assert every.outcomes()[:2] == [row | {"seconds": every.outcomes()[i]["seconds"]} for i, row in enumerate(two.outcomes())]
+
+
+@pytest.mark.slow
 def test_each_phase_alone():
     task = Task(PROBLEMS["difference"], seed=1)
     trace, weights = Trace(), task.initial_weights(jax.random.key(0))

@@ -122,7 +122,9 @@ def synthesize(
     """Looks for the smallest exact machine that answers a problem.
 
     The restarts run side by side on as many cores as there are. If none of ``settings.restarts`` is
-    exact on the validation strings there are as many more, up to ``settings.rounds`` times. The
+    exact on the validation strings there are as many more, up to ``settings.rounds`` times. No more
+    are made once ``settings.agreeing`` of them have ended, each by itself, in an exact machine of
+    the same number of links, and none in a smaller one. The
     best is the machine with the fewest links that is exact there; if there is none, the one with
     the fewest links that is within the tolerance; else the one with the smallest error. Test
     strings are run at the end, and choose nothing.
@@ -164,10 +166,16 @@ def synthesize(
             futures = [pool.submit(_run_restart, task, i, key, settings, store, stop, bar.update) for i in indices]
             _ = task.evaluator  # made meanwhile
             try:
-                restarts += [future.result() for future in futures]
+                for future in futures:  # in their order, so that those that count do not depend on which is done first
+                    restarts.append(future.result())
+                    if _agree(restarts, settings.agreeing):
+                        break
             except BaseException:
                 stop.set()
                 raise
+            if _agree(restarts, settings.agreeing):
+                stop.set()
+                pool.shutdown(cancel_futures=True)
             if any(restart.verdict is not None and restart.verdict.is_valid for restart in restarts):
                 break
             bar.total += settings.restarts * each if number + 1 < settings.rounds else 0
@@ -200,6 +208,12 @@ def _run_restart(
         restart.verdict = round_off(task, task.machine(restart.weights))
     tick(1)
     return restart
+
+
+def _agree(restarts: Sequence[Restart], count: int) -> bool:
+    """Whether the fewest links of a machine that is exact on validation strings came ``count`` times."""
+    links = [restart.verdict.links for restart in restarts if restart.verdict is not None and restart.verdict.is_valid]
+    return count > 0 and bool(links) and links.count(min(links)) >= count
 
 
 def _rank(verdict: Verdict) -> tuple:
