@@ -12,6 +12,9 @@ from dmmlab import Machine
 from dmmlab.cli.commands import main
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.synthesis import run_folder
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.rounding import Verdict
+from dmmlab.synthesis.synthesis_result import Synthesis
 
 
 def dmmlab(*arguments, cwd=None, env=None):
@@ -103,7 +106,7 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
         (["run", "handcraftde", "--string", "a"], "dmmlab run: unknown machine 'handcraftde'; did you mean 'handcrafted'?"),
         (["run", "no.json", "--string", "a"], "dmmlab run: no.json: cannot be read: No such file or directory"),
         (["run", "no\0.json", "--string", "a"], "dmmlab run: "),
-        (["run", ".", "--string", "a"], "dmmlab run: .: cannot be read: Is a directory"),
+        (["run", ".", "--string", "a"], "dmmlab run: .: a folder without machine.json, so no finished run"),
         (["run", "/dev/zero", "--string", "a"], "dmmlab run: /dev/zero: larger than 16 MiB"),
         (["test", "bad.json", "--string", "a"], "dmmlab test: bad.json: not JSON: line 1, column 1"),
         (["run", "explodes.json", "--string", "a", "--json"], "dmmlab run: cycle 3, inputs: accum/dict-1/a: expected a finite number, got inf"),
@@ -219,12 +222,12 @@ def test_synthesize(tmp_path, capsys):
 
 def test_a_machine_that_does_not_read_its_input_is_drawn_all_the_same(tmp_path, monkeypatch, capsys):
     def run_into_folder(name, seed, folder, *_, **__):
-        handcrafted().with_soft({}).live().to_json(tmp_path / "machine.json")
-        return {"machine": str(tmp_path / "machine.json"), "verdict": "0 links", "seconds": 1.0}
+        machine = handcrafted().with_soft({}).live()
+        return Synthesis(PROBLEMS[name], None, Verdict(machine, 0, 0.0, 0.0, True, 0.0), [], 1.0)
 
     monkeypatch.setattr(run_folder, "run_into_folder", run_into_folder)
     assert main(["synthesize", "sum", "--out", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.startswith("sum: 0 links\n")
+    assert capsys.readouterr().out.startswith("sum: 0 links, exact")
     assert {"circuit.svg", "circuit.pdf"} <= {path.name for path in tmp_path.iterdir()}
 
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 def test_repair():
     task = Task(PROBLEMS["duplicates"], seed=5)
     for name in ("the input cut off", "the inputs of compare exchanged"):
-        verdict, trace, attempts = repair(task, DAMAGES[name](handcrafted()), key=0)
+        verdict, trace, attempts = repair(task, DAMAGES[name](handcrafted()), seed=0)
         assert verdict.exact
         assert verdict.links <= 10
         assert 1 <= attempts <= 3
@@ -34,7 +34,7 @@ def test_repair():
 
 
 def test_the_handcrafted_detector_is_found():
-    synthesis = synthesize(PROBLEMS["duplicates"], key=11, settings=Settings(restarts=3))
+    synthesis = synthesize(PROBLEMS["duplicates"], seed=11, settings=Settings(restarts=3))
     assert same(synthesis.machine, handcrafted())
     assert synthesis.verdict == "8 links, all of weight 1 or -1, exact: this is the handcrafted detector"
     assert synthesis.best.validation_max_abs_error == 0.0
@@ -43,7 +43,7 @@ def test_the_handcrafted_detector_is_found():
 @pytest.mark.parametrize(("name", "key"), [("running-maximum", 3), ("repetition", 8)])
 def test_harder_problems(name, key):
     """One restart is enough with these seeds; there are up to twenty, for computers that round otherwise."""
-    synthesis = synthesize(PROBLEMS[name], key=key, settings=Settings(restarts=1, rounds=20))
+    synthesis = synthesize(PROBLEMS[name], seed=key, settings=Settings(restarts=1, rounds=20))
     assert synthesis.best.exact
     assert synthesis.best.links <= 11
 

@@ -44,7 +44,7 @@ def folder(sum_run, tmp_path):
 @pytest.fixture(scope="module")
 def synthesis(sum_run):
     """The run taken up again: all that its restarts have tried is read from the folder."""
-    return synthesize(PROBLEMS["sum"], key=5, settings=QUICK, folder=sum_run[0])
+    return synthesize(PROBLEMS["sum"], seed=5, settings=QUICK, folder=sum_run[0])
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_traces_tell_every_cut(synthesis):
 @pytest.mark.slow
 def test_a_machine_that_is_not_exact_is_said_to_be_so(sum_task):
     hasty = Settings(restarts=1, rounds=2, fit_steps=5, ramp_steps=5, cool_steps=5, retrain_steps=5, finish_steps=5, trials=3)
-    synthesis = synthesize(PROBLEMS["sum"], key=0, settings=hasty, task=sum_task)
+    synthesis = synthesize(PROBLEMS["sum"], seed=0, settings=hasty, task=sum_task)
     assert len(synthesis.restarts) == 2  # it tried again
     assert not synthesis.best.exact
     assert "not exact: off by up to" in synthesis.verdict
@@ -105,9 +105,9 @@ def test_a_machine_that_is_not_exact_is_said_to_be_so(sum_task):
 def test_restarts_that_agree_are_enough(sum_task):
     """Which ones count does not depend on how many cores there are: they are taken in their order."""
     many = replace(QUICK, restarts=5)
-    two = synthesize(PROBLEMS["sum"], key=5, settings=replace(many, agreeing=2), task=sum_task)
+    two = synthesize(PROBLEMS["sum"], seed=5, settings=replace(many, agreeing=2), task=sum_task)
     assert [(restart.verdict.links, restart.verdict.exact) for restart in two.restarts] == [(2, True), (2, True)]
-    every = synthesize(PROBLEMS["sum"], key=5, settings=replace(many, agreeing=0), task=sum_task)
+    every = synthesize(PROBLEMS["sum"], seed=5, settings=replace(many, agreeing=0), task=sum_task)
     assert len(every.restarts) == 5
     assert every.outcomes()[:2] == [row | {"seconds": every.outcomes()[i]["seconds"]} for i, row in enumerate(two.outcomes())]
 
@@ -138,7 +138,7 @@ def test_each_phase_alone():
 )
 def test_alternatives(sum_task, other):
     settings = replace(QUICK, restarts=1, **other)
-    assert synthesize(PROBLEMS["sum"], key=1, settings=settings, task=sum_task).best.exact
+    assert synthesize(PROBLEMS["sum"], seed=1, settings=settings, task=sum_task).best.exact
 
 
 def test_unknown_settings():
@@ -147,7 +147,7 @@ def test_unknown_settings():
     with pytest.raises(LabError, match="learning_rate 0"):
         Settings(learning_rate=0)
     with pytest.raises(LabError, match="key -1: expected a JAX key, or a seed"):
-        synthesize(PROBLEMS["sum"], key=-1)
+        synthesize(PROBLEMS["sum"], seed=-1)
     with pytest.raises(LabError, match="unknown score 'magnitud'; did you mean 'magnitude'"):
         Settings(score="magnitud")
 
@@ -155,9 +155,9 @@ def test_unknown_settings():
 @pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(folder, tmp_path):
     with pytest.raises(LabError, match="another problem, seed or settings"):
-        synthesize(PROBLEMS["sum"], key=6, settings=QUICK, folder=folder)
+        synthesize(PROBLEMS["sum"], seed=6, settings=QUICK, folder=folder)
     with pytest.raises(LabError, match="another problem, seed or settings"):
-        synthesize(PROBLEMS["difference"], key=5, settings=QUICK, folder=folder)
+        synthesize(PROBLEMS["difference"], seed=5, settings=QUICK, folder=folder)
     with pytest.raises(LabError, match="holds a run already; --resume goes on with it"):
         run_into_folder("sum", 5, folder, settings=QUICK)
     with pytest.raises(LabError, match="unknown problem 'summ'; did you mean 'sum'"):

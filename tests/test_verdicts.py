@@ -11,11 +11,11 @@ from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis import rounding, search
 from dmmlab.synthesis.evaluation import Evaluator
 from dmmlab.synthesis.problems import Problem
+from dmmlab.synthesis.progress import rank
 from dmmlab.synthesis.rounding import EXACT, TOLERANCE, Verdict, round_off
-from dmmlab.synthesis.search import Restart, synthesize
+from dmmlab.synthesis.search import synthesize
 from dmmlab.synthesis.settings import Settings
 from dmmlab.synthesis.tasks import Task
-from dmmlab.synthesis.trace import Trace
 
 LEAST = 9e-4  # the largest number at the input that hardly counts
 
@@ -81,9 +81,9 @@ def test_an_exact_machine_is_better_than_a_smaller_one_that_is_nearly_so():
     assert not near.is_valid
     assert not near.exact
     assert near.is_within_tolerance
-    assert search._rank(exact) < search._rank(near)
+    assert rank(exact) < rank(near)
     for worse in (verdict(5, 9e-4, rounded=True), verdict(1, 1e-12, rounded=False), verdict(0, 2e-3), verdict(9)):
-        assert search._rank(exact) < search._rank(worse)
+        assert rank(exact) < rank(worse)
 
 
 def test_within_the_tolerance_the_fewest_links_count_and_beyond_it_the_error():
@@ -95,13 +95,13 @@ def test_within_the_tolerance_the_fewest_links_count_and_beyond_it_the_error():
         verdict(7, 2e-3, False),
         verdict(2, 0.5, False),
     ]
-    assert sorted(random.Random(1).sample(order, len(order)), key=search._rank) == order
+    assert sorted(random.Random(1).sample(order, len(order)), key=rank) == order
 
 
 @pytest.mark.parametrize("validation", [0.0, 9e-4, 0.5])
 @pytest.mark.parametrize("rounded", [True, False])
 def test_test_strings_choose_nothing(validation, rounded):
-    ranks = {search._rank(verdict(8, validation, rounded, test)) for test in (0.0, 1e-10, 9e-4, 0.5, float("inf"))}
+    ranks = {rank(verdict(8, validation, rounded, test)) for test in (0.0, 1e-10, 9e-4, 0.5, float("inf"))}
     assert len(ranks) == 1
 
 
@@ -133,14 +133,13 @@ def test_weights_that_are_no_fractions_are_not_exact_however_small_the_error(tas
 def canned(monkeypatch, task, *soft, verdicts=None):
     """A synthesis whose restarts have come to these machines."""
 
-    def run_restart(task, index, key, settings, store, stop, tick):
-        machine = soft[index]
-        restart = Restart(index, task.weights(machine), 5, Trace())
+    def run_restart(self, restart):
+        machine = soft[restart.index]
+        restart.weights, restart.done = task.weights(machine), 5
         restart.trace.add(task, "finish", "", restart.weights)
-        restart.verdict = (verdicts or {}).get(index) or round_off(task, machine)
-        return restart
+        restart.verdict = (verdicts or {}).get(restart.index) or round_off(task, machine)
 
-    monkeypatch.setattr(search, "_run_restart", run_restart)
+    monkeypatch.setattr(search._Search, "_run_restart", run_restart)
     return synthesize(PROBLEM, task=task, settings=Settings(restarts=len(soft), rounds=1))
 
 
@@ -159,7 +158,7 @@ def test_a_machine_within_the_tolerance_is_called_so(monkeypatch, task, machines
     synthesis = canned(monkeypatch, task, machines["near"], machines["wrong"])
     assert not synthesis.best.exact
     assert synthesis.best.is_within_tolerance
-    assert synthesis.verdict == "1 links, within 0.001, not exact: off by up to 0.0009 on strings it has not seen"
+    assert synthesis.verdict == "1 link, within 0.001, not exact: off by up to 0.0009 on strings it has not seen"
 
 
 def test_a_machine_that_is_wrong_is_called_so(monkeypatch, task, machines):
@@ -175,5 +174,5 @@ def test_a_machine_that_only_the_test_strings_find_wanting_is_not_exact(monkeypa
     assert synthesis.best.is_valid
     assert not synthesis.best.exact
     assert synthesis.best.test_max_abs_error == pytest.approx(LEAST, rel=1e-6)
-    assert synthesis.verdict == "1 links, within 0.001, not exact: off by up to 0.0009 on strings it has not seen"
+    assert synthesis.verdict == "1 link, within 0.001, not exact: off by up to 0.0009 on strings it has not seen"
     assert synthesis.frame()["exact"].tolist() == [False, True]  # the other one is tested, too

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import NoReturn
 
-MACHINE_HELP = "a machine's JSON file, or 'handcrafted' or 'published' for the duplicate detectors of the journal"
+MACHINE_HELP = (
+    "a machine's JSON file, the folder of a synthesis, or 'handcrafted' or 'published' for the duplicate detectors of the "
+    "journal"
+)
+
+PROBLEM_HELP = (
+    "duplicates, characters, words, sentences, repetition, longest-run, margin, running-maximum, sum, difference, "
+    "bracket-depth or seen-before; or one of your own, as in my_problem.py:vowels (the file is executed)"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,6 +39,15 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 WHOLE = whole_number(1, 10_000_000)
+SEED = whole_number(0, 2**32 - 1)
+
+
+def seconds(text: str) -> float:
+    """The type of an argument that is a time."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
 
 
 def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
@@ -48,9 +65,9 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         return sub
 
-    def reads_string(sub: argparse.ArgumentParser) -> None:
+    def reads_string(sub: argparse.ArgumentParser, required: bool = True) -> None:
         sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
-        sub.add_argument("--string", required=True, metavar="S", help="what the machine reads; the last character repeats")
+        sub.add_argument("--string", required=required, metavar="S", help="what the machine reads; the last character repeats")
         sub.add_argument(
             "--cycles",
             type=WHOLE,
@@ -77,11 +94,15 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
 
     sub = command(
         "test",
-        "measure how well a machine imitates the handcrafted duplicate detector",
-        "Runs a machine beside the handcrafted duplicate detector, in single precision as in 2022, and prints the sum "
-        "of squared errors over both outputs and all cycles, the largest squared error, and the number of soft links.",
+        "measure how well a machine imitates the handcrafted duplicate detector, or answers a problem",
+        "With --string, runs a machine beside the handcrafted duplicate detector, in single precision as in 2022, and prints "
+        "the sum of squared errors over both outputs and all cycles, the largest squared error, and the number of soft links. "
+        "With --problem, runs it on that problem's validation and test strings, in double precision, and prints its largest "
+        "errors and a short string on which it errs.",
     )
-    reads_string(sub)
+    reads_string(sub, required=False)
+    sub.add_argument("--problem", metavar="PROBLEM", help=PROBLEM_HELP)
+    sub.add_argument("--seed", type=SEED, default=0, metavar="K", help="of the test strings (default: 0)")
 
     sub = command(
         "replay",
@@ -122,13 +143,8 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "strings it has not seen. Writes the machine, its circuit, and what was tried, into a folder. If none is exact it "
         "says so, and writes the best there is.",
     )
-    sub.add_argument(
-        "problem",
-        metavar="PROBLEM",
-        help="duplicates, characters, words, sentences, repetition, longest-run, margin, running-maximum, sum, difference, "
-        "bracket-depth or seen-before",
-    )
-    sub.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="K", help="(default: 0)")
+    sub.add_argument("problem", metavar="PROBLEM", help=PROBLEM_HELP)
+    sub.add_argument("--seed", type=SEED, default=0, metavar="K", help="(default: 0)")
     sub.add_argument("--out", required=True, metavar="DIR", help="the folder to write into, one for each run")
     sub.add_argument("--resume", action="store_true", help="go on with the run in that folder, where it was interrupted")
     sub.add_argument(
@@ -154,6 +170,16 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     )
     sub.add_argument("--neurons-first", action="store_true", help="cut whole neurons before single links")
     sub.add_argument("--regrow", type=whole_number(0, 100), default=0, metavar="N", help="regrow links N times (default: 0)")
+
+    sub.add_argument("--budget", type=seconds, metavar="SECONDS", help="how long it may take; what is best by then is kept")
+
+    sub = command(
+        "compare",
+        "print finished syntheses side by side",
+        "Prints a table of finished syntheses: links, errors, how many restarts were exact, and the settings in which they "
+        "differ.",
+    )
+    sub.add_argument("runs", nargs="+", metavar="RUN", help="the folder of a synthesis")
 
     sub = command(
         "draw",

@@ -3,7 +3,9 @@
 import argparse
 import io
 import json
+import math
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,20 +17,24 @@ from ..core.streams import Stream, symbols
 from ..core.vvalues import VValue
 from .arguments import command_line
 
+INTERRUPTED = "interrupted"  # why a synthesis ended early
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status.
 
     That is 0, 1 if a notebook failed, 2 for bad usage or input, 130 for an interrupt.
     """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = command_line(COMMANDS).parse_args(arguments)
+    options.arguments = arguments
     try:
         return options.command(options)
     except LabError as error:
         print(f"dmmlab {options.name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"dmmlab {options.name}: interrupted", file=sys.stderr)
+        print(f"dmmlab {options.name}: interrupted{_how_to_go_on(options)}", file=sys.stderr)
         return 130
 
 
@@ -46,6 +52,13 @@ def process() -> int:
             return 0
         print(f"dmmlab: output cannot be written: {error.strerror}", file=sys.stderr)
         return 2
+
+
+def _how_to_go_on(options: argparse.Namespace) -> str:
+    if options.name != "synthesize" or not (Path(options.out) / "run.json").exists():
+        return ""
+    words = [word for word in options.arguments if word != "--resume"]
+    return f"; to go on: dmmlab {shlex.join([*words, '--resume'])}"
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -75,6 +88,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
+    if (options.problem is None) == (options.string is None):
+        raise LabError("give either --string S or --problem P")
+    return _test_on_problem(options) if options.problem else _test_on_string(options)
+
+
+def _test_on_string(options: argparse.Namespace) -> int:
     import numpy as np
 
     from ..machines.detectors import imitation_error
@@ -90,6 +109,26 @@ def _test(options: argparse.Namespace) -> int:
         print(f"loss               {error.loss:.8g}   (sum of squared errors over {cycles} cycles)")
         print(f"max squared error  {error.max_squared_error:.8g}")
         print(f"links              {machine.count()}")
+    return 0
+
+
+def _test_on_problem(options: argparse.Namespace) -> int:
+    from ..synthesis.counterexamples import counterexample
+    from ..synthesis.evaluation import max_abs_errors
+    from ..synthesis.problem_files import load_problem
+
+    machine, problem = _machine(options.machine), load_problem(options.problem)
+    errors = max_abs_errors(problem, machine, options.seed)
+    wrong = None if max(errors.values()) < 1e-9 else counterexample(problem, machine, problem.validation())
+    if options.json:
+        finite = {f"{name}_max_abs_error": error if math.isfinite(error) else None for name, error in errors.items()}
+        _print_json({"problem": options.problem, **finite, "links": machine.count(), "counterexample": wrong and str(wrong)})
+    else:
+        for name, error in errors.items():
+            print(f"largest error on {name:<10} strings  {error:.3g}")
+        print(f"links                                {machine.count()}")
+        if wrong is not None:
+            print(f"for example, {wrong}")
     return 0
 
 
@@ -147,7 +186,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _synthesize(options: argparse.Namespace) -> int:
     from ..drawing.circuits import circuit
-    from ..synthesis.run_folder import run_into_folder
+    from ..synthesis.run_folder import run_into_folder, summary
     from ..synthesis.settings import Settings
 
     settings = Settings(
@@ -157,15 +196,34 @@ def _synthesize(options: argparse.Namespace) -> int:
         neurons_first=options.neurons_first,
         regrow=options.regrow,
     )
-    result = run_into_folder(options.problem, options.seed, options.out, options.resume, settings, progress=not options.json)
-    machine = Machine.from_json(result["machine"])
-    drawing = circuit(machine, hide={"timer"} & machine.neurons.keys())
+    progress = False if options.json else None
+    synthesis = run_into_folder(options.problem, options.seed, options.out, options.resume, settings, progress, options.budget)
+    drawing = circuit(synthesis.machine, hide={"timer"} & synthesis.machine.neurons.keys())
     for ending in ("svg", "pdf"):
         drawing.save_as(Path(options.out) / f"circuit.{ending}")
+    result = summary(synthesis, options.problem, options.seed, options.out)
     if options.json:
         _print_json(result)
     else:
-        print(f"{options.problem}: {result['verdict']}\n{result['machine']}, after {result['seconds']} s")
+        print(f"{options.problem}: {result['verdict']}")
+        if synthesis.counterexample is not None:
+            print(f"for example, {synthesis.counterexample}")
+        for sentence in synthesis.advice:
+            print(f"to try: {sentence}")
+        print(f"{result['machine']}, after {result['seconds']} s")
+    if synthesis.ended_early == INTERRUPTED:
+        raise KeyboardInterrupt
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from ..synthesis.run_folder import compare_runs
+
+    table = compare_runs(options.runs)
+    if options.json:
+        _print_json(json.loads(table.reset_index().to_json(orient="records")))
+    else:
+        print(table.to_string(float_format=lambda x: f"{x:.3g}"))
     return 0
 
 
@@ -261,6 +319,10 @@ def _machine(name: str) -> Machine:
         return detectors.handcrafted()
     if name == "published":
         return detectors.published()
+    if Path(name).is_dir():
+        if not (Path(name) / "machine.json").is_file():
+            raise LabError(f"{name}: a folder without machine.json, so no finished run")
+        return Machine.from_json(Path(name) / "machine.json")
     if not Path(name).exists() and not name.endswith(".json"):
         raise LabError(f"{one_of('machine', name, ('handcrafted', 'published'))}, or the name of a file")
     return Machine.from_json(name)
@@ -297,6 +359,7 @@ COMMANDS = {
     "replay": _replay,
     "bench": _bench,
     "synthesize": _synthesize,
+    "compare": _compare,
     "draw": _draw,
     "show": _show,
     "journal": _journal,

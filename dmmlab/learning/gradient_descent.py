@@ -136,10 +136,13 @@ class GradientDescent:
         penalties: Mapping[str, Schedule],
         key: Any = None,
     ) -> DescentState:
-        """So many steps, for use under ``jit``; :attr:`run` is the same, compiled.
+        """So many steps more, for use under ``jit``; :attr:`run` is the same, compiled.
+
+        Two runs, the second from where the first ended, are one: schedules and random numbers go by
+        the steps that the state has had.
 
         Args:
-            state: before the first step.
+            state: before the first of them.
             batch: the strings.
             mask: 0.0 for links that are to stay at zero.
             steps: how many steps.
@@ -157,7 +160,7 @@ class GradientDescent:
             mine = None if key is None else jax.random.fold_in(key, i)
             return self.step(state, batch, mask, learning_rate.at(i), now, mine)[0]
 
-        return jax.lax.fori_loop(0, steps, body, state)
+        return jax.lax.fori_loop(state.step, state.step + steps, body, state)
 
     def _record(
         self, state: DescentState, batch: Batch, mask: Weights, steps: Any, learning_rate: Any, penalties: Penalties

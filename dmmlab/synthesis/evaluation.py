@@ -20,7 +20,7 @@ from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.streams import Stream, values
 from ..core.vvalues import from_paths, paths
-from .problems import Sample
+from .problems import Problem, Sample
 
 
 class _Alphabet(NamedTuple):
@@ -79,6 +79,27 @@ class Evaluator:
     def max_abs_error(self, machine: Machine, name: str = "validation") -> float:
         """The largest of :meth:`errors`, over all kinds of strings; arguments as there."""
         return max(self.errors(machine, name).values())
+
+
+def max_abs_errors(problem: Problem, machine: Machine, seed: int = 0) -> dict[str, float]:
+    """How far a machine is off on a problem's validation strings, and on its test strings.
+
+    Args:
+        problem: what is asked.
+        machine: any machine with the problem's answers.
+        seed: of the test strings.
+
+    Returns:
+        For ``validation`` and ``test`` the largest absolute error of any answer in any cycle.
+
+    Raises:
+        LabError: the machine does not give those answers.
+    """
+    wanted = [("output", name) for name in problem.answers]
+    evaluator = Evaluator(machine, {"validation": problem.validation(), "test": problem.test(seed)})
+    if any(list(alphabet.compiled.answer_ports) != wanted for alphabet in evaluator._alphabets):
+        raise LabError(f"the machine does not answer {', '.join(f'output.{name}' for name in problem.answers)}")
+    return {name: evaluator.max_abs_error(machine, name) for name in ("validation", "test")}
 
 
 def _alphabet(machine: Machine, samples: Mapping[str, Sequence[Sample]]) -> _Alphabet:

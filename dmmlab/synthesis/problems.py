@@ -34,6 +34,7 @@ from ..core.neurons import CONST_1, INPUT, NeuronType, answering, constant
 from ..core.streams import Stream, values
 from ..core.vvalues import VValue, from_paths, paths
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
+from .problem_checks import Preview, check_problem
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-*/"  # up to 40 of them are drawn
 DENSITIES = (0.2, 0.4, 0.7, 1.0)  # of items among cycles, in strings to learn from
@@ -248,6 +249,50 @@ class Problem:
         """
         return Sample(self._streams(items), self._targets(items), kind, letters)
 
+    def items_of(self, sample: Sample) -> Items:
+        """The items of a string, one a cycle; ``{}`` is silence.
+
+        Args:
+            sample: a string of this problem.
+
+        Returns:
+            What ``sample`` was made of.
+        """
+        events = {name: sample.streams[name].events for name in self.inputs}
+        if len(events) == 1:
+            return [events[self.inputs[0]].get(t, {}) for t in range(sample.cycles)]
+        return [{name: each[t] for name, each in events.items() if t in each} for t in range(sample.cycles)]
+
+    def preview(self, seed: int = 0, items: int = 14, letters: int = 4) -> Preview:
+        """A drawn string with the target's answers, to try a problem before anything is trained.
+
+        Args:
+            seed: for the random numbers.
+            items: how many; a third of the cycles has none, where there is silence.
+            letters: in the alphabet.
+
+        Returns:
+            The items and the answers side by side; a notebook shows a table.
+
+        Raises:
+            LabError: as :meth:`sample`; or the target is the same in every cycle of the strings
+                that would be drawn to learn from.
+
+        Warns:
+            ProblemWarning: as :func:`~dmmlab.synthesis.problem_checks.check_problem`.
+        """
+        if items < 1 or not 0 < letters <= len(LETTERS):
+            raise LabError(f"{items} items, {letters} letters: expected 1 or more, and {len(LETTERS)} letters at most")
+        rng = random.Random(f"preview {seed}")
+        present = [True] * items
+        if self.silence:
+            present = [here for _ in range(items) for here in [*[False] * (rng.random() < 0.4), True]]
+        sample = self._sample(rng, LETTERS[:letters], present, "preview")
+        check_problem(self, self.training(seed), self.validation(seed, lengths=VALIDATION_LENGTHS[:2]))
+        items_drawn = self.items_of(sample)
+        late = () if isinstance(self.target, Machine) else self.delays
+        return Preview(self.question, items_drawn, self._answers(items_drawn), self.answers, late)
+
     def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], kind: str) -> Sample:
         drawn = list(self.draw(rng, letters, sum(present)))
         if len(drawn) != sum(present):
@@ -261,6 +306,17 @@ class Problem:
         return {name: values(v.get(name, {}) if isinstance(v, dict) else {} for v in items) for name in self.inputs}
 
     def _targets(self, items: Items) -> np.ndarray:
+        answers = self._answers(items)
+        if isinstance(self.target, Machine):
+            return answers
+        late = [
+            np.concatenate([np.zeros(min(d, len(items))), row[: len(items) - d]])
+            for row, d in zip(answers, self.delays, strict=True)
+        ]
+        return np.stack(late)
+
+    def _answers(self, items: Items) -> np.ndarray:
+        """(answers, cycles); a function's beside the items that they answer."""
         if isinstance(self.target, Machine):
             return self._answers_of(self.target, items)
         try:
@@ -271,11 +327,7 @@ class Problem:
             raise LabError(f"the target is not finite in cycle {int(np.argmin(np.isfinite(array).all(axis=0)))}")
         if array.shape != (len(self.answers), len(items)):
             raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(items))}")
-        late = [
-            np.concatenate([np.zeros(min(d, len(items))), row[: len(items) - d]])
-            for row, d in zip(array, self.delays, strict=True)
-        ]
-        return np.stack(late)
+        return array
 
     def _answers_of(self, teacher: Machine, items: Items) -> np.ndarray:
         """The teacher's answers, in double precision; one compilation does for most strings."""

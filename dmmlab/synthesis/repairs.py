@@ -120,13 +120,13 @@ class Repair(NamedTuple):
     attempts: int
 
 
-def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None = None, attempts: int = 3) -> Repair:
+def repair(task: Task, damaged: Machine, seed: Any = 0, settings: Settings | None = None, attempts: int = 3) -> Repair:
     """Trains a damaged machine back, amid the random weights of a network, and prunes it.
 
     Args:
         task: a feedforward network compiled for the problem that the machine no longer solves.
         damaged: the machine; it is embedded in the network.
-        key: a seed or a JAX key, for the random weights.
+        seed: for the random weights; or a JAX key.
         settings: as for a synthesis.
         attempts: how often to try, each time amid other random weights, until a machine is exact on
             the validation strings. If none is, the last one is returned.
@@ -143,7 +143,7 @@ def repair(task: Task, damaged: Machine, key: Any = 0, settings: Settings | None
     if attempts < 1:
         raise LabError(f"{attempts} attempts: at least one is needed")
     settings, embedded = settings or Settings(), task.weights(embed(damaged, task.network))
-    key = random_key(key)
+    key = random_key(seed)
     for attempt in range(1, attempts + 1):
         attempt_key, trace = jax.random.fold_in(key, attempt), Trace()
         weights = [w + r for w, r in zip(embedded, task.initial_weights(attempt_key, settings.scale), strict=True)]

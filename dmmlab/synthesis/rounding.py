@@ -41,6 +41,11 @@ class Verdict(NamedTuple):
         return self.is_valid and self.test_max_abs_error < EXACT
 
     @property
+    def is_close(self) -> bool:
+        """Whether the error on validation strings is below 1e-3, whatever the weights."""
+        return self.validation_max_abs_error < TOLERANCE
+
+    @property
     def is_within_tolerance(self) -> bool:
         """Whether errors are below 1e-3 on validation and test strings, whatever the weights."""
         return max(self.validation_max_abs_error, self.test_max_abs_error) < TOLERANCE

@@ -1,17 +1,25 @@
-"""A synthesis in a folder: the machine, its trace, and what is needed to take it up again."""
+"""A synthesis in a folder: the machine, its trace, what is needed to go on; runs side by side."""
 
 import csv
 import io
+import json
 import math
 import os
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..core.errors import LabError, one_of
-from ..core.files import write_json, write_text
-from .catalogue import PROBLEMS
-from .search import Synthesis, synthesize
+from ..core.errors import LabError
+from ..core.files import read_json, write_json, write_text
+from .problem_files import load_problem
+from .progress import View
+from .search import synthesize
 from .settings import Settings
+from .synthesis_result import Synthesis
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run_into_folder(
@@ -20,30 +28,32 @@ def run_into_folder(
     folder: str | os.PathLike,
     resume: bool = False,
     settings: Settings | None = None,
-    progress: bool = False,
-) -> dict[str, Any]:
-    """Synthesizes a machine for a problem of the catalogue.
+    progress: bool | View | None = False,
+    budget: float | None = None,
+) -> Synthesis:
+    """Synthesizes a machine for a problem, and writes what came of it.
 
     Writes ``machine.json``, ``restarts.csv``, ``trace.csv`` and ``result.json``; while it works, a
     file for each restart after each phase.
 
     Args:
-        name: of :data:`~dmmlab.synthesis.catalogue.PROBLEMS`.
+        name: of the catalogue, or ``file.py:name``
+            (:func:`~dmmlab.synthesis.problem_files.load_problem`).
         seed: of the synthesis.
         folder: where to write.
         resume: whether to go on with a run that was interrupted.
         settings: the defaults if left out.
-        progress: a progress bar.
+        progress: as of :func:`~dmmlab.synthesis.search.synthesize`.
+        budget: seconds that it may take.
 
     Returns:
-        The verdict, as ``result.json`` has it.
+        The synthesis; ``result.json`` has :func:`summary` of it.
 
     Raises:
         LabError: an unknown problem; a folder that holds a run, without ``resume``; one of another
             run, with it.
     """
-    if name not in PROBLEMS:
-        raise LabError(one_of("problem", name, PROBLEMS))
+    problem = load_problem(name)
     folder = Path(folder)
     if resume and not (folder / "run.json").exists():
         raise LabError(f"{folder}: holds no run to go on with; leave out --resume")
@@ -51,16 +61,29 @@ def run_into_folder(
         raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
     if folder.is_dir() and not resume and any(folder.iterdir()):
         raise LabError(f"{folder}: is not empty; name another folder")
-    synthesis = synthesize(PROBLEMS[name], key=seed, settings=settings, folder=folder, progress=progress)
-    return _write(synthesis, name, seed, folder)
-
-
-def _write(synthesis: Synthesis, name: str, seed: int, folder: Path) -> dict[str, Any]:
-    best, file = synthesis.best, folder / "machine.json"
-    best.machine.to_json(file)
+    settings = settings or Settings()
+    synthesis = synthesize(problem, seed=seed, settings=settings, folder=folder, progress=progress, budget=budget)
+    synthesis.machine.to_json(folder / "machine.json")
     write_text(folder / "restarts.csv", _csv(synthesis.outcomes()))
     write_text(folder / "trace.csv", _csv(synthesis.events()))
-    result = {
+    write_json(folder / "result.json", summary(synthesis, name, seed, folder))
+    return synthesis
+
+
+def summary(synthesis: Synthesis, name: str, seed: int, folder: str | os.PathLike) -> dict[str, Any]:
+    """The result of a run as one flat table row, in values that JSON has.
+
+    Args:
+        synthesis: what came of it.
+        name: of the problem.
+        seed: of the synthesis.
+        folder: where the machine is.
+
+    Returns:
+        The row; a number that is not finite is None.
+    """
+    best = synthesis.best
+    return {
         "problem": name,
         "seed": seed,
         "links": best.links,
@@ -71,11 +94,39 @@ def _write(synthesis: Synthesis, name: str, seed: int, folder: Path) -> dict[str
         "rounded": best.rounded,
         "verdict": synthesis.verdict,
         "starts": len(synthesis.restarts),
+        "exact_restarts": sum(row["exact"] for row in synthesis.outcomes()),
         "seconds": round(synthesis.seconds, 1),
-        "machine": str(file),
+        "machine": str(Path(folder) / "machine.json"),
     }
-    write_json(folder / "result.json", result)
-    return result
+
+
+def compare_runs(folders: Iterable[str | os.PathLike]) -> "pd.DataFrame":
+    """Runs side by side: a row for each, with its result and the settings in which they differ.
+
+    Args:
+        folders: of finished runs.
+
+    Returns:
+        The table; its index is the folders' names.
+
+    Raises:
+        LabError: a folder that holds no finished run.
+    """
+    import pandas as pd
+
+    rows, settings = {}, {}
+    for folder in map(Path, folders):
+        if not (folder / "result.json").is_file():
+            raise LabError(f"{folder}: holds no finished run")
+        rows[str(folder)] = read_json(folder / "result.json")
+        settings[str(folder)] = read_json(folder / "run.json").get("settings", {})
+    columns = ["problem", "seed", "links", "exact", "test_max_abs_error", "starts", "exact_restarts", "seconds"]
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename(columns={"starts": "restarts"})
+    for name in asdict(Settings()):
+        values = [json.dumps(each.get(name)) for each in settings.values()]
+        if len(set(values)) > 1:
+            table[name] = values
+    return table.rename_axis("run")
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

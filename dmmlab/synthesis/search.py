@@ -2,282 +2,263 @@
 
 A restart is one draw of random weights and what :mod:`dmmlab.synthesis.phases` make of it. Restarts
 run side by side, and each is saved after every phase, so that a synthesis that was killed goes on
-where it was. Validation strings choose the winner; test strings say how good it is.
+where it was. Validation strings choose the winner; test strings say how good it is. Whatever ends a
+synthesis early, a budget or an interrupt, the best so far is kept.
 """
 
 import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
 
 import jax
-import numpy as np
 
-from ..compiler.weights import Weights, count_links, flatten, is_finite, masked, unflatten
+from ..compiler.weights import is_finite, unflatten
 from ..core.errors import LabError
-from ..core.files import load_arrays, read_json, save_arrays, write_json
-from ..core.machine import Machine
-from ..machines.detectors import handcrafted
-from ..machines.isomorphism import same
 from ..machines.networks import Network
 from .phases import PHASES
+from .problem_checks import check_problem, nothing_to_learn
+from .problem_files import load_problem
 from .problems import Problem
-from .rounding import TOLERANCE, Verdict, round_off, tested
+from .progress import SearchState, View, rank, view_for
+from .restart_files import Restart, RestartFolder
+from .rounding import round_off, tested
 from .settings import Settings
-from .tasks import Task, random_key
-from .trace import Event, Trace
+from .synthesis_result import Synthesis
+from .tasks import Stopped, Task, random_key
+from .trace import Event
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass
-class Restart:
-    """One restart of a synthesis, as far as it has come."""
-
-    index: int
-    weights: Weights
-    done: int = 0  # phases finished
-    trace: Trace = field(default_factory=Trace)
-    verdict: Verdict | None = None
-
-
-@dataclass(frozen=True)
-class Synthesis:
-    """The result of a synthesis: the verdict on its best machine, and all its restarts."""
-
-    problem: Problem
-    task: Task
-    best: Verdict
-    restarts: Sequence[Restart]
-    seconds: float
-
-    @property
-    def machine(self) -> Machine:
-        """The best machine."""
-        return self.best.machine
-
-    @property
-    def best_restart(self) -> Restart:
-        """The restart that led to the best machine."""
-        return next(restart for restart in self.restarts if restart.verdict is self.best)
-
-    @property
-    def verdict(self) -> str:
-        """The verdict on the best machine, in words."""
-        best, target = self.best, self.problem.target
-        error = max(best.validation_max_abs_error, best.test_max_abs_error)
-        if not best.exact:
-            how = "within 0.001, not exact" if best.is_within_tolerance else "not exact"
-            return f"{best.links} links, {how}: off by up to {error:.3g} on strings it has not seen"
-        sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
-        kind = "all of weight 1 or -1, " if sizes == {1.0} else "weights small fractions, " if sizes else ""
-        if isinstance(target, Machine) and same(best.machine, target):
-            name = "handcrafted detector" if same(target, handcrafted()) else "machine to be imitated"
-            return f"{best.links} links, {kind}exact: this is the {name}"
-        return f"{best.links} links, {kind}exact on all strings it has not seen"
-
-    def events(self) -> list[dict[str, Any]]:
-        """The events of all restarts, one restart after the other."""
-        return [{"restart": restart.index, **event._asdict()} for restart in self.restarts for event in restart.trace.events]
-
-    def outcomes(self) -> list[dict[str, Any]]:
-        """The verdict on each restart, without its machine."""
-        rows = []
-        for restart in self.restarts:
-            if (verdict := restart.verdict) is not None:
-                measures = {name: value for name, value in verdict._asdict().items() if name != "machine"}
-                seconds = restart.trace.events[-1].seconds
-                rows.append({"restart": restart.index, **measures, "exact": verdict.exact, "seconds": seconds})
-        return rows
-
-    def trace(self) -> "pd.DataFrame":
-        """:meth:`events` as a table."""
-        import pandas as pd
-
-        return pd.DataFrame(self.events())
-
-    def frame(self) -> "pd.DataFrame":
-        """:meth:`outcomes` as a table, a row for each restart."""
-        import pandas as pd
-
-        return pd.DataFrame(self.outcomes()).set_index("restart")
+REFRESH = 0.25  # seconds between two looks at the progress
 
 
 def synthesize(
-    problem: Problem,
+    problem: Problem | str,
     network: Network | None = None,
-    key: Any = 0,
+    key: Any = None,
     *,
+    seed: int = 0,
     settings: Settings | None = None,
     task: Task | None = None,
     folder: str | os.PathLike | None = None,
-    progress: bool = False,
+    budget: float | None = None,
+    progress: bool | View | None = None,
+    stop: threading.Event | None = None,
 ) -> Synthesis:
     """Looks for the smallest exact machine that answers a problem.
 
     The restarts run side by side on as many cores as there are. If none of ``settings.restarts`` is
     exact on the validation strings there are as many more, up to ``settings.rounds`` times. No more
     are made once ``settings.agreeing`` of them have ended, each by itself, in an exact machine of
-    the same number of links, and none in a smaller one. The
-    best is the machine with the fewest links that is exact there; if there is none, the one with
-    the fewest links that is within the tolerance; else the one with the smallest error. Test
-    strings are run at the end, and choose nothing.
+    the same number of links, and none in a smaller one. The best is the machine with the fewest
+    links that is exact there; if there is none, the one with the fewest links that is within the
+    tolerance; else the one with the smallest error. Test strings are run at the end, and choose
+    nothing.
+
+    It ends early, and keeps the best so far, when its budget is spent, when ``stop`` is set, and on
+    an interrupt (Ctrl-C, or the notebook's stop button).
 
     Args:
-        problem: what is asked.
+        problem: what is asked; or its name
+            (:func:`~dmmlab.synthesis.problem_files.load_problem`).
         network: where to start; the problem's own network if left out.
-        key: a seed, or a JAX key; the training and test strings and all random weights come from
-            it.
+        key: a JAX key, instead of a seed.
+        seed: the training and test strings and all random weights come from it.
         settings: the defaults if left out.
         task: a task of your own (other training strings), instead of the problem and the network.
         folder: where each restart is saved after each of its phases, and taken up again if it is
             there. The machine that comes of it is the same as that of an uninterrupted run, on the
             same computer.
-        progress: a progress bar.
+        budget: seconds that it may take; no limit if left out. What is under way when they are over
+            ends within a second or two, and is judged.
+        progress: whether to show each restart as it works; in a notebook or a terminal, if left
+            out. Or a view of your own (:class:`~dmmlab.synthesis.progress.SearchState`).
+        stop: set it, from another thread, to end the synthesis.
 
     Returns:
         The best machine, and all restarts. ``best.exact`` says whether it is exact.
 
     Raises:
-        LabError: the folder holds a run of another problem, key or settings; or no restart ends in
-            finite numbers.
+        LabError: a problem whose answers are all the same
+            (:func:`~dmmlab.synthesis.problem_checks.check_problem`); the folder holds a run of
+            another problem, seed or settings; no restart ends in finite numbers; or the time was
+            over before there was anything to keep.
+        KeyboardInterrupt: an interrupt before there was anything to keep.
     """
     began = time.monotonic()
     settings = settings or Settings()
-    key = random_key(key)
+    key = random_key(seed if key is None else key)
     seed = int(jax.random.bits(key))
-    task = task or Task(problem, network, seed=seed)
+    task = task or Task(load_problem(problem) if isinstance(problem, str) else problem, network, seed=seed)
+    _check_budget(budget)
+    state = SearchState(task.problem.question, settings.restarts, budget)
     description = {"question": task.problem.question, "task": task.fingerprint, "seed": seed}
-    store = _Store(folder, description | {"settings": json.loads(json.dumps(asdict(settings)))})
-    for penalty in {"proximal", settings.penalty}:  # what all restarts need is made before they go side by side
-        task.error(task.descend(task.initial_weights(key, settings.scale), 0, (1.0, 1.0), (1.0, 1.0), penalty=penalty))
-    stop = threading.Event()
-    restarts: list[Restart] = []
-    each = len(PHASES) + 1
-    with _bar(settings.restarts * each, progress) as bar, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for number in range(settings.rounds):
-            indices = range(number * settings.restarts, (number + 1) * settings.restarts)
-            futures = [pool.submit(_run_restart, task, i, key, settings, store, stop, bar.update) for i in indices]
-            _ = task.evaluator  # made meanwhile
-            try:
-                for future in futures:  # in their order, so that those that count do not depend on which is done first
-                    restarts.append(future.result())
-                    if _agree(restarts, settings.agreeing):
-                        break
-            except BaseException:
-                stop.set()
+    store = RestartFolder(folder, description | {"settings": json.loads(json.dumps(asdict(settings)))})
+    search = _Search(task, key, settings, store, state, view_for(progress), stop)
+    with search.stopping():
+        search.prepare()
+        search.run()
+    return search.result(began)
+
+
+class _Search:
+    """The restarts of one synthesis, side by side."""
+
+    def __init__(
+        self,
+        task: Task,
+        key: Any,
+        settings: Settings,
+        store: RestartFolder,
+        state: SearchState,
+        view: View,
+        asked_to_stop: threading.Event | None,
+    ):
+        self.task, self.key, self.settings, self.store, self.state = task, key, settings, store, state
+        self.view, self.asked_to_stop, self.stop = view, asked_to_stop, threading.Event()
+        self.restarts: list[Restart] = []
+        self.why = ""  # it ended early
+
+    @contextmanager
+    def stopping(self) -> Iterator[None]:
+        """Ends the threads; an interrupt is no error if there is something to keep."""
+        self.task.stop = self.stop
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not any(restart.trace.snapshots for restart in self.restarts):
                 raise
-            if _agree(restarts, settings.agreeing):
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-            if any(restart.verdict is not None and restart.verdict.is_valid for restart in restarts):
-                break
-            bar.total += settings.restarts * each if number + 1 < settings.rounds else 0
-    verdicts = {restart.index: restart.verdict for restart in restarts if restart.verdict is not None}
-    if not verdicts:
-        raise LabError("every restart left the finite numbers; a smaller learning rate may help")
-    winner = min(verdicts, key=lambda index: _rank(verdicts[index]))
-    for index, verdict in verdicts.items():
-        if index == winner or verdict.is_valid:
-            restarts[index].verdict = verdicts[index] = tested(task, verdict)
-    return Synthesis(task.problem, task, verdicts[winner], restarts, time.monotonic() - began)
+            self.why = "interrupted"
+        finally:
+            self.stop.set()
+            self.task.stop = None
+
+    def prepare(self) -> None:
+        """Compiles what all restarts need, and looks at the problem meanwhile."""
+        self.view(self.state)
+        problem, samples = self.task.problem, self.task.samples
+        if nothing_to_learn(problem, samples):
+            check_problem(problem, samples, self.task.unseen["validation"])
+        with ThreadPoolExecutor(1) as pool:
+            unseen = pool.submit(lambda: self.task.unseen)
+            weights = self.task.initial_weights(self.key, self.settings.scale)
+            for penalty in {"proximal", self.settings.penalty}:
+                self.task.error(self.task.descend(weights, 1, (1.0, 1.0), (1.0, 1.0), penalty=penalty))
+            check_problem(problem, samples, unseen.result()["validation"])
+
+    def run(self) -> None:
+        """Round after round of restarts, until one is exact."""
+        each = self.settings.restarts
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for number in range(self.settings.rounds):
+                self.state.planned = (number + 1) * each
+                new = [Restart(i, []) for i in range(number * each, (number + 1) * each)]
+                self.restarts += new
+                futures = [pool.submit(self._run_restart, restart) for restart in new]
+                if number == 0:
+                    pool.submit(lambda: self.task.evaluator)  # made meanwhile
+                try:
+                    self._wait(futures, new)
+                except BaseException:
+                    self.stop.set()
+                    raise
+                finally:
+                    if self.stop.is_set():
+                        pool.shutdown(cancel_futures=True)
+                if self.stop.is_set() or any(r.verdict is not None and r.verdict.is_valid for r in self.restarts):
+                    return
+
+    def _wait(self, futures: Sequence[Future], restarts: Sequence[Restart]) -> None:
+        """Waits for restarts in their order: which ones count does not depend on who is first."""
+        for future, restart in zip(futures, restarts, strict=True):
+            while not future.done():
+                wait([future], timeout=REFRESH, return_when=FIRST_COMPLETED)
+                self.view(self.state)
+                if self.state.seconds_left == 0.0:
+                    self._end(f"the budget of {self.state.budget:g} s is spent")
+                elif self.asked_to_stop is not None and self.asked_to_stop.is_set():
+                    self._end("stopped")
+            future.result()
+            if self.stop.is_set():
+                continue
+            if _agree(self.restarts[: restart.index + 1], self.settings.agreeing):
+                self.stop.set()
+                wait(futures[: restart.index + 1])
+                self.restarts = self.restarts[: restart.index + 1]
+                return
+
+    def _end(self, why: str) -> None:
+        self.why = self.why or why
+        self.stop.set()
+
+    def _run_restart(self, restart: Restart) -> None:
+        """All phases of a restart, from where its file left it."""
+        restart_key = jax.random.fold_in(self.key, restart.index)
+        saved = self.store.load(restart.index, self.task)
+        restart.weights = self.task.initial_weights(restart_key, self.settings.scale)
+        if saved is not None:
+            restart.weights, restart.done, restart.trace = saved.weights, saved.done, saved.trace
+
+        def tell(event: Event) -> None:
+            with self.state.lock:
+                self.state.events.setdefault(restart.index, []).append(event)
+
+        for event in restart.trace.events:
+            tell(event)
+        restart.trace.listener = tell
+        try:
+            for number, phase in enumerate(PHASES.values()):
+                if number < restart.done:
+                    continue
+                if self.stop.is_set() or not is_finite(restart.weights):
+                    break
+                mine = jax.random.fold_in(restart_key, number)
+                restart.weights = phase(self.task, restart.weights, self.settings, restart.trace, mine)
+                restart.done = number + 1
+                self.store.save(restart)
+        except Stopped:
+            return
+        finally:
+            restart.trace.listener = None
+        if restart.done == len(PHASES):
+            if is_finite(restart.weights):
+                restart.verdict = round_off(self.task, self.task.machine(restart.weights))
+            with self.state.lock:
+                self.state.verdicts[restart.index] = restart.verdict
+
+    def result(self, began: float) -> Synthesis:
+        """The verdicts, the winner tested."""
+        task, restarts = self.task, [restart for restart in self.restarts if restart.weights]
+        if not any(restart.verdict is not None and restart.verdict.is_valid for restart in restarts):
+            for restart in restarts:
+                if restart.verdict is None and restart.done < len(PHASES) and restart.trace.snapshots:
+                    weights = unflatten(restart.trace.snapshots[-1], task.mask)
+                    restart.verdict = round_off(task, task.machine(weights)) if is_finite(weights) else None
+        verdicts = {i: restart.verdict for i, restart in enumerate(restarts) if restart.verdict is not None}
+        if not verdicts and self.why:
+            raise LabError(f"{self.why}, and there is no machine to keep yet; {self.state.seconds:.0f} s went by")
+        if not verdicts:
+            raise LabError("every restart left the finite numbers; a smaller learning rate may help")
+        winner = min(verdicts, key=lambda i: rank(verdicts[i]))
+        for i, verdict in verdicts.items():
+            if i == winner or verdict.is_valid:
+                restarts[i].verdict = verdicts[i] = tested(task, verdict)
+        synthesis = Synthesis(task.problem, task, verdicts[winner], restarts, time.monotonic() - began, self.why)
+        self.state.outcome = f"{synthesis.verdict}; {len(restarts)} restarts, {synthesis.seconds:.0f} s"
+        self.view(self.state)
+        return synthesis
 
 
-def _run_restart(
-    task: Task, index: int, key: Any, settings: Settings, store: "_Store", stop: threading.Event, tick: Callable
-) -> Restart:
-    restart_key = jax.random.fold_in(key, index)
-    restart = store.load(index, task) or Restart(index, task.initial_weights(restart_key, settings.scale))
-    tick(restart.done)
-    for number, phase in enumerate(PHASES.values()):
-        if number < restart.done:
-            continue
-        if stop.is_set() or not is_finite(restart.weights):
-            return restart
-        restart.weights = phase(task, restart.weights, settings, restart.trace, jax.random.fold_in(restart_key, number))
-        restart.done = number + 1
-        store.save(restart)
-        tick(1)
-    if is_finite(restart.weights):
-        restart.verdict = round_off(task, task.machine(restart.weights))
-    tick(1)
-    return restart
+def _check_budget(budget: Any) -> None:
+    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int | float) or not budget > 0):
+        raise LabError(f"budget {budget!r}: expected a number of seconds above 0")
 
 
 def _agree(restarts: Sequence[Restart], count: int) -> bool:
-    """Whether the fewest links of a machine that is exact on validation strings came ``count`` times."""
+    """Whether ``count`` restarts came to the fewest links of those exact on validation strings."""
     links = [restart.verdict.links for restart in restarts if restart.verdict is not None and restart.verdict.is_valid]
     return count > 0 and bool(links) and links.count(min(links)) >= count
-
-
-def _rank(verdict: Verdict) -> tuple:
-    """Better verdicts first; validation strings alone count."""
-    error = verdict.validation_max_abs_error
-    if verdict.is_valid or error < TOLERANCE:
-        return (not verdict.is_valid, verdict.links, error)
-    return (2, error, verdict.links)
-
-
-class _Store:
-    """The folder of a run: its settings, and a file for each restart."""
-
-    def __init__(self, folder: str | os.PathLike | None, description: dict):
-        self.folder = None if folder is None else Path(folder)
-        if self.folder is None:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LabError(f"{folder}: cannot be made: {error.strerror}") from None
-        file = self.folder / "run.json"
-        if file.exists() and read_json(file) != description:
-            raise LabError(f"{folder}: holds a run with another problem, seed or settings; name another folder")
-        write_json(file, description)
-
-    def load(self, index: int, task: Task) -> Restart | None:
-        if self.folder is None or not self._file(index).exists():
-            return None
-        arrays = load_arrays(self._file(index))
-        try:
-            columns = [arrays[name].tolist() for name in Event._fields]
-            events = [Event(*row) for row in zip(*columns, strict=True)]
-            weights, done = unflatten(arrays["weights"], task.mask), int(arrays["done"])
-            links = count_links(masked(weights, task.mask))
-            if (
-                not 0 < done <= len(PHASES)
-                or not events
-                or count_links(weights) != links
-                or arrays["weights"].dtype.kind != "f"
-            ):
-                raise ValueError
-            return Restart(index, weights, done, Trace(events, list(arrays["snapshots"])))
-        except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-            raise LabError(f"{self._file(index)}: not a restart of this run; delete it") from None
-
-    def save(self, restart: Restart) -> None:
-        if self.folder is None:
-            return
-        columns = zip(*restart.trace.events, strict=True)
-        arrays = {name: np.asarray(column) for name, column in zip(Event._fields, columns, strict=True)}
-        arrays |= {
-            "weights": flatten(restart.weights),
-            "done": np.asarray(restart.done),
-            "snapshots": np.stack(restart.trace.snapshots),
-        }
-        save_arrays(self._file(restart.index), arrays)
-
-    def _file(self, index: int) -> Path:
-        assert self.folder is not None
-        return self.folder / f"restart-{index:02}.npz"
-
-
-def _bar(total: int, shown: bool) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, unit="phase", disable=not shown)

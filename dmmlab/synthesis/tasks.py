@@ -5,6 +5,7 @@ shrinks weights, and what each link is worth.
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -30,15 +31,21 @@ from .evaluation import Evaluator, all_keys
 from .problems import Problem, Sample
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
+PIECE = 500  # steps after which a descent looks whether it is to stop
 CLIP = 1.0  # of the gradient's norm, where the schedule is scan: loops make gradients explode
 
 Span = tuple[float, float]  # a number at the first and at the last step; geometric in between
 
 
+class Stopped(Exception):
+    """A descent that was told to stop."""
+
+
 class Task:
     """A network compiled for a problem.
 
-    ``batch`` has the training strings, ``mask`` is 1.0 for the links of the network.
+    ``batch`` has the training strings, ``mask`` is 1.0 for the links of the network. Set the event
+    ``stop``, if there is one, and a descent under way raises :class:`Stopped`.
 
     Args:
         problem: what is asked.
@@ -59,6 +66,7 @@ class Task:
         seed: int = 0,
     ):
         self.problem, self.seed = problem, seed
+        self.stop: threading.Event | None = None
         self.samples = list(samples if samples is not None else problem.training(seed))
         if not self.samples:
             raise LabError("no strings to learn from")
@@ -178,6 +186,7 @@ class Task:
 
         Raises:
             LabError: an unknown penalty.
+            Stopped: the task's ``stop`` was set; at most 500 steps before.
         """
         loop, mask, count = self.descent(penalty), self.mask if mask is None else mask, jnp.asarray(steps)
         rates, penalties = (
@@ -185,7 +194,12 @@ class Task:
         )
         random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
         state = loop.initial_state(masked(weights, mask))
-        state = loop.run(state, self.batch.first_cycles(cycles), mask, count, rates, {"l1": penalties}, random)
+        batch = self.batch.first_cycles(cycles)
+        for done in range(0, steps, PIECE):
+            if self.stop is not None and self.stop.is_set():
+                raise Stopped
+            piece = jnp.asarray(min(PIECE, steps - done))
+            state = jax.block_until_ready(loop.run(state, batch, mask, piece, rates, {"l1": penalties}, random))
         return loop.objective.weights(state.parameters, mask)
 
     def ablation_errors(self, weights: Weights) -> Weights:
@@ -219,13 +233,17 @@ class Task:
         }
 
     @cached_property
-    def evaluator(self) -> Evaluator:
-        """The validation strings, and the test strings of this seed."""
-        unseen = {
+    def unseen(self) -> dict[str, list[Sample]]:
+        """The ``validation`` strings, and the ``test`` strings of this seed."""
+        return {
             "validation": self.problem.validation(apart_from=self.samples),
             "test": self.problem.test(self.seed, apart_from=self.samples),
         }
-        return Evaluator(self.compiled.machine, unseen)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """What measures machines of the network on the :attr:`unseen` strings."""
+        return Evaluator(self.compiled.machine, self.unseen)
 
     def _ablations(self, weights: Weights, places: jax.Array, count: jax.Array) -> jax.Array:
         array, unravel = jax.flatten_util.ravel_pytree(weights)

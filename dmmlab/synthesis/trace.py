@@ -1,7 +1,7 @@
 """The trace of a restart: each cut that was tried, the weights after each that was accepted."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ class Trace:
 
     def __init__(self, events: Iterable[Event] = (), snapshots: Iterable[np.ndarray] = ()):
         self.events, self.snapshots = list(events), list(snapshots)
+        self.listener: Callable[[Event], None] | None = None  # is told of each event that is added
         spent = self.events[-1].seconds if self.events else 0.0
         self._began = time.monotonic() - spent
 
@@ -47,6 +48,8 @@ class Trace:
         self.events.append(Event(phase, tried, count_links(weights), error, accepted, seconds))
         if accepted:
             self.snapshots.append(flatten(weights))
+        if self.listener is not None:
+            self.listener(self.events[-1])
 
     def frame(self) -> "pd.DataFrame":
         """The events as a table."""

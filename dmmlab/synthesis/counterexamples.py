@@ -1,0 +1,145 @@
+"""Counterexamples: a short string on which a machine errs, its answers beside the right ones."""
+
+import html
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..core.engine import RunError, run
+from ..core.machine import Machine
+from ..core.streams import Stream
+from ..core.vvalues import VValue, number
+from .problem_checks import item_text
+from .problems import LETTERS, Items, Problem, Sample
+from .rounding import EXACT
+
+LENGTHS = range(1, 13)  # items of the strings that are drawn to find a short one
+DRAWN = 12  # strings of each length
+LONGEST = 2500  # cycles of a string that is tried
+AFTER = 3  # cycles that are shown after the first error
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A string on which a machine errs.
+
+    ``items`` are V-values, one a cycle; ``answers`` and ``targets`` are (answers, cycles), the
+    latter NaN where nothing is asked; ``cycle`` is the first in which an answer is wrong.
+    ``streams`` has what each neuron reads, for an engine or a
+    :class:`~dmmlab.explorers.stream_stepper.StreamStepper`.
+    """
+
+    machine: Machine
+    sample: Sample
+    items: Sequence[VValue]
+    answers: np.ndarray
+    names: Sequence[str]
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The right answers."""
+        return self.sample.targets
+
+    @property
+    def streams(self) -> Mapping[str, Stream]:
+        """What each neuron reads."""
+        return self.sample.streams
+
+    @cached_property
+    def cycle(self) -> int:
+        """The first cycle with a wrong answer."""
+        return int(np.argmax(_wrong(self.answers, self.targets).any(axis=0)))
+
+    @property
+    def worst(self) -> tuple[str, float, float]:
+        """In that cycle the answer that is most wrong: its name, what it is, what is right."""
+        off = np.nan_to_num(np.abs(self.answers - self.targets)[:, self.cycle], nan=-1.0, posinf=np.inf)
+        i = int(np.argmax(off))
+        return self.names[i], float(self.answers[i, self.cycle]), float(self.targets[i, self.cycle])
+
+    @property
+    def text(self) -> str:
+        """The string up to that cycle, in few characters."""
+        return "".join(t if len(t) == 1 else f" {t} " for t in map(item_text, self.items[: self.cycle + 1])).strip()
+
+    def __str__(self) -> str:
+        name, answer, right = self.worst
+        which = f" for {name}" if len(self.names) > 1 else ""
+        return f"on “{self.text}” it answers {answer:.4g}{which} in cycle {self.cycle}, where {right:.4g} is right"
+
+    def __repr__(self) -> str:
+        rows = list(self._rows())
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+        return f"{self}\n{table}"
+
+    def _repr_html_(self) -> str:
+        cell = "text-align:right;padding:1px 12px 1px 0"
+        body = ""
+        for t, row in enumerate(self._rows(), -1):
+            paint = ";background:#fbe3e0;color:#000" if t == self.cycle else ""
+            tag = "th" if t < 0 else "td"
+            body += f"<tr>{''.join(f'<{tag} style={chr(34)}{cell}{paint}{chr(34)}>{html.escape(c)}</{tag}>' for c in row)}</tr>"
+        return f'<div>{html.escape(str(self))}<table style="margin:4px 0">{body}</table></div>'
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        yield "cycle", "item", *(title for name in self.names for title in (name, "right"))
+        for t, item in enumerate(self.items):
+            pairs = zip(self.answers[:, t], self.targets[:, t], strict=True)
+            yield str(t), item_text(item), *(f"{x:.4g}" for pair in pairs for x in pair)
+
+
+def counterexample(problem: Problem, machine: Machine, samples: Iterable[Sample] = (), seed: int = 0) -> Counterexample | None:
+    """A short string on which a machine errs.
+
+    Strings of one item are drawn first, then of two, and so on; then come the given ones, the
+    shortest first. The string is cut off soon after the first error.
+
+    Args:
+        problem: what is asked.
+        machine: what answers.
+        samples: strings to look at if no short one is found, such as validation strings.
+        seed: for the random numbers.
+
+    Returns:
+        The string with the answers; None if the machine is right on all that were tried.
+    """
+    for sample in (*_drawn(problem, seed), *sorted(samples, key=lambda sample: sample.cycles)):
+        if sample.cycles > LONGEST:
+            break
+        answers = _answers(problem, machine, sample)
+        wrong = _wrong(answers, sample.targets).any(axis=0)
+        if wrong.any():
+            end = min(int(np.argmax(wrong)) + 1 + AFTER, answers.shape[1])
+            items = problem.items_of(sample)[:end]
+            return Counterexample(machine, problem.sample(items), items, answers[:, :end], tuple(problem.answers))
+    return None
+
+
+def _drawn(problem: Problem, seed: int) -> Iterator[Sample]:
+    rng = random.Random(f"counterexample {seed}")
+    silence: Items = [{}] * (1 if isinstance(problem.target, Machine) else max(problem.delays)) if problem.silence else []
+    for length in LENGTHS:
+        for i in range(DRAWN):
+            items = list(problem.draw(rng, LETTERS[: 2 + 2 * (i % 2)], length))
+            if problem.silence and i % 3 == 2:
+                items = [item for each in items for item in [each, *[{}] * rng.randrange(3)]]
+            yield problem.sample([*items, *silence], f"{length} items")
+
+
+def _answers(problem: Problem, machine: Machine, sample: Sample) -> np.ndarray:
+    """(answers, cycles), by the tree engine; infinite once a number is no longer finite."""
+    answers = np.full((len(problem.answers), sample.cycles), np.inf)
+    try:
+        for t, state in enumerate(run(machine, sample.streams, sample.cycles)):
+            answers[:, t] = [number(state.arrived(f"output.{name}")) for name in problem.answers]
+    except RunError:
+        pass
+    return answers
+
+
+def _wrong(answers: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return ~np.isnan(targets) & ~(np.abs(answers - targets) < EXACT)

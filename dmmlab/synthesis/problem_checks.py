@@ -1,0 +1,221 @@
+"""What is wrong with a problem is said before anything is trained: checks, and a preview.
+
+A target that takes V-values for characters, or that counts a letter which is never drawn, is right
+about every string with no link at all. Such a problem is refused. Where there is only reason to
+doubt, there is a :class:`ProblemWarning`.
+"""
+
+import html
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import LabError
+from ..core.machine import Machine
+from ..core.vvalues import NUMBER, VValue, describe
+
+if TYPE_CHECKING:
+    from .problems import Problem, Sample
+
+LARGEST_ANSWER = 1e4  # weights near 1 and steps of 0.01 reach no larger ones
+WIDTH = 100  # characters of a line
+MOST_WATCHED = 2000  # items of each set of strings that the target is watched on
+
+
+class ProblemWarning(UserWarning):
+    """A problem that may not ask what is meant."""
+
+
+def nothing_to_learn(problem: "Problem", training: Sequence["Sample"]) -> bool:
+    """Whether an answer is the same in every cycle of all training strings."""
+    return any(low == high for _, low, high in _ranges(problem, training))
+
+
+def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequence["Sample"]) -> None:
+    """Refuses a problem whose answers are all the same; warns of what is never drawn.
+
+    Args:
+        problem: what is asked.
+        training: the strings to learn from.
+        unseen: those that a machine is then judged by.
+
+    Raises:
+        LabError: an answer is the same in all cycles of all training strings, or the target
+            compares an item with text.
+
+    Warns:
+        ProblemWarning: the target asks for a key, or a constant has only keys, that no string has;
+            or answers are as large as 1e4.
+    """
+    asked = _asked_keys(problem, training, unseen)
+    drawn = {key for sample in (*training, *unseen) for key in _keys(sample)}
+    for name, low, high in _ranges(problem, training):
+        if low != high:
+            continue
+        elsewhere = any(low != a or high != b for other, a, b in _ranges(problem, unseen) if other == name)
+        raise LabError(
+            f"{name!r} is {low:g} in every cycle of the training strings"
+            + (
+                ", though not in longer ones: nothing can be learned from them; draw strings that are more telling"
+                if elsewhere
+                else f" and of all others{_never_drawn(asked - drawn)}: there is nothing to learn. The target reads V-values, "
+                "such as {'a': 1.0}; problem.preview() shows what it makes of them"
+            )
+        )
+    for doubt in _doubts(problem, asked, drawn, training):
+        warnings.warn(doubt, ProblemWarning, stacklevel=3)
+
+
+def _doubts(problem: "Problem", asked: set[str], drawn: set[str], training: Sequence["Sample"]) -> Iterable[str]:
+    if asked & drawn and asked - drawn:
+        yield f"the target asks for {_list(asked - drawn)}, which no string has; the items drawn have {_list(drawn)}"
+    for name, v in problem.constants.items():
+        keys = set(v) - {NUMBER} if isinstance(v, dict) else set()
+        if keys and not keys & drawn:
+            yield f"constant {name!r} has {_list(keys)}, which no string has; the items drawn have {_list(drawn)}"
+    largest = max((max(abs(low), abs(high)) for _, low, high in _ranges(problem, training)), default=0.0)
+    if largest > LARGEST_ANSWER:
+        yield f"answers as large as {largest:.3g}: weights of about 1 do not reach them; let the target yield smaller numbers"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A string of a problem, its items and the target's answers side by side.
+
+    ``items`` has a V-value for each cycle, ``{}`` for silence; ``answers`` are (answers, cycles),
+    each beside the item that it answers. A machine gives them ``delays`` cycles later; where a
+    machine is to be imitated, there are no delays.
+    """
+
+    question: str
+    items: Sequence[VValue]
+    answers: np.ndarray
+    names: Sequence[str]
+    delays: Sequence[int]
+
+    def __repr__(self) -> str:
+        table = self._table()
+        if sum(2 + max(map(len, column)) for column in table) > WIDTH:
+            table = list(zip(*table, strict=True))  # a line for each cycle, not for each answer
+        widths = [max(map(len, column)) for column in table]
+        lines = ("  ".join(map(str.rjust, row, widths)) for row in zip(*table, strict=True))
+        return "\n".join([self.question, *lines, self._note()])
+
+    def _repr_html_(self) -> str:
+        cell, name = "text-align:center;min-width:1.2em;padding:2px 4px", "text-align:left;padding:2px 8px 2px 0"
+        body = ""
+        for title, *texts in zip(*self._table(), strict=True):
+            cells = "".join(f'<td style="{cell}">{html.escape(text)}</td>' for text in texts)
+            body += f'<tr><th style="{name}">{html.escape(title)}</th>{cells}</tr>'
+        table = f'<table style="margin:4px 0">{body}</table>'
+        return f'<div style="overflow-x:auto"><b>{html.escape(self.question)}</b>{table}{html.escape(self._note())}</div>'
+
+    def _table(self) -> list[tuple[str, ...]]:
+        """A column for each cycle, under the names of the rows."""
+        columns = zip(map(item_text, self.items), *([f"{x:g}" for x in row] for row in self.answers), strict=True)
+        return [("item", *self.names), *columns]
+
+    def _note(self) -> str:
+        delays = sorted(set(self.delays))
+        if not delays:
+            return "Answers in the cycle in which the machine to be imitated gives them. · is a cycle without an item."
+        due = " to ".join(map(str, dict.fromkeys((delays[0], delays[-1]))))
+        return f"A machine gives its answers {due} cycle{'' if due == '1' else 's'} later. · is a cycle without an item."
+
+
+def item_text(v: VValue) -> str:
+    """An item in few characters: ``a`` for ``{'a': 1.0}``, ``·`` for silence."""
+    if isinstance(v, dict):
+        if not v:
+            return "·"
+        if len(v) == 1 and next(iter(v.values())) == 1.0 and len(key := next(iter(v))) <= 12:
+            return repr(key) if key.isspace() or not key.isprintable() else key
+        return describe(v)
+    return f"{float(v):g}"
+
+
+class _Watched(dict):
+    """A V-value that notes which keys it is asked for, and refuses to be compared with text."""
+
+    asked: set[str]
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: Any) -> Any:
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: Any) -> bool:
+        self.asked.add(key)
+        return super().__contains__(key)
+
+    def __eq__(self, other: Any) -> bool:
+        if isinstance(other, str):
+            raise LabError(
+                f"the target compares an item with the text {other!r}: an item is a V-value, such as {{'a': 1.0}}; "
+                f"write v.get({other!r}, 0.0), or {other!r} in v"
+            )
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __ne__(self, other: Any) -> bool:
+        return not self == other
+
+
+def _asked_keys(problem: "Problem", *sets: Sequence["Sample"]) -> set[str]:
+    """The keys that a target asks the items for; none where a machine is the target."""
+    asked: set[str] = set()
+    if isinstance(problem.target, Machine):
+        return asked
+    for samples in sets:
+        budget = MOST_WATCHED
+        for sample in sorted(samples, key=lambda sample: sample.cycles):
+            budget -= sample.cycles
+            if budget < 0:
+                break
+            for _ in problem.target(_watch(v, asked) for v in problem.items_of(sample)):
+                pass
+    return {key for key in asked if isinstance(key, str)} - set(problem.inputs) - {NUMBER}
+
+
+def _watch(v: VValue, asked: set[str]) -> VValue:
+    if not isinstance(v, dict):
+        return v
+    watched = _Watched({key: _watch(part, asked) for key, part in v.items()})
+    watched.asked = asked
+    return watched
+
+
+def _keys(sample: "Sample") -> set[str]:
+    return {key for stream in sample.streams.values() for v in stream.events.values() if isinstance(v, dict) for key in _all(v)}
+
+
+def _all(v: VValue) -> Iterable[str]:
+    if isinstance(v, dict):
+        for key, part in v.items():
+            yield key
+            yield from _all(part)
+
+
+def _ranges(problem: "Problem", samples: Sequence["Sample"]) -> list[tuple[str, float, float]]:
+    """Each answer's name, least and largest value, from the cycle on in which it is due."""
+    if not samples:
+        return []
+    late = [0] * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
+    rows = [np.concatenate([sample.targets[i, d:] for sample in samples]) for i, d in enumerate(late)]
+    return [(n, float(np.nanmin(r)), float(np.nanmax(r))) for n, r in zip(problem.answers, rows, strict=True) if len(r)]
+
+
+def _never_drawn(keys: set[str]) -> str:
+    return f" (the target asks for {_list(keys)}, which no string has)" if keys else ""
+
+
+def _list(keys: Iterable[str]) -> str:
+    names = [repr(key) for key in sorted(keys, key=lambda key: (not key.isalpha(), key))]
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -1,0 +1,202 @@
+"""Progress of a synthesis: what each restart is at, the best so far, the time that is left.
+
+:class:`SearchState` is what there is to show; a *view* is any function that shows it. A terminal
+gets a line for each restart that has ended and a bar below them, a notebook a table that changes in
+its place.
+"""
+
+import html
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .rounding import Verdict
+from .trace import Event
+
+
+class SearchState:
+    """What a synthesis has come to so far; its threads write, a view reads.
+
+    ``events`` has the events of each restart that has begun, ``verdicts`` the verdict on each that
+    has ended.
+
+    Args:
+        question: of the problem.
+        planned: how many restarts there may be.
+        budget: seconds, if there is a limit.
+    """
+
+    def __init__(self, question: str, planned: int, budget: float | None = None):
+        self.question, self.planned, self.budget = question, planned, budget
+        self.events: dict[int, list[Event]] = {}
+        self.verdicts: dict[int, Verdict | None] = {}
+        self.outcome = ""  # the result in words, at the end
+        self.began = time.monotonic()
+        self.lock = threading.Lock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds of the budget that are left; None without one."""
+        return None if self.budget is None else max(0.0, self.budget - self.seconds)
+
+    @property
+    def best(self) -> Verdict | None:
+        """The best verdict so far, on validation strings."""
+        return min((verdict for verdict in self.verdicts.values() if verdict is not None), key=rank, default=None)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each restart that has begun: what it is at, links, error, seconds, verdict."""
+        with self.lock:
+            begun, verdicts = {i: events[-1] for i, events in self.events.items() if events}, dict(self.verdicts)
+        return [
+            {
+                "restart": i,
+                "phase": "done" if i in verdicts else event.phase,
+                "links": event.links if verdicts.get(i) is None else verdicts[i].links,  # type: ignore[union-attr]
+                "error": event.error,
+                "seconds": event.seconds,
+                "verdict": in_words(verdicts[i]) if i in verdicts else "",
+            }
+            for i, event in sorted(begun.items())
+        ]
+
+
+View = Callable[[SearchState], None]
+
+
+def rank(verdict: Verdict) -> tuple:
+    """The order of verdicts, better ones first; validation strings alone count."""
+    error = verdict.validation_max_abs_error
+    if verdict.is_valid or verdict.is_close:
+        return (not verdict.is_valid, verdict.links, error)
+    return (2, error, verdict.links)
+
+
+def in_words(verdict: Verdict | None) -> str:
+    """The verdict on validation strings, in a few words."""
+    if verdict is None:
+        return "left the finite numbers"
+    if verdict.is_valid:
+        return "exact"
+    return f"off by {verdict.validation_max_abs_error:.2g}"
+
+
+def view_for(progress: bool | View | None) -> View:
+    """The view that is asked for, or that fits.
+
+    Args:
+        progress: a view; whether there is to be one; None for one in a notebook or a terminal only.
+
+    Returns:
+        A view; one that shows nothing, if none is wanted.
+    """
+    if callable(progress):
+        return progress
+    if progress is False:
+        return lambda state: None
+    if _in_notebook():
+        return NotebookView()
+    return TerminalView() if progress or sys.stderr.isatty() else lambda state: None
+
+
+class TerminalView:
+    """A bar on standard error, and above it a line for each restart that has ended."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._told: set[int] = set()
+
+    def __call__(self, state: SearchState) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            form = "{desc} |{bar:10}| {n_fmt}/{total_fmt} restarts, {elapsed}"
+            self._bar = tqdm(total=state.planned, bar_format=form, file=sys.stderr, dynamic_ncols=True, leave=False)
+        rows = state.rows()
+        for row in rows:
+            if row["verdict"] and row["restart"] not in self._told:
+                self._told.add(row["restart"])
+                self._bar.write(
+                    f"restart {row['restart']}: {_links(row['links'])}, {row['verdict']}, {row['seconds']:.0f} s",
+                    file=sys.stderr,
+                )
+        self._bar.total, self._bar.n = state.planned, len(self._told)
+        working = [f"{r['restart']}: {r['phase']}, {_links(r['links'])}, {r['error']:.1e}" for r in rows if not r["verdict"]]
+        parts = ["; ".join(working[:4]) or "compiling"]
+        if state.best is not None:
+            parts.append(f"best: {_links(state.best.links)}, {in_words(state.best)}")
+        if state.seconds_left is not None:
+            parts.append(f"{state.seconds_left:.0f} s left")
+        self._bar.set_description_str(" | ".join(parts))
+        if state.outcome:
+            self._bar.close()
+
+
+class NotebookView:
+    """A table that changes in its place, and folds when all is done."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._page = ""
+
+    def __call__(self, state: SearchState) -> None:
+        from IPython.display import HTML, display
+
+        page = as_html(state)
+        if page == self._page:
+            return
+        self._page = page
+        if self._handle is None:
+            self._handle = display(HTML(page), display_id=True)
+        else:
+            self._handle.update(HTML(page))
+
+
+def as_html(state: SearchState) -> str:
+    """The state as a table: a row for each restart, the best so far above it.
+
+    Args:
+        state: what to show.
+
+    Returns:
+        HTML; folded to one line once there is an outcome.
+    """
+    cell = "padding:1px 10px 1px 0;text-align:left"
+    body = "".join(
+        f"<tr>{''.join(f'<td style={chr(34)}{cell}{chr(34)}>{html.escape(text)}</td>' for text in _texts(row))}</tr>"
+        for row in state.rows()
+    )
+    head = "".join(f'<th style="{cell}">{name}</th>' for name in ("restart", "phase", "links", "error", "seconds", "verdict"))
+    table = f'<table style="margin:4px 0">{"<tr>" + head + "</tr>" if body else ""}{body}</table>'
+    if state.outcome:
+        return f"<details><summary>{html.escape(state.outcome)}</summary>{table}</details>"
+    best, left = state.best, state.seconds_left
+    parts = ["compiling" if not body else f"{len(state.verdicts)} of up to {state.planned} restarts done"]
+    parts += [f"best so far: {_links(best.links)}, {in_words(best)}"] if best is not None else []
+    parts += [f"{state.seconds:.0f} s"] + ([f"{left:.0f} s left"] if left is not None else [])
+    stop = "Interrupting the kernel (■) ends it and keeps the best."
+    return f"<div><b>{html.escape(' · '.join(parts))}</b><br><small>{stop}</small>{table}</div>"
+
+
+def _texts(row: dict[str, Any]) -> list[str]:
+    shown = row | {"error": f"{row['error']:.1e}", "seconds": f"{row['seconds']:.0f}"}
+    return [str(shown[name]) for name in ("restart", "phase", "links", "error", "seconds", "verdict")]
+
+
+def _links(count: int) -> str:
+    return f"{count} link{'' if count == 1 else 's'}"
+
+
+def _in_notebook() -> bool:
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython  # type: ignore[attr-defined]
+
+    return hasattr(get_ipython(), "kernel")

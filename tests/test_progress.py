@@ -1,0 +1,141 @@
+"""Progress: what a synthesis tells while it works, and the ways in which it ends early."""
+
+import io
+import sys
+import threading
+import time
+
+import pytest
+
+from dmmlab.core.errors import LabError
+from dmmlab.machines.detectors import handcrafted
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.progress import SearchState, TerminalView, as_html, view_for
+from dmmlab.synthesis.rounding import Verdict
+from dmmlab.synthesis.search import synthesize
+from dmmlab.synthesis.settings import Settings
+from dmmlab.synthesis.tasks import Task
+from dmmlab.synthesis.trace import Event
+
+ENDLESS = Settings(restarts=2, fit_steps=20, ramp_steps=10**8)
+
+
+@pytest.fixture
+def state():
+    state = SearchState("How many?", 8, budget=100.0)
+    state.events = {
+        0: [Event("fit", "", 1433, 0.1, True, 1.0), Event("finish", "", 8, 1e-9, True, 9.4)],
+        1: [Event("sparsify", "ramp", 34, 2e-5, True, 4.0)],
+    }
+    state.verdicts = {0: Verdict(handcrafted(), 8, 0.0, 0.0, True)}
+    return state
+
+
+@pytest.fixture(scope="module")
+def task():
+    task = Task(PROBLEMS["sum"], seed=1)
+    assert task.evaluator is not None
+    return task
+
+
+def test_rows(state):
+    done, working = state.rows()
+    assert done | {"seconds": 0} == {"restart": 0, "phase": "done", "links": 8, "error": 1e-9, "seconds": 0, "verdict": "exact"}
+    assert (working["phase"], working["links"], working["verdict"]) == ("sparsify", 34, "")
+    assert state.best.links == 8
+    assert 99 < state.seconds_left <= 100
+    assert SearchState("How many?", 8).seconds_left is None
+
+
+def test_a_table_that_folds_when_all_is_done(state):
+    page = as_html(state)
+    assert "1 of up to 8 restarts done · best so far: 8 links, exact" in page
+    assert "100 s left" in page
+    assert "<td" in page
+    assert "<details>" not in page
+    state.outcome = "8 links & exact"
+    assert as_html(state).startswith("<details><summary>8 links &amp; exact</summary>")
+
+
+def test_a_terminal_gets_a_line_for_each_restart_that_has_ended(state, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    view = TerminalView()
+    view(state)
+    view(state)
+    state.outcome = "done"
+    view(state)
+    told = sys.stderr.getvalue()
+    assert told.count("restart 0: 8 links, exact, 9 s\n") == 1
+    assert "1: sparsify, 34 links, 2.0e-05 | best: 8 links, exact | " in told
+    assert "s left |" in told
+
+
+def test_progress_is_shown_where_someone_looks(monkeypatch):
+    def mine(state):
+        pass
+
+    assert view_for(mine) is mine
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert not isinstance(view_for(None), TerminalView)
+    assert isinstance(view_for(True), TerminalView)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert isinstance(view_for(None), TerminalView)
+    assert not isinstance(view_for(False), TerminalView)
+
+
+@pytest.mark.slow
+def test_a_budget_ends_a_synthesis_and_keeps_the_best(task):
+    """The time is over as soon as both restarts have something to keep, however slow the computer."""
+
+    def over_in_time(state):
+        if len(state.events) == 2 and not state.outcome:
+            state.budget = 1e-3
+
+    began = time.monotonic()
+    synthesis = synthesize(PROBLEMS["sum"], task=task, settings=ENDLESS, budget=1e4, progress=over_in_time)
+    assert time.monotonic() - began < 1000
+    assert synthesis.ended_early == "the budget of 0.001 s is spent"
+    assert not synthesis.best.exact
+    assert "(the budget of 0.001 s is spent)" in synthesis.verdict
+    assert synthesis.advice[0] == "a larger budget"
+    assert len(synthesis.restarts) == 2
+    assert len(repr(synthesis)) < 3000
+
+
+@pytest.mark.slow
+def test_stopped_by_another_thread(task):
+    stop = threading.Event()
+
+    def watch(state):
+        if state.events:
+            stop.set()
+
+    assert synthesize(PROBLEMS["sum"], task=task, settings=ENDLESS, progress=watch, stop=stop).ended_early == "stopped"
+
+
+@pytest.mark.slow
+def test_an_interrupt_keeps_the_best_if_there_is_one(task):
+    def interrupted_at(events):
+        def watch(state):
+            if len(state.events) >= events and not state.outcome:
+                raise KeyboardInterrupt
+
+        return watch
+
+    kept = synthesize(PROBLEMS["sum"], task=task, settings=ENDLESS, progress=interrupted_at(2))
+    assert kept.ended_early == "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(PROBLEMS["sum"], task=task, settings=ENDLESS, progress=interrupted_at(0))
+    assert threading.active_count() < 20
+
+
+@pytest.mark.parametrize("budget", [0, -1.0, True, "60", float("nan")])
+def test_budgets_that_cannot_be(budget, task):
+    with pytest.raises(LabError, match=r"budget .*: expected a number of seconds above 0"):
+        synthesize(PROBLEMS["sum"], task=task, budget=budget)
+
+
+@pytest.mark.slow
+def test_a_budget_too_small_for_anything(task):
+    with pytest.raises(LabError, match=r"the budget of 0\.001 s is spent, and there is no machine to keep yet"):
+        synthesize(PROBLEMS["sum"], task=task, settings=Settings(fit_steps=10**8), budget=0.001)
