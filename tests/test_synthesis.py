@@ -19,7 +19,7 @@ from dmmlab.synthesis.phases import finish, fit, sparsify
 from dmmlab.synthesis.pruning import prune
 from dmmlab.synthesis.repairs import DAMAGES, embed
 from dmmlab.synthesis.rounding import round_off
-from dmmlab.synthesis.run_folder import run_into_folder
+from dmmlab.synthesis.run_folder import run_into_folder, summary
 from dmmlab.synthesis.search import synthesize
 from dmmlab.synthesis.settings import Settings
 from dmmlab.synthesis.tasks import Task
@@ -32,7 +32,7 @@ QUICK = Settings(restarts=2, rounds=1, fit_steps=200, ramp_steps=1500, cool_step
 def sum_run(tmp_path_factory):
     """A finished run in a folder, and its result."""
     folder = tmp_path_factory.mktemp("a run") / "run"
-    return folder, run_into_folder("sum", 5, folder, settings=QUICK)
+    return folder, summary(run_into_folder("sum", 5, folder, settings=QUICK), "sum", 5, folder)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_machine_that_does_not_read_its_input_is_written_all_the_same(tmp_path
     hasty = Settings(
         restarts=1, rounds=1, fit_steps=3, ramp_steps=3, cool_steps=3, retrain_steps=3, finish_steps=3, threshold=1e6
     )
-    result = run_into_folder("sum", 0, tmp_path / "run", settings=hasty)
+    result = summary(run_into_folder("sum", 0, tmp_path / "run", settings=hasty), "sum", 0, tmp_path / "run")
     assert (result["links"], result["exact"]) == (0, False)
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
     assert set(Machine.from_json(result["machine"]).neurons) == {"output"}
@@ -184,7 +184,7 @@ def test_a_run_leaves_a_machine_that_can_be_read(sum_run, folder):
     assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
     rows = list(csv.DictReader((folder / "trace.csv").read_text().splitlines()))
     assert {row["accepted"] for row in rows} == {"True", "False"}
-    again = run_into_folder("sum", 5, folder, resume=True, settings=QUICK)
+    again = summary(run_into_folder("sum", 5, folder, resume=True, settings=QUICK), "sum", 5, folder)
     assert {**again, "seconds": 0, "machine": ""} == {**result, "seconds": 0, "machine": ""}
 
 
