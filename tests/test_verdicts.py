@@ -130,6 +130,27 @@ def test_weights_that_are_no_fractions_are_not_exact_however_small_the_error(tas
     assert (this.rounded, this.exact, this.is_within_tolerance) == (False, False, True)
 
 
+def test_of_two_exact_forms_the_simpler_one_counts():
+    """A product whose clip is never reached may have any scale: 1 and 1 is said, not 3/2 and 2/3."""
+    problem = Problem(
+        "How many a and b?",
+        lambda stream: itertools.accumulate(v.get("a", 0) + v.get("b", 0) for v in stream),
+        constants={"ab": {"a": 1.0, "b": 1.0}},
+    )
+    mine = with_short_strings(Task(problem))
+    scaled = mine.compiled.machine.with_soft({})
+    for to, source, weight in (
+        ("dot-1-1.dict-1", "ab.char", 1.0),
+        ("dot-1-1.dict-2", "input.char", 1.5),
+        ("accum-2-1.dict-2", "dot-1-1.dot", 1.0),
+        ("output.answer", "accum-2-1.dict", 2 / 3),
+    ):
+        scaled = scaled.link(to, source, weight)
+    this = round_off(mine, scaled)
+    assert this.is_valid
+    assert [link.weight for link in this.machine.links() if not link.hard] == [1.0] * 4
+
+
 def canned(monkeypatch, task, *soft, verdicts=None):
     """A synthesis whose restarts have come to these machines."""
 

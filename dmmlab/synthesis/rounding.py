@@ -4,6 +4,7 @@ Of several ways to round, validation strings choose. Test strings choose nothing
 reported.
 """
 
+from fractions import Fraction
 from typing import NamedTuple
 
 from ..core.machine import Machine
@@ -54,6 +55,9 @@ class Verdict(NamedTuple):
 def round_off(task: Task, machine: Machine) -> Verdict:
     """Rounds weights to small fractions if the machine is then exact on validation strings.
 
+    Where the scale of a product is pinned by a clip alone, it is tried both as it is and at 1; the
+    simpler machine that is exact counts.
+
     Args:
         task: has the strings.
         machine: a machine of the task's network.
@@ -65,7 +69,7 @@ def round_off(task: Task, machine: Machine) -> Verdict:
         LayoutError: the machine has a link that the task's network has not.
     """
     forms = [rounded(canonical(machine, pinned)) for pinned in (True, False)]
-    for form in [form for i, form in enumerate(forms) if form not in forms[:i]]:
+    for form in sorted([form for i, form in enumerate(forms) if form not in forms[:i]], key=_complexity):
         error = task.evaluator.max_abs_error(form, "validation")
         if error < EXACT:
             return _verdict(task, form, error, is_rounded=True)
@@ -83,6 +87,12 @@ def tested(task: Task, verdict: Verdict) -> Verdict:
         The same, with ``test_max_abs_error``.
     """
     return verdict._replace(test_max_abs_error=task.evaluator.max_abs_error(verdict.machine, "test"))
+
+
+def _complexity(machine: Machine) -> int:
+    """The sum of numerators and denominators of the weights; least if all are 1 or -1."""
+    weights = (Fraction(float(link.weight)).limit_denominator(1000) for link in machine.links() if not link.hard)
+    return sum(abs(weight.numerator) + weight.denominator for weight in weights)
 
 
 def _verdict(task: Task, machine: Machine, error: float, is_rounded: bool) -> Verdict:
