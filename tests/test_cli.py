@@ -231,6 +231,60 @@ def test_a_machine_that_does_not_read_its_input_is_drawn_all_the_same(tmp_path, 
     assert {"circuit.svg", "circuit.pdf"} <= {path.name for path in tmp_path.iterdir()}
 
 
+def finished_run(folder, name, **settings):
+    """The folder of a synthesis of the handcrafted machine, as if it had been found."""
+    folder.mkdir()
+    handcrafted().to_json(folder / "machine.json")
+    row = {"problem": name, "seed": 3, "links": 8, "exact": True, "test_max_abs_error": 0.0, "starts": 4}
+    (folder / "result.json").write_text(json.dumps({**row, "exact_restarts": 3, "seconds": 1.5}))
+    (folder / "run.json").write_text(json.dumps({"settings": {"restarts": 8, "penalty": "proximal", **settings}}))
+    return str(folder)
+
+
+def test_runs_side_by_side(tmp_path, capsys):
+    runs = [finished_run(tmp_path / "a b", "duplicates"), finished_run(tmp_path / "c", "duplicates", penalty="gates")]
+    assert main(["compare", *runs, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["run"], row["links"], row["restarts"], row["exact_restarts"]) for row in rows] == [(run, 8, 4, 3) for run in runs]
+    assert [row["penalty"] for row in rows] == ['"proximal"', '"gates"']
+    assert "restarts" in rows[0]  # of the result; as a setting it is the same for both
+    assert main(["compare", *runs]) == 0
+    assert "penalty" in capsys.readouterr().out
+    assert main(["compare", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith("holds no finished run\n")
+
+
+def test_a_run_is_a_machine(tmp_path, capsys):
+    run = finished_run(tmp_path / "a b", "duplicates")
+    assert main(["show", run]) == 0
+    assert "accum" in capsys.readouterr().out
+
+
+def test_on_a_problem(capsys):
+    assert main(["test", "handcrafted", "--problem", "duplicates", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["validation_max_abs_error"], result["test_max_abs_error"], result["counterexample"]) == (0.0, 0.0, None)
+    assert main(["test", "published", "--problem", "duplicates"]) == 0
+    assert "for example, on “" in capsys.readouterr().out
+    assert main(["test", "handcrafted", "--problem", "sum"]) == 2
+    assert "dmmlab test: " in capsys.readouterr().err
+    assert main(["test", "handcrafted"]) == 2
+    assert capsys.readouterr().err == "dmmlab test: give either --string S or --problem P\n"
+
+
+def test_an_interrupt_says_what_to_type_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(name, seed, folder, *_, **__):
+        Path(folder).mkdir()
+        (Path(folder) / "run.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_folder, "run_into_folder", interrupted)
+    arguments = ["synthesize", "sum", "--seed", "3", "--out", str(tmp_path / "a b")]
+    assert main(arguments) == 130
+    told = f"dmmlab synthesize: interrupted; to go on: dmmlab synthesize sum --seed 3 --out '{tmp_path}/a b' --resume\n"
+    assert capsys.readouterr().err == told
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,14 +1,21 @@
 """Counterexamples: the shortest string that is found, what is wrong on it, and what to try."""
 
+import random
+
 import numpy as np
 import pytest
 
 from dmmlab.core.engine import answers
+from dmmlab.core.neurons import answering
 from dmmlab.core.vvalues import number
 from dmmlab.machines.detectors import handcrafted, published
+from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.counterexamples import counterexample
+from dmmlab.synthesis.problems import Problem
 from dmmlab.synthesis.repairs import DAMAGES
+from dmmlab.synthesis.search import synthesize
+from dmmlab.synthesis.settings import Settings
 
 DUPLICATES = PROBLEMS["duplicates"]
 
@@ -39,3 +46,29 @@ def test_what_goes_wrong_late_is_found_in_the_strings_that_are_given():
     machine = published()
     found = counterexample(DUPLICATES, machine, DUPLICATES.validation(lengths=(14,)))
     assert found is not None
+
+
+@pytest.mark.slow
+def test_noise_is_not_learned_and_that_is_said_in_words():
+    """The right answers are random: nothing that is found can be right, and the result says so, with what to try."""
+
+    def noise(stream):
+        items = list(stream)
+        rng = random.Random(str(items))
+        return (rng.choice([0.0, 1.0]) for _ in items)
+
+    problem = Problem("Heads or tails?", noise, delay=1)
+    settings = Settings(restarts=2, rounds=1, fit_steps=50, ramp_steps=300, cool_steps=50, retrain_steps=20, finish_steps=50)
+    synthesis = synthesize(problem, feedforward(1, 1, outputs=answering(("answer",))), settings=settings, budget=600)
+    assert not synthesis.best.exact
+    assert "not exact: off by up to" in synthesis.verdict
+    assert synthesis.counterexample is not None
+    assert "no restart learned the training strings" in synthesis.advice[0]
+    text = repr(synthesis)
+    assert "Heads or tails?" in text
+    assert "for example, on “" in text
+    assert "to try: " in text
+    assert len(text) < 3000
+    page = synthesis._repr_html_()
+    assert "<svg" in page
+    assert "To try: " in page
