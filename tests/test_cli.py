@@ -245,7 +245,9 @@ def test_runs_side_by_side(tmp_path, capsys):
     runs = [finished_run(tmp_path / "a b", "duplicates"), finished_run(tmp_path / "c", "duplicates", penalty="gates")]
     assert main(["compare", *runs, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [(row["run"], row["links"], row["restarts"], row["exact_restarts"]) for row in rows] == [(run, 8, 4, 3) for run in runs]
+    assert [(row["run"], row["links"], row["restarts"], row["exact_restarts"]) for row in rows] == [
+        (run, 8, 4, 3) for run in runs
+    ]
     assert [row["penalty"] for row in rows] == ['"proximal"', '"gates"']
     assert "restarts" in rows[0]  # of the result; as a setting it is the same for both
     assert main(["compare", *runs]) == 0

@@ -86,4 +86,4 @@ def test_a_preview_has_each_answer_beside_its_item():
 
 
 def test_items_as_text():
-    assert [item_text(v) for v in ({}, {"a": 1.0}, {" ": 1.0}, {"a": 2.0}, 3.0)] == ["·", "a", "' '", "{'a': 2.0}", "3"]
+    assert [item_text(v) for v in ({}, {"a": 1.0}, {" ": 1.0}, {"a": 2.0}, 3.0)] == ["·", "a", "␣", "{'a': 2.0}", "3"]

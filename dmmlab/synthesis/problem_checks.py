@@ -127,12 +127,12 @@ class Preview:
 
 
 def item_text(v: VValue) -> str:
-    """An item in few characters: ``a`` for ``{'a': 1.0}``, ``·`` for silence."""
+    """An item in few characters: ``a`` for ``{'a': 1.0}``, ``␣`` for a space, ``·`` for silence."""
     if isinstance(v, dict):
         if not v:
             return "·"
         if len(v) == 1 and next(iter(v.values())) == 1.0 and len(key := next(iter(v))) <= 12:
-            return repr(key) if key.isspace() or not key.isprintable() else key
+            return "␣" if key == " " else key if key.isprintable() else repr(key)
         return describe(v)
     return f"{float(v):g}"
 

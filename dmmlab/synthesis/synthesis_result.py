@@ -1,6 +1,7 @@
 """The result of a synthesis: the best machine, how good it is in words, and all restarts."""
 
 import html
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from .tasks import Task
 if TYPE_CHECKING:
     import pandas as pd
 
+HEIGHT = 420  # pixels of a circuit, at most
 MOST_LINES = 40  # links of a machine that is printed as a program
 LEARNED = 1e-4  # relative squared error on the training strings
 
@@ -112,7 +114,10 @@ class Synthesis:
         rows = [f"<b>{html.escape(self.problem.question)}</b>", html.escape(self.verdict)]
         machine = self.machine.live()
         picture = draw(machine, hide={"timer"} & machine.neurons.keys()).pipe("svg").decode()
-        rows.append(f'<div style="overflow-x:auto">{picture[picture.index("<svg") :]}</div>')
+        picture = picture[picture.index("<svg") :]
+        if float(re.findall(r'height="([\d.]+)', picture)[0]) > HEIGHT:
+            picture = picture.replace("max-width: 100%; height: auto", f"width: auto; height: {HEIGHT}px", 1)
+        rows.append(f'<div style="overflow-x:auto">{picture}</div>')
         if self.counterexample is not None:
             rows.append(self.counterexample._repr_html_())
         rows += [f"To try: {html.escape(sentence)}" for sentence in self.advice]
