@@ -59,16 +59,9 @@ def network():
     return task, task.initial_weights(jax.random.key(1), 0.3)
 
 
-@pytest.fixture(scope="module")
-def evaluator(task):
-    return PruningSession(task)._evaluator
-
-
 @pytest.fixture
-def pruner(task, evaluator, tmp_path):
-    pruning = PruningSession(task)
-    pruning._evaluator = evaluator  # compiled once
-    return PruningExplorer(pruning, tmp_path / "figures")
+def pruner(task, tmp_path):
+    return PruningExplorer(PruningSession(task), tmp_path / "figures")
 
 
 @pytest.fixture
@@ -103,7 +96,7 @@ def explorer(request):
     return request.getfixturevalue("trainings")() if request.param == "training" else request.getfixturevalue(request.param)
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -118,7 +111,9 @@ def test_a_reader_without_a_kernel_sees_still_pictures_and_how_to_make_them_live
     assert "application/vnd.jupyter.widget-view+json" in bundle
     page = bundle["text/html"]
     assert page.count('<img src="data:image/svg+xml;base64,') == 2
-    assert "A still picture of an explorer. To move its knobs, run this notebook in JupyterLab" in page
+    assert (
+        "A still picture of an explorer. To move its knobs, run this notebook: <b>Run › Run All Cells</b> in JupyterLab" in page
+    )
     assert "python3 lab.py open" in page
     assert explorer.measures.value in page
 
@@ -222,10 +217,9 @@ def test_strings_of_the_task(pruner):
     assert len(set(curves)) == 3
 
 
-def test_the_history_of_a_synthesis(task, evaluator, tmp_path):
+def test_the_history_of_a_synthesis(task, tmp_path):
     weights = flatten(task.weights(published()))
     pruning = PruningSession(task, history=Trace([], [2 * weights, np.where(np.abs(weights) < 0.5, 0, weights)]))
-    pruning._evaluator = evaluator
     explorer = PruningExplorer(pruning, tmp_path)
     few = number(explorer, "links")
     explorer.moment.value = 0
@@ -351,8 +345,6 @@ def test_training_is_started_paused_and_resumed_and_can_be_replayed(trainings, n
     assert explorer.start.description == "resume"
     assert not explorer._thread.is_alive()
     steps = training.steps
-    time.sleep(0.1)
-    assert training.steps == steps
     assert number(explorer, "steps") == f"{steps:,}"
     explorer.smallest.value = 5
     explorer.buttons["cut"].click()
@@ -394,7 +386,7 @@ def test_what_training_cannot_do_is_told(trainings):
     assert said(explorer) == "there is no checkpoint to go back to"
     explorer.smallest.value = 100_000
     explorer.buttons["cut"].click()
-    assert said(explorer) == "all links are cut or driven to zero: go back to a checkpoint"
+    assert said(explorer) == "all links are cut or driven to zero: undo, or go back to a checkpoint"
     assert shows_pictures(explorer)
     explorer.start.click()
     until(lambda: explorer.training.steps >= 50)
