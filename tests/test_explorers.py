@@ -380,6 +380,61 @@ def test_one_trains_at_a_time(trainings):
     assert list(RUNNING) == []
 
 
+def neurons(explorer):
+    """Where the neurons stand: their names and places in the picture."""
+    root = ElementTree.fromstring(explorer.picture.svg)
+    nodes = [group for group in root.iter("{http://www.w3.org/2000/svg}g") if group.get("class") == "node"]
+    return {node[0].text: next(node.iter("{http://www.w3.org/2000/svg}text")).get("x") for node in nodes}
+
+
+def test_a_cut_is_taken_back_and_checkpoints_say_what_they_are(trainings):
+    explorer = trainings()
+    links, loss = number(explorer, "links"), number(explorer, "loss")
+    explorer.buttons["undo"].click()
+    assert said(explorer) == "there is no cut to take back"
+    explorer.buttons["cut"].click()
+    assert number(explorer, "links") == str(int(links) - 10)
+    assert [label for label, _ in explorer.checkpoint.options] == [f"1: {links} links, loss {float(loss):.2g}"]
+    explorer.buttons["undo"].click()
+    assert said(explorer) == "taken back: the cut at step 0."
+    assert (number(explorer, "links"), number(explorer, "loss")) == (links, loss)
+    explorer.buttons["keep"].click()
+    assert said(explorer) == f"checkpoint 2: {links} links, loss {float(loss):.2g}"
+    assert float(number(explorer, "largest error on validation strings")) > 0
+    assert "links were cut" in explorer.curves.value
+
+
+def test_the_penalty_returns_to_zero(trainings):
+    explorer = trainings()
+    assert (explorer.l1.label, explorer.training.l1) == ("0", 0.0)
+    explorer.l1.value = 1e-4
+    assert (explorer.l1.label, explorer.training.l1) == ("0.0001", 1e-4)
+    explorer.l1.index = 0
+    assert explorer.training.l1 == 0.0
+    explorer.training.set_l1(3.33e-5)  # in Python, off the slider's marks
+    explorer.repaint()
+    assert (explorer.l1.value, explorer.training.schedule[-1]) == (3.33e-5, {"l1": 3.33e-5})
+
+
+def test_neurons_keep_their_places_when_links_are_cut(trainings):
+    explorer = trainings()
+    before = neurons(explorer)
+    explorer.smallest.value = int(number(explorer, "links")) - 70  # still a bundle
+    explorer.buttons["cut"].click()
+    assert neurons(explorer) == before
+    explorer.smallest.value = 30
+    explorer.buttons["cut"].click()
+    before = neurons(explorer)  # a circuit, whose neurons stand elsewhere
+    explorer.buttons["cut"].click()
+    assert number(explorer, "links") == "10"
+    assert neurons(explorer) == before
+    assert explorer.picture.svg.count("stroke-dasharray") == 30
+    explorer.show_cut.value = False
+    assert explorer.picture.svg.count("stroke-dasharray") == 0
+    explorer.buttons["undo"].click()
+    assert number(explorer, "links") == "40"
+
+
 def test_what_training_cannot_do_is_told(trainings):
     explorer = trainings()
     explorer.buttons["back"].click()

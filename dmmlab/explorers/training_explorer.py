@@ -214,7 +214,7 @@ class TrainingExplorer(Explorer):
     def _undo(self) -> str:
         with self._lock:
             undone = self.training.undo()
-        return f"taken back: {undone}. {self.repaint()}"
+        return f"taken back: {undone}. {self.repaint()}".strip()
 
 
 def _named(penalties: Iterable[float]) -> list[tuple[str, float]]:
