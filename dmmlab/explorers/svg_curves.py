@@ -126,6 +126,56 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) ->
     return _sheet(height, f"The loss over {last} steps", lines + marks + curve + foot)
 
 
+def restart_curves(restarts: Mapping[int, Sequence[tuple[float, float, int]]], best: int | None = None) -> str:
+    """Error and links of each restart over the seconds, both on logarithmic scales.
+
+    Args:
+        restarts: for each, (seconds, error, links) after each phase or cut.
+        best: the restart that is blue and on top; the others are grey.
+
+    Returns:
+        The curves as SVG.
+    """
+    points = [point for rows in restarts.values() for point in rows]
+    x = _scale(0, max([1.0, *(seconds for seconds, _, _ in points)]), LEFT, WIDTH - 4)
+    inside = ""
+    for panel, (name, column) in enumerate((("error", 1), ("links", 2))):
+        top, bottom = panel * HEIGHT, (panel + 1) * HEIGHT
+        values = [_log(point[column]) for point in points] or [0.0]
+        low, high = math.floor(min(values)), max(math.ceil(max(values)), math.floor(min(values)) + 1)
+        y = _scale(low, high, bottom - 6, top + TOP)
+        for exponent in range(low, high + 1, max(1, -(-(high - low) // 3))):
+            inside += (
+                f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(exponent):.1f}" y2="{y(exponent):.1f}" stroke="#e3e3e3"/>'
+                f'<text x="{LEFT - 5}" y="{y(exponent) + 4:.1f}" text-anchor="end">{_power(exponent)}</text>'
+            )
+        inside += f'<text x="{LEFT}" y="{top + 12}" font-weight="bold">{name}</text>'
+        for i in sorted(restarts, key=lambda i: i == best):
+            places = [(x(row[0]), y(_log(row[column]))) for row in restarts[i]]
+            path = f"M{places[0][0]:.1f},{places[0][1]:.1f}" + "".join(f"H{a:.1f}V{b:.1f}" for a, b in places[1:])
+            colour, width = (ANSWER, 2) if i == best else (TARGET, 1.2)
+            inside += (
+                f'<g><title>restart {i}</title><path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+                f'<circle cx="{places[-1][0]:.1f}" cy="{places[-1][1]:.1f}" r="2.4" fill="{colour}"/></g>'
+            )
+    height = 2 * HEIGHT
+    told = "" if best is None else f"blue: restart {best}, the best so far"
+    inside += (
+        f'<text x="{LEFT}" y="{height + 12}" fill="{ANSWER}">{told}</text>'
+        f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">'
+        f"{max([0.0, *(seconds for seconds, _, _ in points)]):.0f} seconds</text>"
+    )
+    return _sheet(height + 18, f"Error and links of {len(restarts)} restarts", inside)
+
+
+def _log(value: float) -> float:
+    return math.log10(min(max(value, 1e-12), 1e9)) if math.isfinite(value) else 9.0
+
+
+def _power(exponent: int) -> str:
+    return f"{10**exponent:g}" if 0 <= exponent <= 4 else f"1e{exponent}"
+
+
 def as_image(svg: str) -> str:
     """An HTML image that needs nothing but itself, for where a page's own SVG is not trusted."""
     import base64

@@ -127,6 +127,7 @@ class TrainingExplorer(Explorer):
         self._going.clear()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+            self.renew_still()
         self._show_knobs()
 
     def close(self) -> None:

@@ -27,10 +27,10 @@ CELLS = {
 class Reader:
     """What a reader does with an explorer: looks, presses keys, drags, clicks, types."""
 
-    def __init__(self, browser, lab, folder, name):
+    def __init__(self, browser, lab, folder, name, mode="doc"):
         file = f"{name}-{len(list(folder.glob('*.ipynb')))}.ipynb"  # JupyterLab remembers a notebook by its name
         write_notebook(folder / file, [FIRST, CELLS[name], "1 + 1"])
-        self.page = open_notebook(browser, lab, file)
+        self.page = open_notebook(browser, lab, file, mode)
         self.page.set_default_timeout(200_000)
         run_all(self.page)
         self.page.locator(".dmmlab-picture svg").first.wait_for()
@@ -285,13 +285,11 @@ def outside(reader, places):
     return {place: box for place, box in boxes.items() if box is None or not within(box)}
 
 
-@pytest.mark.parametrize("reader", MAIN_CONTROLS, indirect=True)
-def test_circuit_main_control_and_number_of_links_are_seen_together(reader, request, tmp_path):
-    name, page = request.node.callspec.params["reader"], reader.page
-    execute = "([name, options]) => window.jupyterapp.commands.execute(name, options)"
-    page.evaluate(execute, ["application:set-mode", {"mode": "multiple-document"}])
-    page.evaluate(execute, ["filebrowser:activate", {}])
-    page.locator(".jp-FileBrowser").wait_for()
+@pytest.mark.parametrize("name", MAIN_CONTROLS)
+def test_circuit_main_control_and_number_of_links_are_seen_together(browser, lab, lab_folder, tmp_path, name):
+    reader = Reader(browser, lab, lab_folder, name, mode="lab")  # with the file browser
+    page = reader.page
+    page.locator(".jp-FileBrowser").first.wait_for()
     links = [] if name == "stepper" else ['.widget-html b[data-name="links"]']  # whose links are what they are
     places = [".dmmlab-explorer", ".dmmlab-picture svg", MAIN_CONTROLS[name], ".dmmlab-message", *links]
     for width, height in SIZES:
@@ -306,6 +304,7 @@ def test_circuit_main_control_and_number_of_links_are_seen_together(reader, requ
         circuit = page.locator(".dmmlab-picture svg").first.bounding_box()
         assert circuit["width"] >= 200 and circuit["height"] >= 150  # noqa: PT018
         page.screenshot(path=tmp_path / f"{name}-{width}.png")  # to be looked at
+    page.close()
 
 
 @explorer("pruning")
