@@ -2,15 +2,17 @@
 
 import html
 import re
-import threading
+import time
 from xml.etree import ElementTree
 
+import jax
 import pytest
 
 import dmmlab as dm
 from dmmlab.core.errors import LabError
 from dmmlab.explorers.svg_curves import restart_curves
 from dmmlab.explorers.synthesis_dashboard import AT_WORK, SynthesisDashboard
+from dmmlab.synthesis import Event, SearchState, Verdict
 
 SMALL = dm.Settings(restarts=2, rounds=1, ramp_steps=1500, cool_steps=300, finish_steps=300, trials=20)
 ENDLESS = dm.Settings(restarts=2, rounds=1, fit_steps=10_000_000)
@@ -42,8 +44,6 @@ def dashboards(tmp_path):
 
 def test_it_shows_a_synthesis_to_its_end(dashboards, tmp_path):
     dashboard = dashboards(seed=1, settings=SMALL)
-    seen = []
-    dashboard.picture.observe(lambda change: seen.append(change.new.count('class="edge"')), "svg")
     with pytest.raises(LabError, match=r"still at work; wait\(\) waits for it"):
         dashboard.result  # noqa: B018
     found = dashboard.wait()
@@ -52,7 +52,6 @@ def test_it_shows_a_synthesis_to_its_end(dashboards, tmp_path):
     assert said(dashboard) == f"{found.verdict}."
     assert number(dashboard, "links") == str(found.best.links)
     assert number(dashboard, "best so far") == "exact"
-    assert seen[0] > seen[-1] > 0  # the circuit shrinks
     assert dashboard.stop_button.disabled
     assert dashboard.stop() == "the synthesis has ended"
     for svg in (dashboard.picture.svg, dashboard.curves.value):
@@ -65,6 +64,34 @@ def test_it_shows_a_synthesis_to_its_end(dashboards, tmp_path):
         dashboard.export_button.click()
         assert (tmp_path / name).stat().st_size > 300
     assert dm.program(dm.Machine.from_json(tmp_path / "found.json")) == dm.program(found.machine.live())
+
+
+def test_the_circuit_of_the_restart_that_leads_is_shown_and_then_the_best(dashboards):
+    dashboard = dashboards("nobody")
+    dashboard._thread.join()
+    state = SearchState("a question", planned=2)
+
+    def at(restart, machine, error, accepted=True):
+        event = Event("prune", "", machine.count(), error, accepted, 1.0)
+        state.events.setdefault(restart, []).append(event)
+        if accepted:
+            state.snapshots[restart] = lambda: machine
+        dashboard._shown = 0.0  # long ago
+        dashboard._view(state)
+        return number(dashboard, "links")
+
+    large, none = dm.feedforward(2, 2).random(jax.random.key(0)), dm.handcrafted().with_soft({})
+    assert at(0, large, 0.9) == str(large.count())
+    first = dashboard.picture.svg.count('class="edge"')
+    assert at(1, dm.published(), 0.01) == "19"
+    assert first > 200 > 30 > dashboard.picture.svg.count('class="edge"') > 18
+    assert at(0, none, 1.0) == "19"  # few links, but it has learned nothing
+    assert at(1, dm.handcrafted(), 0.5, accepted=False) == "19"
+    assert "blue: restart 1, the best so far" in dashboard.curves.value
+    state.verdicts[1] = Verdict(dm.handcrafted(), 8, 0.0, 0.0, True)
+    assert at(1, dm.published(), 0.01) == "8"
+    assert number(dashboard, "best so far") == "exact"
+    assert number(dashboard, "restarts") == "1 of up to 2 done"
 
 
 def test_the_same_as_without_dashboard(dashboards):
@@ -81,9 +108,10 @@ def test_a_second_dashboard_stops_the_first(dashboards):
     with pytest.raises(LabError, match="stopped, and there is no machine to keep yet"):
         first.wait()
     assert "stopped" in said(first)
-    fitted = threading.Event()
-    second.restarts.observe(lambda change: fitted.set() if "fit" in change.new else None, "value")
-    assert fitted.wait(300)
+    end = time.monotonic() + 300
+    while "fit" not in second.restarts.value:
+        assert time.monotonic() < end
+        time.sleep(0.01)
     second.stop_button.click()
     assert said(second) == "stopping, and judging what there is"
     found = second.wait()

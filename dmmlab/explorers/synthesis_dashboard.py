@@ -126,7 +126,7 @@ class SynthesisDashboard(Explorer):
             return
         with state.lock:
             events = {i: [(e.seconds, e.error, e.links) for e in rows if e.accepted] for i, rows in state.events.items()}
-        best, leader = state.best, _leader(state)
+            best, leader = state.best, _leader(state)
         if self._found is not None:
             best, leader = self._found.best, self._found.best_restart.index
         make = best.machine.live if best is not None else None if leader is None else state.snapshots[leader]
@@ -195,5 +195,5 @@ def _leader(state: SearchState) -> int | None:
     judged = {i: verdict for i, verdict in state.verdicts.items() if verdict is not None}
     if judged:
         return min(judged, key=lambda i: rank(judged[i]))
-    last = {i: rows[-1] for i, rows in state.events.items() if rows and i in state.snapshots}
+    last = {i: [event for event in state.events[i] if event.accepted][-1] for i in state.snapshots}
     return min(last, key=lambda i: (last[i].error > LEARNED, last[i].links, last[i].error), default=None)

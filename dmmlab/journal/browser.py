@@ -110,7 +110,7 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 
 
 def open_notebook(browser: Any, address: str, name: str, mode: str = "doc") -> Any:
-    """A page with a notebook, its kernel idle; ``lab`` has the file browser beside it."""
+    """A page with a notebook, its kernel idle; ``mode="lab"`` has a file browser beside it."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.goto(f"{address}/{mode}/tree/{name}")
     page.wait_for_function(CONNECTED, timeout=60_000)

@@ -287,7 +287,7 @@ def outside(reader, places):
 
 @pytest.mark.parametrize("name", MAIN_CONTROLS)
 def test_circuit_main_control_and_number_of_links_are_seen_together(browser, lab, lab_folder, tmp_path, name):
-    reader = Reader(browser, lab, lab_folder, name, mode="lab")  # with the file browser
+    reader = Reader(browser, lab, lab_folder, name, mode=f"lab/workspaces/{name}")  # with the file browser
     page = reader.page
     page.locator(".jp-FileBrowser").first.wait_for()
     links = [] if name == "stepper" else ['.widget-html b[data-name="links"]']  # whose links are what they are
