@@ -163,7 +163,7 @@ def restart_curves(restarts: Mapping[int, Sequence[tuple[float, float, int]]], b
     inside += (
         f'<text x="{LEFT}" y="{height + 12}" fill="{ANSWER}">{told}</text>'
         f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">'
-        f"{max([0.0, *(seconds for seconds, _, _ in points)]):.0f} seconds</text>"
+        f"{max([0.0, *(seconds for seconds, _, _ in points)]):.0f} s</text>"
     )
     return _sheet(height + 18, f"Error and links of {len(restarts)} restarts", inside)
 

@@ -74,7 +74,7 @@ class SynthesisDashboard(Explorer):
         self._shown, self._compiling = 0.0, True
         self.stop_button = self.button("stop", self.stop, "end the synthesis, and keep the best machine")
         self.restarts = ipywidgets.HTML()
-        self.arrange(self.stop_button, details=[self.restarts])
+        self.arrange(ipywidgets.HBox([self.stop_button]), details=[self.restarts])
         self.say("compiling, which takes some seconds")
         options = {"seed": seed, "settings": settings, "budget": budget, "folder": folder}
         self._thread = threading.Thread(target=self._work, args=(problem, network), kwargs=options, daemon=True)
