@@ -70,7 +70,7 @@ def same(one, other):
 def test_a_replay_is_bit_for_bit_the_same(task, weights, acts):
     training = TrainingSession(task.descent(), task.batch, weights, learning_rate=3e-2)
     for name, *amount in acts:
-        if name != "back" or amount[0] <= training.checkpoints:
+        if name != "back" or amount[0] <= len(training.checkpoints):
             getattr(training, name)(*amount)
     again = replay_schedule(task.descent(), task.batch, weights, json.loads(json.dumps(training.schedule)))
     assert same(training, again)
@@ -155,6 +155,52 @@ def test_back_to_a_checkpoint(begin):
     assert np.count_nonzero(flatten(training.weights)) == np.count_nonzero(weights)  # the cut was taken back, too
 
 
+def test_cuts_are_taken_back(begin):
+    training = begin()
+    with pytest.raises(LabError, match="there is no cut to take back"):
+        training.undo()
+    training.advance(12)
+    stages = [(flatten(training.weights), training.links)]
+    for links in (20, 30):
+        training.cut(links)
+        training.advance(3)
+        stages.append((flatten(training.weights), training.links))
+    assert [each.links for each in training.checkpoints] == [links for _, links in stages[:2]]
+    assert str(training.checkpoints[0]) == f"{stages[0][1]} links, loss {training.losses[2][1]:.2g}"
+    assert str(training.checkpoints[0]._replace(links=1, loss=1.84e-8)) == "1 link, loss 1.8e-8"
+    assert training.undo() == "the cut at step 15"
+    assert np.array_equal(flatten(training.weights), stages[1][0])
+    assert training.undo() == "the cut at step 12"
+    assert np.array_equal(flatten(training.weights), stages[0][0])
+    training.advance(10)
+    trained = flatten(training.weights)
+    assert np.count_nonzero(trained) == stages[0][1]
+    training.back(2)
+    assert np.array_equal(flatten(training.weights), stages[1][0])
+    assert training.undo() == "going back at step 28"
+    assert np.array_equal(flatten(training.weights), trained)
+
+
+def test_a_cut_right_after_a_checkpoint_keeps_no_second_one(begin):
+    training = begin()
+    training.checkpoint()
+    training.cut(5)
+    assert len(training.checkpoints) == 1
+    training.cut(5)
+    assert len(training.checkpoints) == 2
+    with pytest.raises(LabError, match="cut 0"):
+        training.cut(0)
+    assert len(training.checkpoints) == 2
+    assert training.schedule[-3:] == [{"cut": 5}, {"checkpoint": 2}, {"cut": 5}]
+
+
+def test_a_schedule_from_before_cuts_kept_checkpoints_is_done_as_it_was(task, weights):
+    acts = [{"rate": 1e-2}, {"l1": 0.0}, {"steps": 5}, {"cut": 20}, {"checkpoint": 1}, {"cut": 5}, {"back": 1}]
+    again = replay_schedule(task.descent(), task.batch, weights, acts)
+    assert again.links == np.count_nonzero(flatten(weights)) - 20
+    assert again.schedule == acts
+
+
 def test_a_schedule_as_a_file(tmp_path, begin, task, weights):
     training = begin(learning_rate=1 / 3)
     training.advance(33)
@@ -214,5 +260,5 @@ def test_a_machine_can_be_attended_to(task):
     problem = PROBLEMS["duplicates"]
     small = Task(problem, published(), problem.training(0, strings=2, cycles=12))
     training = TrainingSession(small.descent(), small.batch, small.weights(published()))
-    assert (training.links, training.steps, training.checkpoints) == (19, 0, 0)
+    assert (training.links, training.steps, training.checkpoints) == (19, 0, [])
     assert {str(link) for link in training.machine.links()} == {str(link) for link in published().links()}

@@ -8,7 +8,7 @@ import gzip
 import html
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,23 @@ from ..core.errors import LabError
 from ..drawing.graphviz_drawing import Drawing
 from .svg_curves import as_image
 
-LIVE = "A still picture of an explorer. To move its knobs, run this notebook in JupyterLab: <code>python3 lab.py open</code>"
-LEGEND = (
-    '<small style="line-height: 1.4">Blue: positive weights. Ochre, with a ring: negative. Red: hard links, which belong to '
-    "the architecture. Grey: what cannot influence the output. Dotted: cut.</small>"
+LIVE = (
+    "A still picture of an explorer. To move its knobs, run this notebook: <b>Run › Run All Cells</b> in JupyterLab, "
+    "which <code>python3 lab.py open</code> opens."
 )
-WIDE, NARROW = Layout(width="420px"), Layout(width="auto", min_width="60px")
+DEAD = "The kernel of this explorer has ended, so its knobs move nothing. Run the notebook again: Run › Run All Cells."
+LEGEND = (
+    "Blue: positive weights. Ochre, with a ring: negative. Red: hard links, which belong to the architecture. "
+    "Grey: what cannot influence the output. Dotted: cut."
+)
+WIDE, NARROW = Layout(width="auto"), Layout(width="auto", min_width="54px")
 
 
 class Picture(anywidget.AnyWidget):
     """An SVG in which links can be clicked."""
 
     _esm = Path(__file__).parent / "picture.js"
-    _css = """
-    .dmmlab-picture { max-height: 660px; overflow: auto; background: white; border-radius: 4px; }
-    .dmmlab-picture > svg { max-width: 100%; max-height: 640px; width: auto; height: auto; display: block; margin: auto; }
-    .dmmlab-picture g.edge { cursor: pointer; }
-    """
+    _css = Path(__file__).parent / "explorer.css"  # of the whole explorer
     svg = traitlets.Unicode("")
     # Packed on its way: half a megabyte of SVG is a tenth of that, and Jupyter limits what a kernel
     # may send in a second.
@@ -60,20 +60,28 @@ class Explorer(ipywidgets.VBox):
         super().__init__()
         self.figures = Path(figures)
         self.still_id = f"dmmlab-{uuid.uuid4().hex}"
-        self.picture = Picture(layout=Layout(flex="1 1 420px", min_width="300px"))
+        self.picture = Picture()
         self.curves, self.measures, self.message = (ipywidgets.HTML() for _ in range(3))
         self.message.add_class("dmmlab-message")
-        self.file = ipywidgets.Text(value=name, layout=Layout(width="180px"), tooltip="svg, pdf, png, eps, gv, tex or json")
+        self.file = ipywidgets.Text(value=name, layout=Layout(width="170px"), tooltip="svg, pdf, png, eps, gv, tex or json")
         self.export_button = self.button("export", self._export)
         self._quiet = False
+        self._shown_still: Any = None  # a handle to the still picture in a notebook
 
-    def arrange(self, *knobs: ipywidgets.Widget, width: str = "450px") -> None:
-        """The picture on the left, knobs above the curves on the right, the message below."""
+    def arrange(self, *knobs: ipywidgets.Widget, details: Sequence[ipywidgets.Widget] = ()) -> None:
+        """The circuit on the left; on the right knobs, measures, the message and curves.
+
+        The knobs stay where they are. The curves, and ``details`` below them, scroll if they are
+        too long. How wide and how high all is stands in ``explorer.css``.
+        """
         export = ipywidgets.HBox([self.file, self.export_button])
-        sidebar = ipywidgets.VBox([*knobs, self.measures, self.curves, export], layout=Layout(width=width, flex="0 0 auto"))
-        row = ipywidgets.HBox([self.picture, sidebar], layout=Layout(flex_flow="row wrap", align_items="flex-start"))
-        hidden = ipywidgets.HTML(f"{LEGEND}<style>#{self.still_id} {{ display: none }}</style>")
-        self.children = [row, self.message, hidden]
+        seen = _box("dmmlab-seen", self.picture, _box("dmmlab-legend", ipywidgets.HTML(LEGEND)))
+        more = _box("dmmlab-more", self.curves, *details, export)
+        side = _box("dmmlab-side", _box("dmmlab-knobs", *knobs), self.measures, self.message, more)
+        dead = ipywidgets.HTML(DEAD).add_class("dmmlab-dead")
+        hidden = ipywidgets.HTML(f"<style>#{self.still_id} {{ display: none }}</style>")
+        self.add_class("dmmlab-explorer")
+        self.children = [dead, _box("dmmlab-body", seen, side), hidden]
         self.repaint()
 
     def button(self, label: str, act: Callable[[], object], tooltip: str = "") -> ipywidgets.Button:
@@ -87,10 +95,12 @@ class Explorer(ipywidgets.VBox):
         guarded = self.guarded(act)
         knob.observe(lambda _: None if self._quiet else guarded(), "value")
 
-    def move(self, knob: ipywidgets.Widget, value: Any) -> None:
-        """Moves a knob without doing what it does."""
+    def move(self, knob: ipywidgets.Widget, value: Any, options: Sequence[Any] | None = None) -> None:
+        """Moves a knob without doing what it does; one with a choice may get other options."""
         self._quiet = True
         try:
+            if options is not None and tuple(options) != tuple(knob.options):
+                knob.options = options
             knob.value = value
         finally:
             self._quiet = False
@@ -138,9 +148,7 @@ class Explorer(ipywidgets.VBox):
         return self.drawing().save_as(path)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
-        images = "".join(as_image(svg) for svg in self.still() if svg)
-        page = f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
-        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": page}
+        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self._page()}
 
     def _ipython_display_(self, **kwargs: Any) -> None:
         # Two outputs: the explorer, and its still picture, which the explorer hides as long as it
@@ -148,7 +156,25 @@ class Explorer(ipywidgets.VBox):
         bundle = self._repr_mimebundle_(**kwargs)
         page = bundle.pop("text/html")
         display(bundle, raw=True)
-        display({"text/html": page, "text/plain": "a still picture of an explorer"}, raw=True)
+        self._shown_still = display(_as_output(page), raw=True, display_id=True)
+
+    def renew_still(self) -> None:
+        """Makes the still picture in the notebook one of how things stand now."""
+        if self._shown_still is not None:
+            self._shown_still.update(_as_output(self._page()), raw=True)
+
+    def _page(self) -> str:
+        images = "".join(as_image(svg) for svg in self.still() if svg)
+        return f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
+
+
+def _as_output(page: str) -> dict[str, str]:
+    return {"text/html": page, "text/plain": "a still picture of an explorer"}
+
+
+def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.VBox:
+    """Widgets one below the other, in a box that ``explorer.css`` knows."""
+    return ipywidgets.VBox(children).add_class(name)
 
 
 def table(rows: dict[str, str]) -> str:

@@ -92,7 +92,7 @@ class StreamStepper(Stepping):
             "on": self.button("▶", lambda: self._step(1), "one cycle on"),
         }
         player = ipywidgets.HBox([self.play, *self.buttons.values(), self.period])
-        self.arrange(self.text, self.cycle, player, self.shown, self.flowing)
+        self.arrange(self.text, self.cycle, player, self.shown, details=[self.flowing])
 
     def repaint(self) -> str:
         t, recording = self.cycle.value, self.recording
@@ -161,13 +161,13 @@ class MachineEditor(Stepping):
             slider = ipywidgets.FloatSlider(
                 value=link.weight, min=-reach, max=reach, step=0.01, description=str(link), style={"description_width": "270px"}
             )
-            slider.layout = Layout(width="560px", height="24px")
+            slider.layout = Layout(width="auto", height="24px")
             self.weights[link] = slider
             self.on_change(slider, self._turned)
-        sliders = ipywidgets.VBox(list(self.weights.values()), layout=Layout(max_height="280px", overflow="auto"))
+        sliders = ipywidgets.VBox(list(self.weights.values()))
         reset = self.button("reset", self._reset, "the weights that it began with")
         self.buttons = {"reset": reset}
-        self.arrange(self.text, ipywidgets.HBox([self.period, reset]), sliders, width="585px")
+        self.arrange(self.text, ipywidgets.HBox([self.period, reset]), details=[sliders])
 
     def repaint(self) -> str:
         self.picture.svg = inline(self.drawing())

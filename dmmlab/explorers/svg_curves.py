@@ -22,6 +22,7 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its axes begin
 HUGE = 1e30  # answers beyond it are drawn as if they were it; single precision holds it
 TARGET, ANSWER = "#b8b8b8", "#1b6ca8"
+CUT = "#d1720c"
 
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", XLINK)
@@ -110,14 +111,69 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) ->
         for d in range(low, high + 1, max(1, (high - low) // 4))
     )
     marks = "".join(
-        f'<line x1="{x(cut):.1f}" x2="{x(cut):.1f}" y1="{TOP}" y2="{height - 16}" stroke="#d1720c" stroke-dasharray="3 3"/>'
+        f'<line x1="{x(cut):.1f}" x2="{x(cut):.1f}" y1="{TOP}" y2="{height - 16}" stroke="{CUT}" stroke-dasharray="3 3"/>'
         for cut in cuts
     )
     chosen = np.unique(np.linspace(0, len(values) - 1, 500).astype(int))
     points = " ".join(f"{x(losses[i][0]):.1f},{y(math.log10(values[i])):.1f}" for i in chosen)
     curve = f'<polyline points="{points}" fill="none" stroke="{ANSWER}" stroke-width="1.6"/>'
     foot = f'<text x="{WIDTH - 4}" y="{height - 2}" text-anchor="end">{last:,} steps</text><text x="{LEFT}" y="12">loss</text>'
+    if cuts:
+        foot += (
+            f'<line x1="{LEFT}" x2="{LEFT + 18}" y1="{height - 6}" y2="{height - 6}" stroke="{CUT}" stroke-dasharray="3 3"/>'
+            f'<text x="{LEFT + 23}" y="{height - 2}">links were cut</text>'
+        )
     return _sheet(height, f"The loss over {last} steps", lines + marks + curve + foot)
+
+
+def restart_curves(restarts: Mapping[int, Sequence[tuple[float, float, int]]], best: int | None = None) -> str:
+    """Error and links of each restart over the seconds, both on logarithmic scales.
+
+    Args:
+        restarts: for each, (seconds, error, links) after each phase or cut.
+        best: the restart that is blue and on top; the others are grey.
+
+    Returns:
+        The curves as SVG.
+    """
+    points = [point for rows in restarts.values() for point in rows]
+    x = _scale(0, max([1.0, *(seconds for seconds, _, _ in points)]), LEFT, WIDTH - 4)
+    inside = ""
+    for panel, (name, column) in enumerate((("error", 1), ("links", 2))):
+        top, bottom = panel * HEIGHT, (panel + 1) * HEIGHT
+        values = [_log(point[column]) for point in points] or [0.0]
+        low, high = math.floor(min(values)), max(math.ceil(max(values)), math.floor(min(values)) + 1)
+        y = _scale(low, high, bottom - 6, top + TOP)
+        for exponent in range(low, high + 1, max(1, -(-(high - low) // 3))):
+            inside += (
+                f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(exponent):.1f}" y2="{y(exponent):.1f}" stroke="#e3e3e3"/>'
+                f'<text x="{LEFT - 5}" y="{y(exponent) + 4:.1f}" text-anchor="end">{_power(exponent)}</text>'
+            )
+        inside += f'<text x="{LEFT}" y="{top + 12}" font-weight="bold">{name}</text>'
+        for i in sorted(restarts, key=lambda i: i == best):
+            places = [(x(row[0]), y(_log(row[column]))) for row in restarts[i]]
+            path = f"M{places[0][0]:.1f},{places[0][1]:.1f}" + "".join(f"H{a:.1f}V{b:.1f}" for a, b in places[1:])
+            colour, width = (ANSWER, 2) if i == best else (TARGET, 1.2)
+            inside += (
+                f'<g><title>restart {i}</title><path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+                f'<circle cx="{places[-1][0]:.1f}" cy="{places[-1][1]:.1f}" r="2.4" fill="{colour}"/></g>'
+            )
+    height = 2 * HEIGHT
+    told = "" if best is None else f"blue: restart {best}, the best so far"
+    inside += (
+        f'<text x="{LEFT}" y="{height + 12}" fill="{ANSWER}">{told}</text>'
+        f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">'
+        f"{max([0.0, *(seconds for seconds, _, _ in points)]):.0f} s</text>"
+    )
+    return _sheet(height + 18, f"Error and links of {len(restarts)} restarts", inside)
+
+
+def _log(value: float) -> float:
+    return math.log10(min(max(value, 1e-12), 1e9)) if math.isfinite(value) else 9.0
+
+
+def _power(exponent: int) -> str:
+    return f"{10**exponent:g}" if 0 <= exponent <= 4 else f"1e{exponent}"
 
 
 def as_image(svg: str) -> str:

@@ -3,19 +3,20 @@
 In 2022 the author sat beside his machine for weeks: so many steps, a larger L1, a cut, back to
 yesterday's weights. Here each such act is written down as it is done. The acts are the schedule of
 an unattended run: done again from the same weights, on the same computer, they give the same
-weights, bit for bit::
+weights, bit for bit. Before each cut the weights are kept, so that it can be taken back::
 
     session = TrainingSession(descent, batch, weights)
     session.advance(500)
     session.set_l1(1e-4)
     session.advance(1000)
     session.cut(20)
+    session.undo()
     again = replay_schedule(descent, batch, weights, session.schedule)
 """
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -35,10 +36,24 @@ LARGEST = 1e30  # learning rate or penalty: what single precision holds
 Act = dict[str, float | int]  # one key: what was done; its value: how much of it
 
 
+class Checkpoint(NamedTuple):
+    """Weights to come back to; as text, ``34 links, loss 1.8e-8``."""
+
+    step: int
+    links: int
+    loss: float
+    mask: Weights
+    state: DescentState
+
+    def __str__(self) -> str:
+        return f"{self.links:,} link{'s' * (self.links != 1)}, loss {f'{self.loss:.2g}'.replace('e-0', 'e-')}"
+
+
 class TrainingSession:
     """A training that a person attends.
 
-    ``schedule`` is the record of all acts, ``losses`` has pairs of a step and the loss there.
+    ``schedule`` is the record of all acts, ``losses`` has pairs of a step and the loss there,
+    ``checkpoints`` what can be gone back to.
 
     Args:
         descent: the loop; with a proximal step, ``l1`` is its penalty.
@@ -57,7 +72,8 @@ class TrainingSession:
         self.losses: list[tuple[int, float]] = [(0, self._loss(weights))]
         self.cuts: list[int] = []  # the steps at which links were cut
         self.schedule: list[Act] = [{"rate": learning_rate}, {"l1": l1}]
-        self._checkpoints: list[tuple[Weights, DescentState]] = []
+        self.checkpoints: list[Checkpoint] = []
+        self._undo: list[tuple[str, int]] = []  # acts that can be taken back, each with the checkpoint before it
 
     @property
     def weights(self) -> Weights:
@@ -74,11 +90,6 @@ class TrainingSession:
         """The machine with these weights."""
         compiled = self.descent.objective.compiled
         return compiled.machine.with_soft(compiled.soft(self.weights))
-
-    @property
-    def checkpoints(self) -> int:
-        """The number of checkpoints; they are numbered from 1."""
-        return len(self._checkpoints)
 
     def advance(self, steps: int) -> None:
         """So many steps of descent.
@@ -112,7 +123,16 @@ class TrainingSession:
         self.schedule.append({"l1": self.l1})
 
     def cut(self, links: int) -> None:
-        """Cuts the ``links`` links with the smallest weights, for good.
+        """Cuts the ``links`` links with the smallest weights; :meth:`undo` takes it back.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for less than one link.
+        """
+        _whole("cut", links)
+        self._can_be_undone(f"the cut at step {self.steps:,}")
+        self.cut_for_good(links)
+
+    def cut_for_good(self, links: int) -> None:
+        """:meth:`cut`, without a checkpoint before it.
 
         Raises :class:`~dmmlab.core.errors.LabError` for less than one link.
         """
@@ -125,24 +145,54 @@ class TrainingSession:
         self.schedule.append({"cut": links})
 
     def checkpoint(self) -> int:
-        """Keeps weights and mask to come back to, and returns the checkpoint's number."""
-        self._checkpoints.append((self.mask, self._state))
-        self.schedule.append({"checkpoint": self.checkpoints})
-        return self.checkpoints
+        """Keeps weights and mask to come back to; returns the checkpoint's number, from 1 on."""
+        self.checkpoints.append(Checkpoint(self.steps, self.links, self.losses[-1][1], self.mask, self._state))
+        self.schedule.append({"checkpoint": len(self.checkpoints)})
+        return len(self.checkpoints)
 
     def back(self, checkpoint: int) -> None:
-        """Goes back to a checkpoint. Learning rate and penalty stay, and steps are counted on.
+        """Goes back to a checkpoint; :meth:`undo` takes that back, too.
+
+        Learning rate and penalty stay, and steps are counted on. Raises
+        :class:`~dmmlab.core.errors.LabError` if there is no such checkpoint.
+        """
+        self._check(checkpoint)
+        self._can_be_undone(f"going back at step {self.steps:,}")
+        self.back_for_good(checkpoint)
+
+    def back_for_good(self, checkpoint: int) -> None:
+        """:meth:`back`, without a checkpoint before it.
 
         Raises :class:`~dmmlab.core.errors.LabError` if there is no such checkpoint.
         """
-        if not isinstance(checkpoint, int) or not 1 <= checkpoint <= self.checkpoints:
-            raise LabError(f"checkpoint {describe(checkpoint)}: there are {self.checkpoints}, numbered from 1")
-        self._set(*self._checkpoints[checkpoint - 1])
+        self._check(checkpoint)
+        self._set(*self.checkpoints[checkpoint - 1][-2:])
         self.schedule.append({"back": checkpoint})
+
+    def undo(self) -> str:
+        """Takes the last cut, or going back, back, with what was trained since.
+
+        Returns what was taken back. Raises :class:`~dmmlab.core.errors.LabError` if there is
+        nothing.
+        """
+        if not self._undo:
+            raise LabError("there is no cut to take back")
+        what, checkpoint = self._undo.pop()
+        self.back_for_good(checkpoint)
+        return what
+
+    def _check(self, checkpoint: int) -> None:
+        if not isinstance(checkpoint, int) or not 1 <= checkpoint <= len(self.checkpoints):
+            raise LabError(f"checkpoint {describe(checkpoint)}: there are {len(self.checkpoints)}, numbered from 1")
 
     def save_schedule(self, path: str | os.PathLike) -> None:
         """Writes the schedule as JSON. Raises :class:`~dmmlab.core.files.FileError`."""
         write_json(path, self.schedule)
+
+    def _can_be_undone(self, what: str) -> None:
+        """Keeps the weights as they are, unless the last checkpoint has them."""
+        kept = bool(self.checkpoints) and self.checkpoints[-1].state is self._state
+        self._undo.append((what, len(self.checkpoints) if kept else self.checkpoint()))
 
     def _set(self, mask: Weights, state: DescentState) -> None:
         self.mask, self._state = mask, state
@@ -156,9 +206,9 @@ ACTS = {
     "steps": TrainingSession.advance,
     "rate": TrainingSession.set_learning_rate,
     "l1": TrainingSession.set_l1,
-    "cut": TrainingSession.cut,
+    "cut": TrainingSession.cut_for_good,  # the checkpoint before it is an act of its own
     "checkpoint": lambda session, _: session.checkpoint(),
-    "back": TrainingSession.back,
+    "back": TrainingSession.back_for_good,
 }
 
 

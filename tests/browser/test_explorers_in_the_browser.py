@@ -19,6 +19,8 @@ CELLS = {
     "editor": 'explorer = dm.MachineEditor(dm.published(), problem=problem, figures="out")\nexplorer',
     "training": "task = dm.Task(problem, dm.feedforward(2, 2), seed=1)\n"
     'explorer = dm.TrainingExplorer(task, task.initial_weights(jax.random.key(0)), figures="out")\nexplorer',
+    "dashboard": "settings = dm.Settings(restarts=2, rounds=1, ramp_steps=1500, cool_steps=300, finish_steps=300, trials=20)\n"
+    'explorer = dm.SynthesisDashboard("sum", seed=1, settings=settings, figures="out")\nexplorer',
     "network": "task = dm.Task(problem, seed=1)\n"
     'explorer = dm.PruningExplorer(dm.PruningSession(task, task.initial_weights(jax.random.key(0))), "out")\nexplorer',
 }
@@ -27,10 +29,11 @@ CELLS = {
 class Reader:
     """What a reader does with an explorer: looks, presses keys, drags, clicks, types."""
 
-    def __init__(self, browser, lab, folder, name):
+    def __init__(self, browser, lab, folder, name, mode="doc"):
         file = f"{name}-{len(list(folder.glob('*.ipynb')))}.ipynb"  # JupyterLab remembers a notebook by its name
         write_notebook(folder / file, [FIRST, CELLS[name], "1 + 1"])
-        self.page = open_notebook(browser, lab, file)
+        self.page = open_notebook(browser, lab, file, mode)
+        self.page.set_default_timeout(200_000)
         run_all(self.page)
         self.page.locator(".dmmlab-picture svg").first.wait_for()
 
@@ -40,8 +43,11 @@ class Reader:
     def message(self):
         return self.page.locator(".dmmlab-message").inner_text()
 
-    def until(self, look, wanted, timeout=20_000):
-        """Waits until ``look()`` satisfies ``wanted``, and returns what was seen."""
+    def until(self, look, wanted, timeout=200_000):
+        """Waits until ``look()`` satisfies ``wanted``, and returns what was seen.
+
+        A machine of a tenth of the speed is in time. What comes too late for a person, ``dmmlab bench repaint`` tells.
+        """
         for _ in range(timeout // 50):
             seen = look()
             if wanted(seen) if callable(wanted) else seen == wanted:
@@ -60,11 +66,17 @@ class Reader:
 
     def drag(self, label, pixels):
         handle = self.handle(label)
-        handle.scroll_into_view_if_needed()
-        place = handle.bounding_box()
-        x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-        self.page.mouse.move(x, y)
-        self.page.mouse.down()
+
+        def grab():
+            handle.scroll_into_view_if_needed()
+            place = handle.bounding_box()
+            x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+            self.page.mouse.up()
+            self.page.mouse.move(x, y)
+            self.page.mouse.down()
+            return "noUi-active" in handle.get_attribute("class") and (x, y)
+
+        x, y = self.until(grab, lambda held: held)  # it may move meanwhile
         for step in range(1, 6):
             self.page.mouse.move(x + pixels * step / 5, y)
         self.page.mouse.up()
@@ -220,11 +232,11 @@ def test_attended_training(reader, lab_folder):
         return int(reader.number("steps").replace(",", ""))
 
     reader.click("start")
-    reader.until(steps, lambda n: n > 0, 60_000)
+    reader.until(steps, lambda n: n > 0)
     cell = reader.page.locator(".jp-Notebook .jp-CodeCell").nth(2)  # the kernel stays usable meanwhile
     cell.locator(".cm-content").fill("6 * 7")
     reader.page.keyboard.press("Shift+Enter")
-    reader.until(lambda: cell.locator(".jp-OutputArea-output").first.inner_text(), "42", 30_000)
+    reader.until(lambda: cell.locator(".jp-OutputArea-output").first.inner_text(), "42")
     reader.press("rate", "ArrowLeft", 3)
     reader.press("L1", "ArrowRight", 5)
     reader.click("pause")
@@ -234,16 +246,104 @@ def test_attended_training(reader, lab_folder):
     reader.until(reader.message, lambda text: text.startswith("checkpoint 1"))
     reader.click("cut the smallest")
     reader.until(lambda: int(reader.number("links").replace(",", "")), lambda n: n <= links - 10)
+    reader.click("undo")
+    reader.until(reader.message, lambda text: text.startswith("taken back: the cut at step"))
+    reader.click("cut the smallest")
+    reader.until(lambda: int(reader.number("links").replace(",", "")), lambda n: n <= links - 10)
+    assert re.fullmatch(r"1: \d+ links, loss \S+", reader.page.locator(".widget-dropdown option").first.inner_text())
+    reader.page.locator(".widget-dropdown select").select_option(index=0)
     reader.click("back to")
-    reader.until(lambda: int(reader.number("links").replace(",", "")), links)
+    reader.until(reader.message, lambda text: text.startswith("back at checkpoint 1"))
+    assert int(reader.number("links").replace(",", "")) == links
     assert steps() == stopped
     reader.drag("L1", 60)
     reader.click("resume")
-    reader.until(steps, lambda n: n > stopped, 30_000)
+    reader.until(steps, lambda n: n > stopped)
     reader.click("pause")
     reader.until(lambda: reader.page.locator("button:text-is('resume')").count(), 1)
     schedule = reader.export(lab_folder, "schedule.json").read_text()
     assert all(act in schedule for act in ("steps", "rate", "l1", "cut", "checkpoint", "back"))
+
+
+MAIN_CONTROLS = {
+    "pruning": "label:text-is('threshold')",
+    "network": "label:text-is('threshold')",
+    "stepper": "label:text-is('cycle')",
+    "editor": "label:text-is('accum-1-2.dict-2 <- input.char')",
+    "training": "button:text-is('start')",
+    "dashboard": "button:text-is('stop')",
+}
+SIZES = [(1400, 900), (1100, 700)]
+
+
+def outside(reader, places):
+    """Of what is looked for, what is not wholly within the notebook's part of the window."""
+    window = reader.page.locator(".jp-WindowedPanel-outer").first.bounding_box()
+
+    def within(box):  # to a pixel, which scrolling may halve
+        return all(
+            window[start] - 1 <= box[start] and box[start] + box[size] <= window[start] + window[size] + 1
+            for start, size in (("x", "width"), ("y", "height"))
+        )
+
+    boxes = {place: reader.page.locator(place).first.bounding_box() for place in places}
+    return {place: box for place, box in boxes.items() if box is None or not within(box)}
+
+
+@pytest.mark.parametrize("name", MAIN_CONTROLS)
+def test_circuit_main_control_and_number_of_links_are_seen_together(browser, lab, lab_folder, tmp_path, name):
+    reader = Reader(browser, lab, lab_folder, name, mode=f"lab/workspaces/{name}")  # with the file browser
+    page = reader.page
+    page.locator(".jp-FileBrowser").first.wait_for()
+    links = [] if name == "stepper" else ['.widget-html b[data-name="links"]']  # whose links are what they are
+    places = [".dmmlab-explorer", ".dmmlab-picture svg", MAIN_CONTROLS[name], ".dmmlab-message", *links]
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+
+        def missing():
+            top = "e => e.closest('.jp-OutputArea-output').scrollIntoView({block: 'start'})"
+            page.locator(".dmmlab-explorer").first.evaluate(top)
+            return outside(reader, places)
+
+        reader.until(missing, {}, 30_000)
+        circuit = page.locator(".dmmlab-picture svg").first.bounding_box()
+        assert max(circuit["width"], circuit["height"]) >= 200
+        page.screenshot(path=tmp_path / f"{name}-{width}.png")  # to be looked at
+    page.close()
+
+
+@explorer("pruning")
+def test_an_explorer_whose_kernel_is_restarted_says_so(reader):
+    dead = reader.page.locator(".dmmlab-dead")
+    assert not dead.is_visible()
+    reader.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    reader.until(dead.is_visible, True)
+    assert "Run All Cells" in dead.inner_text()
+    reader.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    reader.until(dead.is_visible, False)
+    reader.press("threshold", "End")
+    reader.until(lambda: reader.number("links"), "0")
+
+
+@explorer("dashboard")
+def test_the_dashboard_of_a_synthesis(reader, lab_folder):
+    page = reader.page
+    reader.until(lambda: reader.number("best so far"), "exact")
+    reader.until(reader.message, lambda text: "exact" in text)
+    assert reader.number("links") == "2"
+    assert page.locator(".dmmlab-picture g.edge text").count() == 2
+    assert page.locator(".dmmlab-more td:text-is('exact')").count() >= 1
+    assert page.locator("button:text-is('stop')").is_disabled()
+    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(2)
+    cell.locator(".cm-content").fill("print(explorer.result.verdict)")
+    page.keyboard.press("Shift+Enter")
+    reader.until(lambda: cell.locator(".jp-OutputArea-output").first.inner_text(), lambda text: "2 links" in text)
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.reload()
+    reader.until(lambda: page.evaluate(STILLS), 2)  # the circuit that was found, and the curves
+    page.screenshot(path=lab_folder.parent / "still.png")
+    assert "exact" in page.locator("[id^=dmmlab-]").first.inner_text()
 
 
 STILLS = "() => [...document.querySelectorAll('[id^=dmmlab-] img')].filter(image => image.offsetParent).length"
