@@ -52,6 +52,15 @@ def splines(placed):
     return [[tuple(map(float, xy.split(","))) for xy in edge["pos"].split()] for edge in placed.get("edges", [])]
 
 
+def test_neurons_stand_where_they_stood_before_links_were_cut():
+    whole = MACHINES["1486 links"]()
+    few = whole.with_soft({"output": {"dict-1": {"input": {"char": 1.0}}}})
+    kept, moved = boxes(bundle(few, like=whole).placed), boxes(bundle(few).placed)
+    assert kept == boxes(bundle(whole).placed) != moved
+    with pytest.raises(LabError, match="like: a machine of the same neurons is needed"):
+        bundle(few, like=handcrafted())
+
+
 def test_every_link_is_drawn_once_and_the_heaviest_last(machine, placed):
     edges = placed.get("edges", [])
     tips = [edge["tooltip"] for edge in edges]

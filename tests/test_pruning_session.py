@@ -43,24 +43,9 @@ def history(task):
     return Trace([], [weights, np.where(np.abs(weights) < 0.3, 0.0, weights), 2 * weights])
 
 
-@pytest.fixture(scope="module")
-def measured(task):
-    """A pruning whose held-out strings have been compiled."""
-    pruning = PruningSession(task)
-    pruning.measure()
-    return pruning
-
-
 @pytest.fixture
-def pruning(task, measured):
-    return begun(task, measured)
-
-
-def begun(task, measured, history=None):
-    """A new pruning, which compiles nothing anew."""
-    pruning = PruningSession(task, history=history)
-    pruning._evaluator = measured._evaluator
-    return pruning
+def pruning(task):
+    return PruningSession(task)
 
 
 def there(pruning):
@@ -139,8 +124,8 @@ def test_what_is_kept_follows_the_moves(task, history, moves):
 
 @given(moves)
 @settings(max_examples=25)
-def test_nothing_that_is_asked_of_a_pruned_machine_raises(task, measured, history, moves):
-    pruning = begun(task, measured, history)
+def test_nothing_that_is_asked_of_a_pruned_machine_raises(task, history, moves):
+    pruning = PruningSession(task, history=history)
     for move, argument in moves:
         do(pruning, move, argument)
     links, live, loss, error = pruning.measure()
@@ -210,8 +195,8 @@ def test_undo_says_what_it_undid_and_threshold_moves_are_one(pruning):
         pruning.undo()
 
 
-def test_history(task, measured, history):
-    pruning = begun(task, measured, history)
+def test_history(task, history):
+    pruning = PruningSession(task, history=history)
     assert pruning.place.moment == 2
     pruning.cut(INPUT)
     for moment, links in ((1, 17), (0, 19), (1, 17)):

@@ -221,6 +221,18 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub.add_argument("--digits", type=whole_number(0, 17), default=2, metavar="N", help="decimals of the weights (default: 2)")
 
     sub = command(
+        "explore",
+        "open the explorers of a machine in JupyterLab",
+        "Writes a small notebook in which a machine is stepped through, edited and pruned, and opens it in JupyterLab. There, "
+        "Run > Run All Cells makes it live.",
+    )
+    sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
+    sub.add_argument("--problem", metavar="PROBLEM", help=f"what it answers (default: that of the synthesis). {PROBLEM_HELP}")
+    sub.add_argument("--string", default="test string.", metavar="S", help="what the machine reads (default: 'test string.')")
+    sub.add_argument("--out", default="build/explore", metavar="DIR", help="where to write (default: build/explore)")
+    sub.add_argument("--no-open", action="store_true", help="write the notebook, and open nothing")
+
+    sub = command(
         "journal",
         "execute the notebooks of the journal",
         "Executes the journal with papermill, or the notebooks that are named, two at a time where cores and memory allow. "

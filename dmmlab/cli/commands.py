@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -282,6 +283,30 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _explore(options: argparse.Namespace) -> int:
+    from ..core.files import read_json
+    from ..journal.exploring import exploring_notebook
+    from ..synthesis.problem_files import load_problem
+
+    machine, problem, given = _machine(options.machine), options.problem, Path(options.machine)
+    if problem is None and (given / "result.json").is_file():
+        problem = read_json(given / "result.json").get("problem")
+    elif problem is None and options.machine in ("handcrafted", "published"):
+        problem = "duplicates"
+    if problem is not None:
+        load_problem(problem)
+    if not options.string:
+        raise LabError("--string '': give at least one character")
+    path = exploring_notebook(machine, given.resolve().stem, options.out, problem, options.string)
+    if options.json:
+        _print_json({"notebook": str(path), "problem": problem, "links": machine.count()})
+    else:
+        print(path)
+    if options.no_open:
+        return 0
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(path)], stdout=sys.stderr)
+
+
 def _journal(options: argparse.Namespace) -> int:
     from ..journal import execution as journal, site
     from ..journal.several_at_once import execute_all
@@ -362,5 +387,6 @@ COMMANDS = {
     "compare": _compare,
     "draw": _draw,
     "show": _show,
+    "explore": _explore,
     "journal": _journal,
 }

@@ -7,11 +7,12 @@ heavy ones on top. Weights are left out; they are in the tooltips.
 
 from collections.abc import Iterable
 
+import networkx as nx
 from graphviz import escape, nohtml
 
 from ..core.errors import one_of
 from ..core.machine import Link, Machine
-from .circuits import empty_drawing, graph, node_id
+from .circuits import empty_drawing, graph, layers, node_id
 from .graphviz_drawing import Drawing, DrawingError
 from .line_styles import INK, bundle_line, largest_weight, relative_size
 
@@ -19,7 +20,7 @@ PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: of a port, between n
 FROM, TO = "/from", "/to"  # no neuron has a "/" in its name
 
 
-def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = None) -> Drawing:
+def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = None, like: Machine | None = None) -> Drawing:
     """Draws a machine of any size.
 
     As in a circuit, outputs are above a neuron and inputs below it, in their order. Width and shade
@@ -29,18 +30,24 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
         machine: what to draw.
         hide: names of neurons to leave out with their links.
         title: a caption below the drawing.
+        like: a machine of the same neurons, before links were cut: neurons stand where they stand
+            in its drawing.
 
     Returns:
         The drawing.
 
     Raises:
-        DrawingError: a neuron to hide that there is not.
+        DrawingError: a neuron to hide that there is not; ``like`` has other neurons.
     """
+    if like is not None and like.neurons.keys() != machine.neurons.keys():
+        raise DrawingError("like: a machine of the same neurons is needed")
     for name in hide:
         if name not in machine.neurons:
             raise DrawingError(one_of("neuron", name, machine.neurons))
-        machine = machine.without_neuron(name)
+        machine, like = machine.without_neuron(name), like and like.without_neuron(name)
     g = graph(machine)
+    if like is not None:
+        nx.set_node_attributes(g, layers(like, graph(like)), "layer")
     rows: dict[int, list[str]] = {}
     for name in sorted(g.nodes):
         rows.setdefault(g.nodes[name]["layer"], []).append(name)

@@ -47,7 +47,7 @@ def flow_line(link: Link, norm: float) -> tuple[str, float]:
     grey is what cannot influence the output.
     """
     colour = HARD if link.hard else _sign(link)
-    return (colour, 1.0 + min(4.0, 1.3 * math.log1p(norm))) if norm else (mixed(colour, 0.62), 0.8)
+    return (colour, 1.0 + min(4.0, 1.3 * math.log1p(norm))) if norm else (mixed(colour, 0.5), 0.8)
 
 
 def mixed(colour: str, white: float) -> str:

@@ -69,7 +69,7 @@ class Explorer(ipywidgets.VBox):
         self._quiet = False
 
     def arrange(self, *knobs: ipywidgets.Widget, details: Sequence[ipywidgets.Widget] = ()) -> None:
-        """The circuit on the left; on the right the knobs, the measures, the message and the curves.
+        """The circuit on the left; on the right knobs, measures, the message and curves.
 
         The knobs stay where they are. The curves, and ``details`` below them, scroll if they are
         too long. How wide and how high all is stands in ``explorer.css``.
@@ -99,10 +99,12 @@ class Explorer(ipywidgets.VBox):
         guarded = self.guarded(act)
         knob.observe(lambda _: None if self._quiet else guarded(), "value")
 
-    def move(self, knob: ipywidgets.Widget, value: Any) -> None:
-        """Moves a knob without doing what it does."""
+    def move(self, knob: ipywidgets.Widget, value: Any, options: Sequence[Any] | None = None) -> None:
+        """Moves a knob without doing what it does; one with a choice may get other options."""
         self._quiet = True
         try:
+            if options is not None and tuple(options) != tuple(knob.options):
+                knob.options = options
             knob.value = value
         finally:
             self._quiet = False

@@ -39,7 +39,7 @@ class PruningExplorer(Explorer):
             max=high,
             step=(high - low) / 200,
             description="threshold",
-            readout_format=".2e",
+            readout_format=".3",
             layout=WIDE,
         )
         moments = max(0, len(pruning.history) - 1)

@@ -12,7 +12,6 @@ trace of a synthesis one goes back and forth in its history and branches off fro
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,12 +23,10 @@ from ..core.machine import Machine
 from ..drawing.bundles import bundle
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
-from ..synthesis.evaluation import Evaluator
 from ..synthesis.tasks import Task
 from ..synthesis.trace import Trace
 
 READABLE = 60  # links: up to here a circuit with numbers is drawn, from there on a bundle
-LENGTHS = (14, 200)  # characters of the strings to be tested on: a fraction of those of a synthesis
 
 
 class Place(NamedTuple):
@@ -219,7 +216,10 @@ class PruningSession:
         machine, weights = self.machine, self.weights
         links = int(self.kept.sum())
         return Measured(
-            links, machine.live().count(), self.task.mean_squared_error(weights), self._evaluator.max_abs_error(machine)
+            links,
+            machine.live().count(),
+            self.task.mean_squared_error(weights),
+            self.task.quick_evaluator.max_abs_error(machine),
         )
 
     def answers(self, string: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -235,7 +235,7 @@ class PruningSession:
         """
         machine = self.machine
         if machine.count() > READABLE:
-            return bundle(machine, hide=idle_neurons(machine))
+            return bundle(machine, hide=idle_neurons(self.whole), like=self.whole)
         if show_cut and np.count_nonzero(self.place.weights) <= READABLE:
             return circuit(machine, cut=self.whole, hide=idle_neurons(self.whole))
         return circuit(machine, hide=idle_neurons(machine))
@@ -249,11 +249,6 @@ class PruningSession:
             self.machine.to_json(path)
             return Path(path)
         return self.drawing(show_cut).save_as(path)
-
-    @cached_property
-    def _evaluator(self) -> Evaluator:
-        samples = self.task.problem.validation(apart_from=self.task.samples, lengths=LENGTHS)
-        return Evaluator(self.task.compiled.machine, {"validation": samples})
 
     def _place(self, name: str) -> int:
         if name.strip() in self._places:

@@ -23,6 +23,7 @@ WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its 
 HUGE = 1e30  # answers beyond it are drawn as if they were it; single precision holds it
 TARGET, ANSWER = "#b8b8b8", "#1b6ca8"
 SILENCE = "·"
+CUT = "#d1720c"
 
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", XLINK)
@@ -130,13 +131,18 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) ->
         for d in range(low, high + 1, max(1, (high - low) // 4))
     )
     marks = "".join(
-        f'<line x1="{x(cut):.1f}" x2="{x(cut):.1f}" y1="{TOP}" y2="{height - 16}" stroke="#d1720c" stroke-dasharray="3 3"/>'
+        f'<line x1="{x(cut):.1f}" x2="{x(cut):.1f}" y1="{TOP}" y2="{height - 16}" stroke="{CUT}" stroke-dasharray="3 3"/>'
         for cut in cuts
     )
     chosen = np.unique(np.linspace(0, len(values) - 1, 500).astype(int))
     points = " ".join(f"{x(losses[i][0]):.1f},{y(math.log10(values[i])):.1f}" for i in chosen)
     curve = f'<polyline points="{points}" fill="none" stroke="{ANSWER}" stroke-width="1.6"/>'
     foot = f'<text x="{WIDTH - 4}" y="{height - 2}" text-anchor="end">{last:,} steps</text><text x="{LEFT}" y="12">loss</text>'
+    if cuts:
+        foot += (
+            f'<line x1="{LEFT}" x2="{LEFT + 18}" y1="{height - 6}" y2="{height - 6}" stroke="{CUT}" stroke-dasharray="3 3"/>'
+            f'<text x="{LEFT + 23}" y="{height - 2}">links were cut</text>'
+        )
     return _sheet(height, f"The loss over {last} steps", lines + marks + curve + foot)
 
 

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -17,16 +17,19 @@ from ipywidgets import Layout
 
 from ..compiler.weights import Weights
 from ..core.errors import LabError
+from ..core.machine import Machine
 from ..drawing.bundles import bundle
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
 from ..learning.session import TrainingSession
 from ..synthesis.tasks import Task
-from .explorer import WIDE, Explorer, table
+from .explorer import NARROW, WIDE, Explorer, table
 from .pruning_session import READABLE
 from .svg_curves import inline, loss_curve
 
 MOST_STEPS = 100_000  # before it pauses by itself
+REFRESH, TEST = 0.4, 3.0  # seconds between two pictures, and between two tests on validation strings, while it runs
+PENALTIES = [0.0, *(float(f"{10 ** (k / 10):.2g}") for k in range(-80, -19))]  # of L1
 RUNNING: "weakref.WeakSet[TrainingExplorer]" = weakref.WeakSet()  # one at a time
 
 
@@ -48,29 +51,38 @@ class TrainingExplorer(Explorer):
         super().__init__(figures, "schedule.json")
         for other in list(RUNNING):  # perhaps of the same cell, which is run once more
             other.pause()
-        self.training = TrainingSession(task.descent(), task.batch, weights, learning_rate)
+        self.training, self.task = TrainingSession(task.descent(), task.batch, weights, learning_rate), task
         self._lock, self._going = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._plan: Machine | None = None  # after it the circuit is laid out, so that neurons keep their places
+        self._tested, self._when_tested = (-1, -1, ""), 0.0
         self.start = self.button("start", self._start_or_pause)
         self.learning_rate = ipywidgets.FloatLogSlider(
             value=learning_rate, min=-5, max=-1, step=0.1, description="rate", layout=WIDE
         )
-        self.l1 = ipywidgets.FloatLogSlider(
-            value=1e-7, min=-7, max=-2, step=0.1, description="L1", readout_format=".1e", layout=WIDE
-        )
+        self.l1 = ipywidgets.SelectionSlider(options=_named(PENALTIES), description="L1", layout=WIDE)
         for knob, act in ((self.learning_rate, self.training.set_learning_rate), (self.l1, self.training.set_l1)):
             knob.continuous_update = False
             self.on_change(knob, partial(self._turn, knob, act))
-        self.smallest = ipywidgets.BoundedIntText(value=10, min=1, max=100_000, layout=Layout(width="90px"))
-        self.checkpoint = ipywidgets.Dropdown(options=[], layout=Layout(width="90px"))
+        self.learning_rate.tooltip, self.l1.tooltip = "the learning rate of Adam", "the penalty on the sum of |weight|"
+        self.smallest = ipywidgets.BoundedIntText(value=10, min=1, max=100_000, layout=Layout(width="70px"))
+        self.checkpoint = ipywidgets.Dropdown(options=[], layout=Layout(width="205px"))
+        self.show_cut = ipywidgets.Checkbox(value=True, description="show what is cut", indent=False, layout=NARROW)
+        self.on_change(self.show_cut, self.repaint)
         self.buttons = {
-            "cut": self.button("cut the smallest", lambda: self._locked(lambda: self.training.cut(self.smallest.value))),
-            "keep": self.button("checkpoint", self._keep),
-            "back": self.button("back to", self._back),
+            "cut": self.button(
+                "cut the smallest",
+                lambda: self._locked(lambda: self.training.cut(self.smallest.value)),
+                "cut so many links, those with the smallest weights; a checkpoint is kept before",
+            ),
+            "undo": self.button("undo", self._undo, "take the last cut back, with what was trained since"),
+            "keep": self.button("checkpoint", self._keep, "keep these weights, to come back to them"),
+            "back": self.button("back to", self._back, "take the weights of this checkpoint"),
         }
-        cutting = ipywidgets.HBox([self.start, self.buttons["cut"], self.smallest])
-        keeping = ipywidgets.HBox([self.buttons["keep"], self.buttons["back"], self.checkpoint])
-        self.arrange(cutting, self.learning_rate, self.l1, keeping)
+        cutting = ipywidgets.HBox([self.start, self.buttons["cut"], self.smallest, self.buttons["undo"]])
+        keeping = ipywidgets.HBox([self.buttons["back"], self.checkpoint])
+        options = ipywidgets.HBox([self.buttons["keep"], self.show_cut])
+        self.arrange(cutting, self.learning_rate, self.l1, options, keeping)
 
     def repaint(self) -> str:
         with self._lock:
@@ -78,14 +90,30 @@ class TrainingExplorer(Explorer):
             if threading.current_thread() is not self._thread:  # whoever turns a knob is not to find it turned back
                 self._show_knobs()
             losses, cuts, links, steps = list(training.losses), list(training.cuts), training.links, training.steps
+            machine = training.machine
             self.picture.svg = inline(self.drawing())
-        self._show_measures(losses, cuts, links, steps)
-        return "" if links else "all links are cut or driven to zero: go back to a checkpoint"
+        self.curves.value = loss_curve(losses, cuts)
+        error = self._largest_error(machine, steps, links)
+        self.measures.value = table(
+            {
+                "steps": f"{steps:,}",
+                "links": f"{links:,}",
+                "loss": f"{losses[-1][1]:.3g}",
+                "largest error on validation strings": error,
+            }
+        )
+        return "" if links else "all links are cut or driven to zero: undo, or go back to a checkpoint"
 
     def drawing(self) -> Drawing:
-        machine = self.training.machine
-        hide = idle_neurons(machine)
-        return bundle(machine, hide=hide) if machine.count() > READABLE else circuit(machine, hide=hide)
+        machine, whole = self.training.machine, self.task.compiled.machine
+        if machine.count() > READABLE:
+            self._plan = None
+            return bundle(machine, hide=idle_neurons(whole), like=whole)
+        if self._plan is None or not _links(machine) <= _links(self._plan):
+            self._plan = machine
+        if self.show_cut.value:
+            return circuit(machine, cut=self._plan, hide=idle_neurons(self._plan))
+        return circuit(machine, hide=idle_neurons(machine))
 
     def save(self, path: Path) -> Path:
         with self._lock:
@@ -98,7 +126,7 @@ class TrainingExplorer(Explorer):
         """Stops after the steps that are under way."""
         self._going.clear()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=30)
+            self._thread.join()
         self._show_knobs()
 
     def close(self) -> None:
@@ -107,18 +135,22 @@ class TrainingExplorer(Explorer):
 
     def _show_knobs(self) -> None:
         """The knobs as the training has them, which may have been set in Python."""
-        training, checkpoints = self.training, list(range(1, self.training.checkpoints + 1))
+        training = self.training
+        checkpoints = [(f"{i}: {each}", i) for i, each in enumerate(training.checkpoints, start=1)]
         self.move(self.learning_rate, min(max(training.learning_rate, 10**self.learning_rate.min), 10**self.learning_rate.max))
-        self.move(self.l1, min(max(training.l1, 10**self.l1.min), 10**self.l1.max))
+        self.move(self.l1, training.l1, _named(sorted({*PENALTIES, training.l1})))
         if list(self.checkpoint.options) != checkpoints:
-            self.checkpoint.options = checkpoints
-            self.checkpoint.value = checkpoints[-1]
+            self.move(self.checkpoint, len(checkpoints), checkpoints)
         if not self._going.is_set():
             self.start.description = "resume" if training.steps else "start"
 
-    def _show_measures(self, losses: list, cuts: list[int], links: int, steps: int) -> None:
-        self.measures.value = table({"steps": f"{steps:,}", "links": f"{links:,}", "loss": f"{losses[-1][1]:.3g}"})
-        self.curves.value = loss_curve(losses, cuts)
+    def _largest_error(self, machine: Machine, steps: int, links: int) -> str:
+        """The largest error on validation strings; while it runs, as of some seconds ago."""
+        now = time.monotonic()
+        if self._tested[:2] != (steps, links) and (not self._going.is_set() or now - self._when_tested > TEST):
+            self._tested = (steps, links, f"{self.task.quick_evaluator.max_abs_error(machine):.3g}")
+            self._when_tested = time.monotonic()
+        return self._tested[2]
 
     def _start_or_pause(self) -> str:
         if self._going.is_set():
@@ -131,7 +163,7 @@ class TrainingExplorer(Explorer):
         self.start.description = "pause"
         self._thread = threading.Thread(target=self._train, daemon=True)
         self._thread.start()
-        return ""
+        return "" if self.training.steps else "compiling, which takes some seconds"
 
     def _train(self) -> None:
         """What the thread does: some steps, a look, some steps."""
@@ -140,12 +172,15 @@ class TrainingExplorer(Explorer):
             while self._going.is_set() and self.training.steps < end:
                 with self._lock:
                     self.training.advance(50)
-                if time.monotonic() - shown > 0.4:
+                if not shown:
+                    self.say("")
+                if time.monotonic() - shown > REFRESH:
                     self.repaint()
                     shown = time.monotonic()
                 time.sleep(0.002)  # whoever waits for the lock has a turn
             self.repaint()
-            self.say(f"paused after {MOST_STEPS:,} steps" if self.training.steps >= end else "")
+            if self.training.steps >= end:
+                self.say(f"paused after {MOST_STEPS:,} steps")
         except LabError as error:
             self.say(str(error))
         except Exception as error:
@@ -155,9 +190,8 @@ class TrainingExplorer(Explorer):
             RUNNING.discard(self)
             self.start.description = "resume"
 
-    def _turn(self, knob: ipywidgets.FloatLogSlider, act: Callable[[float], None]) -> str:
-        lowest = knob is self.l1 and knob.value <= 10**knob.min * 1.0001  # the left end of a logarithmic slider: no L1
-        return self._locked(lambda: act(0.0 if lowest else knob.value))
+    def _turn(self, knob: ipywidgets.Widget, act: Callable[[float], None]) -> str:
+        return self._locked(lambda: act(knob.value))
 
     def _locked(self, act: Callable[[], object]) -> str:
         with self._lock:
@@ -167,10 +201,25 @@ class TrainingExplorer(Explorer):
     def _keep(self) -> str:
         with self._lock:
             number = self.training.checkpoint()
-        self._show_knobs()
-        return f"checkpoint {number}: {self.training.links} links, loss {self.training.losses[-1][1]:.3g}"
+            self._show_knobs()
+        return f"checkpoint {number}: {self.training.checkpoints[-1]}"
 
     def _back(self) -> str:
-        if self.checkpoint.value is None:
+        number = self.checkpoint.value
+        if number is None:
             raise LabError("there is no checkpoint to go back to")
-        return self._locked(lambda: self.training.back(self.checkpoint.value))
+        said = self._locked(lambda: self.training.back(number))
+        return said or f"back at checkpoint {number}: {self.training.checkpoints[number - 1]}"
+
+    def _undo(self) -> str:
+        with self._lock:
+            undone = self.training.undo()
+        return f"taken back: {undone}. {self.repaint()}".strip()
+
+
+def _named(penalties: Iterable[float]) -> list[tuple[str, float]]:
+    return [(f"{x:.2g}".replace("e-0", "e-"), x) for x in penalties]
+
+
+def _links(machine: Machine) -> set[tuple]:
+    return {link[:4] for link in machine.links()}

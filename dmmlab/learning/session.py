@@ -145,7 +145,7 @@ class TrainingSession:
         self.schedule.append({"cut": links})
 
     def checkpoint(self) -> int:
-        """Keeps weights and mask to come back to, and returns the checkpoint's number, from 1 on."""
+        """Keeps weights and mask to come back to; returns the checkpoint's number, from 1 on."""
         self.checkpoints.append(Checkpoint(self.steps, self.links, self.losses[-1][1], self.mask, self._state))
         self.schedule.append({"checkpoint": len(self.checkpoints)})
         return len(self.checkpoints)

@@ -32,6 +32,7 @@ from .problems import Problem, Sample
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
 PIECE = 500  # steps after which a descent looks whether it is to stop
+QUICK_LENGTHS = (14, 200)  # items of the strings of a quick evaluation: a fraction of those of a synthesis
 CLIP = 1.0  # of the gradient's norm, where the schedule is scan: loops make gradients explode
 
 Span = tuple[float, float]  # a number at the first and at the last step; geometric in between
@@ -244,6 +245,12 @@ class Task:
     def evaluator(self) -> Evaluator:
         """What measures machines of the network on the :attr:`unseen` strings."""
         return Evaluator(self.compiled.machine, self.unseen)
+
+    @cached_property
+    def quick_evaluator(self) -> Evaluator:
+        """Measures errors on fewer and shorter validation strings: fast enough for a slider."""
+        samples = self.problem.validation(apart_from=self.samples, lengths=QUICK_LENGTHS)
+        return Evaluator(self.compiled.machine, {"validation": samples})
 
     def _ablations(self, weights: Weights, places: jax.Array, count: jax.Array) -> jax.Array:
         array, unravel = jax.flatten_util.ravel_pytree(weights)

@@ -31,6 +31,7 @@ class Reader:
         file = f"{name}-{len(list(folder.glob('*.ipynb')))}.ipynb"  # JupyterLab remembers a notebook by its name
         write_notebook(folder / file, [FIRST, CELLS[name], "1 + 1"])
         self.page = open_notebook(browser, lab, file)
+        self.page.set_default_timeout(200_000)
         run_all(self.page)
         self.page.locator(".dmmlab-picture svg").first.wait_for()
 
@@ -40,8 +41,11 @@ class Reader:
     def message(self):
         return self.page.locator(".dmmlab-message").inner_text()
 
-    def until(self, look, wanted, timeout=20_000):
-        """Waits until ``look()`` satisfies ``wanted``, and returns what was seen."""
+    def until(self, look, wanted, timeout=200_000):
+        """Waits until ``look()`` satisfies ``wanted``, and returns what was seen.
+
+        A machine of a tenth of the speed is in time. What comes too late for a person, ``dmmlab bench repaint`` tells.
+        """
         for _ in range(timeout // 50):
             seen = look()
             if wanted(seen) if callable(wanted) else seen == wanted:
@@ -60,11 +64,17 @@ class Reader:
 
     def drag(self, label, pixels):
         handle = self.handle(label)
-        handle.scroll_into_view_if_needed()
-        place = handle.bounding_box()
-        x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-        self.page.mouse.move(x, y)
-        self.page.mouse.down()
+
+        def grab():
+            handle.scroll_into_view_if_needed()
+            place = handle.bounding_box()
+            x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+            self.page.mouse.up()
+            self.page.mouse.move(x, y)
+            self.page.mouse.down()
+            return "noUi-active" in handle.get_attribute("class") and (x, y)
+
+        x, y = self.until(grab, lambda held: held)  # it may move meanwhile
         for step in range(1, 6):
             self.page.mouse.move(x + pixels * step / 5, y)
         self.page.mouse.up()
@@ -220,11 +230,11 @@ def test_attended_training(reader, lab_folder):
         return int(reader.number("steps").replace(",", ""))
 
     reader.click("start")
-    reader.until(steps, lambda n: n > 0, 60_000)
+    reader.until(steps, lambda n: n > 0)
     cell = reader.page.locator(".jp-Notebook .jp-CodeCell").nth(2)  # the kernel stays usable meanwhile
     cell.locator(".cm-content").fill("6 * 7")
     reader.page.keyboard.press("Shift+Enter")
-    reader.until(lambda: cell.locator(".jp-OutputArea-output").first.inner_text(), "42", 30_000)
+    reader.until(lambda: cell.locator(".jp-OutputArea-output").first.inner_text(), "42")
     reader.press("rate", "ArrowLeft", 3)
     reader.press("L1", "ArrowRight", 5)
     reader.click("pause")
@@ -234,16 +244,81 @@ def test_attended_training(reader, lab_folder):
     reader.until(reader.message, lambda text: text.startswith("checkpoint 1"))
     reader.click("cut the smallest")
     reader.until(lambda: int(reader.number("links").replace(",", "")), lambda n: n <= links - 10)
+    reader.click("undo")
+    reader.until(reader.message, lambda text: text.startswith("taken back: the cut at step"))
+    reader.click("cut the smallest")
+    reader.until(lambda: int(reader.number("links").replace(",", "")), lambda n: n <= links - 10)
+    assert re.fullmatch(r"1: \d+ links, loss \S+", reader.page.locator(".widget-dropdown option").first.inner_text())
+    reader.page.locator(".widget-dropdown select").select_option(index=0)
     reader.click("back to")
-    reader.until(lambda: int(reader.number("links").replace(",", "")), links)
+    reader.until(reader.message, lambda text: text.startswith("back at checkpoint 1"))
+    assert int(reader.number("links").replace(",", "")) == links
     assert steps() == stopped
     reader.drag("L1", 60)
     reader.click("resume")
-    reader.until(steps, lambda n: n > stopped, 30_000)
+    reader.until(steps, lambda n: n > stopped)
     reader.click("pause")
     reader.until(lambda: reader.page.locator("button:text-is('resume')").count(), 1)
     schedule = reader.export(lab_folder, "schedule.json").read_text()
     assert all(act in schedule for act in ("steps", "rate", "l1", "cut", "checkpoint", "back"))
+
+
+MAIN_CONTROLS = {
+    "pruning": "label:text-is('threshold')",
+    "network": "label:text-is('threshold')",
+    "stepper": "label:text-is('cycle')",
+    "editor": "label:text-is('norm-2-1.dict <- accum-1-2.dict')",
+    "training": "button:text-is('start')",
+}
+SIZES = [(1400, 900), (1100, 700)]
+
+
+def outside(reader, places):
+    """Of what is looked for, what is not wholly within the notebook's part of the window."""
+    window = reader.page.locator(".jp-WindowedPanel-outer").first.bounding_box()
+
+    def within(box):
+        left, top, right, bottom = window["x"], window["y"], window["x"] + window["width"], window["y"] + window["height"]
+        return left <= box["x"] and box["x"] + box["width"] <= right and top <= box["y"] and box["y"] + box["height"] <= bottom
+
+    boxes = {place: reader.page.locator(place).first.bounding_box() for place in places}
+    return {place: box for place, box in boxes.items() if box is None or not within(box)}
+
+
+@pytest.mark.parametrize("reader", MAIN_CONTROLS, indirect=True)
+def test_circuit_main_control_and_number_of_links_are_seen_together(reader, request, tmp_path):
+    name, page = request.node.callspec.params["reader"], reader.page
+    execute = "([name, options]) => window.jupyterapp.commands.execute(name, options)"
+    page.evaluate(execute, ["application:set-mode", {"mode": "multiple-document"}])
+    page.evaluate(execute, ["filebrowser:activate", {}])
+    page.locator(".jp-FileBrowser").wait_for()
+    links = [] if name == "stepper" else ['.widget-html b[data-name="links"]']  # whose links are what they are
+    places = [".dmmlab-explorer", ".dmmlab-picture svg", MAIN_CONTROLS[name], ".dmmlab-message", *links]
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+
+        def missing():
+            top = "e => e.closest('.jp-OutputArea-output').scrollIntoView({block: 'start'})"
+            page.locator(".dmmlab-explorer").first.evaluate(top)
+            return outside(reader, places)
+
+        reader.until(missing, {}, 30_000)
+        circuit = page.locator(".dmmlab-picture svg").first.bounding_box()
+        assert circuit["width"] >= 200 and circuit["height"] >= 150  # noqa: PT018
+        page.screenshot(path=tmp_path / f"{name}-{width}.png")  # to be looked at
+
+
+@explorer("pruning")
+def test_an_explorer_whose_kernel_is_restarted_says_so(reader):
+    dead = reader.page.locator(".dmmlab-dead")
+    assert not dead.is_visible()
+    reader.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    reader.until(dead.is_visible, True)
+    assert "Run All Cells" in dead.inner_text()
+    reader.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    reader.until(dead.is_visible, False)
+    reader.press("threshold", "End")
+    reader.until(lambda: reader.number("links"), "0")
 
 
 STILLS = "() => [...document.querySelectorAll('[id^=dmmlab-] img')].filter(image => image.offsetParent).length"
