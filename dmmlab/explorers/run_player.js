@@ -30,15 +30,15 @@ const BODY = `
   <div class="dmmlab-seen">
     <div class="dmmlab-picture"></div>
     <div class="dmmlab-detail" aria-live="polite"></div>
-    <small class="dmmlab-legend">Written below a weight: what flows. Blue: positive weight. Ochre, with a ring: negative.
-      Red: hard. Faint: nothing flows in this cycle. Grey: cannot influence the output.</small>
+    <small class="dmmlab-legend">Below a weight: what flows. Blue: positive weight. Ochre, with a ring: negative. Red: hard.
+      Faint: nothing flows in this cycle. Grey: cannot influence the output.</small>
   </div>
   <div class="dmmlab-side">
     <div class="dmmlab-transport">
       <button data-go="first" title="to the first cycle">|‹</button><button data-go="back" title="one cycle back">‹</button>
       <button data-go="play" class="dmmlab-play">▶ play</button>
       <button data-go="on" title="one cycle on">›</button><button data-go="last" title="to the last cycle">›|</button>
-      <label>cycle <input type="range" step="1" aria-label="cycle"></label><output></output>
+      <output></output><label>cycle <input type="range" step="1"></label>
     </div>
     <div class="dmmlab-string"></div>
     <div class="dmmlab-more"><div class="dmmlab-curves"></div><div class="dmmlab-lines"></div></div>

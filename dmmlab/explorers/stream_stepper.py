@@ -47,8 +47,9 @@ class Stepping(Explorer):
         self.machine, self.problem, self.repeat_last = machine, problem, repeat_last
         self.text = ipywidgets.Text(value=text, description="string", layout=WIDE)
         self.period = ipywidgets.BoundedIntText(
-            value=period, min=1, max=100, description="period", layout=Layout(width="160px")
+            value=period, min=1, max=100, description="period", layout=Layout(width="135px")
         )
+        self.period.style.description_width = "60px"
         self.period.tooltip = "cycles from one character to the next"
         self.recording = self._recorded()
         for knob in (self.text, self.period):
@@ -109,7 +110,7 @@ class StreamStepper(Stepping):
             self.text.placeholder = "another string to try"
         self.player = RunPlayer()
         self.cycle = min(max(0, cycle), self.recording.cycles - 1)
-        self.message.layout.flex = "1 1 200px"
+        self.text.layout, self.file.layout.width, self.file.layout.flex = Layout(flex="1 1 150px", width="auto"), "110px", "0 1 auto"
         fields = ipywidgets.HBox([self.text, self.period, self.file, self.export_button]).add_class("dmmlab-fields")
         self.frame(fields, self.message, self.player)
 
