@@ -9,6 +9,7 @@ import gzip
 import json
 from typing import Any
 
+from ..core.neurons import Port
 from ..core.vvalues import VValue, max_norm
 from ..drawing.line_styles import flow_line
 from ..drawing.vvalue_text import show
@@ -38,7 +39,8 @@ def run_data(recording: Recording, first: int = 0, cycles: int | None = None) ->
         pairs = _pairs(v)
         return values.setdefault(json.dumps(pairs), [len(values), pairs, _rounded(float(max_norm(v)))])[0]
 
-    ports, places = [], {}
+    ports: list[dict[str, Any]] = []
+    places: dict[Port, int] = {}
     for name, kind in sorted(recording.machine.neurons.items()):
         for side, fields in (("in", kind.inputs), ("out", kind.outputs)):
             for field in fields:

@@ -28,6 +28,7 @@ from .run_player import RunPlayer, run_page
 from .svg_curves import inline
 
 MOST_SLIDERS = 40
+STEP = 0.01  # of a weight's slider
 
 
 class Stepping(Explorer):
@@ -110,7 +111,11 @@ class StreamStepper(Stepping):
             self.text.placeholder = "another string to try"
         self.player = RunPlayer()
         self.cycle = min(max(0, cycle), self.recording.cycles - 1)
-        self.text.layout, self.file.layout.width, self.file.layout.flex = Layout(flex="1 1 150px", width="auto"), "110px", "0 1 auto"
+        self.text.layout, self.file.layout.width, self.file.layout.flex = (
+            Layout(flex="1 1 150px", width="auto"),
+            "110px",
+            "0 1 auto",
+        )
         fields = ipywidgets.HBox([self.text, self.period, self.file, self.export_button]).add_class("dmmlab-fields")
         self.frame(fields, self.message, self.player)
 
@@ -208,14 +213,15 @@ class MachineEditor(Stepping):
             raise LabError(f"{machine.count()} soft links: the editor has sliders for 1 to {MOST_SLIDERS}")
         super().__init__(machine, text, period, problem, figures, "edited.svg")
         self.before = machine
-        self.weights = {}
+        self.weights: dict[Link, ipywidgets.FloatSlider] = {}
+        self.now: dict[Link, float] = {}
         for link in sorted((link for link in machine.links() if not link.hard), key=lambda link: link[:4]):
             reach = max(2.0, math.ceil(2 * abs(link.weight)))
             slider = ipywidgets.FloatSlider(
-                value=link.weight, min=-reach, max=reach, step=0.01, description=str(link), style={"description_width": "auto"}
+                value=link.weight, min=-reach, max=reach, step=STEP, description=str(link), style={"description_width": "auto"}
             )
             slider.layout = Layout(width="auto")
-            self.weights[link] = slider
+            self.weights[link], self.now[link] = slider, link.weight
             self.on_change(slider, partial(self._turned, link))
         sliders = ipywidgets.VBox(list(self.weights.values())).add_class("dmmlab-sliders")
         reset = self.button("reset", self._reset, "the weights that it began with")
@@ -240,16 +246,24 @@ class MachineEditor(Stepping):
             return path
         return super().save(path)
 
-    def _turned(self, turned: Link | None = None) -> object:
-        if turned is not None:
-            self.picture.picked = str(turned)
-        machine = self.before
-        for link, slider in self.weights.items():
-            machine = machine.link(f"{link.to_neuron}.{link.to_field}", f"{link.from_neuron}.{link.from_field}", slider.value)
-        self.machine = machine
-        return self._record()
+    def _turned(self, link: Link) -> object:
+        weight = round(self.weights[link].value, 9)
+        # A browser rounds what it is shown to a slider's steps, and sends that back unasked.
+        if abs(weight - self.now[link]) < STEP / 2:
+            return None
+        self.now[link] = weight
+        self.picture.picked = str(link)
+        return self._rebuilt()
 
     def _reset(self) -> object:
         for link, slider in self.weights.items():
+            self.now[link] = link.weight
             self.move(slider, link.weight)
-        return self._turned()
+        return self._rebuilt()
+
+    def _rebuilt(self) -> object:
+        machine = self.before
+        for link, weight in self.now.items():
+            machine = machine.link(f"{link.to_neuron}.{link.to_field}", f"{link.from_neuron}.{link.from_field}", weight)
+        self.machine = machine
+        return self._record()
