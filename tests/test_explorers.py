@@ -1,5 +1,6 @@
 """The explorers without a browser: knobs are moved, buttons clicked, and nothing that is given ends in a traceback."""
 
+import gzip
 import html
 import json
 import re
@@ -14,7 +15,9 @@ import pytest
 from dmmlab import Machine
 from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
+from dmmlab.core.streams import symbols
 from dmmlab.drawing.graphviz_drawing import FORMATS
+from dmmlab.explorers import run_player
 from dmmlab.explorers.pruning_explorer import PruningExplorer
 from dmmlab.explorers.pruning_session import PruningSession
 from dmmlab.explorers.stream_stepper import MachineEditor, StreamStepper
@@ -23,6 +26,8 @@ from dmmlab.learning.session import read_schedule, replay_schedule
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.rounding import Verdict
+from dmmlab.synthesis.synthesis_result import Synthesis
 from dmmlab.synthesis.tasks import Task
 from dmmlab.synthesis.trace import Trace
 
@@ -41,8 +46,16 @@ def number(explorer, name):
     return re.search(f'<b data-name="{name}">([^<]*)</b>', explorer.measures.value)[1]
 
 
+def pictures(explorer):
+    """The circuit and the curves, or the data of the run that the browser makes them of."""
+    if isinstance(explorer, StreamStepper):
+        run = json.loads(gzip.decompress(explorer.player.packed))
+        return run["svg"], run["curves"]
+    return explorer.picture.svg, explorer.curves.value
+
+
 def shows_pictures(explorer):
-    for svg in (explorer.picture.svg, explorer.curves.value):
+    for svg in pictures(explorer):
         ElementTree.fromstring(svg)
     return True
 
@@ -203,6 +216,33 @@ def test_a_click_on_a_link_picks_it(pruner):
     assert "is a hard link" in said(pruner)
 
 
+def test_a_link_is_named_with_or_without_spaces_or_in_part(pruner):
+    for text in ("compare-3-1.dict-2<-norm-2-1.norm", " compare-3-1.dict-2  <-norm-2-1.norm ", "3-1.dict-2 <- norm"):
+        pruner.link.value = text
+        assert pruner.link.value == pruner.picture.picked == SMALLEST
+        pruner.link.value = ""
+        assert pruner.picture.picked == ""
+    pruner.link.value = "compare-3-1.dict-2"
+    assert re.match("2 links have 'compare-3-1.dict-2' in their names: .* <- .*, .* <- ", said(pruner))
+    pruner.pruning.cut("3-1.dict-2<-norm")
+    assert pruner.pruning.undo() == f"cut {SMALLEST}"
+
+
+def test_what_is_pinned_is_marked(pruner):
+    pruner.link.value = SMALLEST
+    for pinned in ([SMALLEST], []):
+        pruner.buttons["pin"].click()
+        assert pruner.picture.pinned == pinned
+
+
+def test_strings_are_shown(pruner, task):
+    labels = [label for label, _ in pruner.string.options]
+    assert all(re.fullmatch(r"\d+: .{10,24}", label) for label in labels)
+    assert len(set(labels)) == len(labels)
+    items = [item for item in re.findall(r'text-anchor="middle">(.)</text>', pruner.curves.value) if item != "·"]
+    assert items == [next(iter(item)) for item in task.problem.items_of(task.samples[0]) if item]
+
+
 def test_training_what_is_left_by_a_click(pruner):
     before = float(number(pruner, "training loss"))
     pruner.buttons["train"].click()
@@ -238,53 +278,108 @@ def test_a_network_too_large_for_numbers_is_shown_as_a_bundle(network, tmp_path)
 # Stepping and editing
 
 
-def test_stepping_to_and_fro(stepper):
-    first = stepper.picture.svg
-    stepper.buttons["back"].click()
-    assert stepper.cycle.value == 0
-    stepper.buttons["on"].click()
-    stepper.buttons["on"].click()
-    assert stepper.cycle.value == 2
-    assert stepper.picture.svg == stepper.recording.circuit(2) != first
-    assert "<mark>n</mark>" in stepper.shown.value
-    stepper.cycle.value = stepper.cycle.max
-    stepper.buttons["on"].click()
-    assert stepper.cycle.value == stepper.cycle.max == 39
-    assert "accum.dict" in stepper.flowing.value
+def test_a_run_goes_to_the_browser_once(stepper):
+    sent = stepper.player.packed
+    for t, shown in ((-1, 0), (2, 2), (10**6, 39)):
+        stepper.cycle = t
+        assert stepper.cycle == stepper.player.cycle == shown
+    assert stepper.player.packed is sent
+    stepper.text.value = "noon"
+    assert stepper.player.packed != sent
+    assert len(sent) < 20_000
 
 
 @pytest.mark.parametrize("name", ["stepper", "editor"])
 @pytest.mark.parametrize("text", ODD_STRINGS, ids=range(len(ODD_STRINGS)))
 def test_any_string(request, name, text):
     explorer = request.getfixturevalue(name)
-    before = explorer.picture.svg
+    before = pictures(explorer)
     explorer.text.value = text
     assert shows_pictures(explorer)
     refused = text in ("", "\ud800")
     assert (said(explorer) != "") == (refused or len(text) > 1000)
-    assert explorer.picture.svg == before or not refused
+    assert pictures(explorer) == before or not refused
     explorer.text.value = "noon"
     assert said(explorer) == ""
     assert explorer.recording.text == "noon"
 
 
 def test_a_shorter_string_keeps_the_cycle_in_range(stepper):
-    stepper.cycle.value = 39
+    stepper.cycle = 39
     stepper.text.value = "a"
-    assert stepper.cycle.value == stepper.cycle.max == stepper.play.max == 23
+    assert stepper.cycle == 23
     stepper.period.value = 100
-    assert stepper.cycle.max == 119
+    assert stepper.recording.cycles == 120
     stepper.period.value = 0
     assert stepper.period.value == 1
 
 
 def test_a_still_picture_of_a_chosen_cycle(tmp_path):
     stepper = StreamStepper(handcrafted(), "noon", 10, figures=tmp_path, cycle=25)
-    assert stepper.cycle.value == 25
-    assert stepper.picture.svg == stepper.recording.circuit(25)
-    assert StreamStepper(handcrafted(), "noon", 10, figures=tmp_path, cycle=10**6).cycle.value == 59
+    assert stepper.cycle == 25
+    assert StreamStepper(handcrafted(), "noon", 10, figures=tmp_path, cycle=10**6).cycle == 59
     stepper.export_button.click()
-    assert (tmp_path / "stepped.svg").read_text() == stepper.picture.svg
+    assert (tmp_path / "stepped.svg").read_text() == stepper.recording.circuit(25)
+
+
+def test_any_streams_and_another_string(tmp_path):
+    streams, targets = {"input": symbols(["to", "be", "to"], 2, repeat_last=False)}, np.zeros((2, 9))
+    stepper = StreamStepper(handcrafted(), figures=tmp_path, streams=streams, targets=targets, problem=DUPLICATES)
+    assert [text for _, text, _ in stepper.recording.items] == ["to", "·", "be", "·", "to", "·", "·", "·", "·"]
+    assert np.array_equal(stepper.recording.targets, targets)
+    stepper.text.value = "noon"
+    assert stepper.recording.error == 0.0  # now the problem's targets
+    stepper.text.value = ""
+    assert stepper.recording.cycles == 9
+
+
+def synthesized(machine, problem=DUPLICATES, exact=False):
+    """What a synthesis would give that ended with this machine."""
+    error = 0.0 if exact else 1.0
+    best = Verdict(machine, machine.count(), 0.0, error, rounded=True, test_max_abs_error=error)
+    return Synthesis(problem, Task(problem, machine, problem.training(0, strings=2, cycles=24)), best, [], 1.0)
+
+
+def test_a_stepper_opens_where_a_synthesis_errs(tmp_path):
+    wrong = handcrafted().link("compare.dict-2", "const_1.const_1", 0.25)
+    synthesis = synthesized(wrong)
+    stepper, found = StreamStepper.at_failure(synthesis, tmp_path), synthesis.counterexample
+    assert stepper.cycle == found.cycle
+    assert np.array_equal(stepper.recording.answers, found.answers)
+    assert np.array_equal(stepper.recording.targets, found.targets, equal_nan=True)
+    assert said(stepper) == str(found)
+    assert "right answer" in stepper._repr_mimebundle_()["text/html"]
+    stepper.text.value = "aab"
+    assert stepper.recording.error == pytest.approx(0.75)
+
+
+def test_a_stepper_at_a_failure_of_a_machine_that_explodes_ends_before(tmp_path):
+    loop = handcrafted().link("accum.dict-2", "accum.dict", 1e150).link("output.dict-1", "accum.dict", 1.0)
+    synthesis = synthesized(loop)
+    stepper = StreamStepper.at_failure(synthesis, tmp_path)
+    assert np.isfinite(stepper.recording.answers).all()
+    assert stepper.cycle < stepper.recording.cycles
+
+
+def test_there_is_no_failure_to_open(tmp_path):
+    with pytest.raises(LabError, match=r"^exact: .*; StreamStepper\(synthesis.machine\) steps through any string$"):
+        StreamStepper.at_failure(synthesized(handcrafted(), exact=True))
+    with pytest.raises(LabError, match="^not exact, but no string was found on which it errs"):
+        StreamStepper.at_failure(synthesized(handcrafted()))
+
+
+def test_the_page_of_a_run_too_large_for_it_has_pictures_alone(stepper, monkeypatch):
+    monkeypatch.setattr(run_player, "packed_run", lambda recording, cycle: b"")
+    page = stepper._repr_mimebundle_()["text/html"]
+    assert page.count("<img") == 2
+    assert "<script" not in page
+
+
+def test_a_page_says_nothing_that_the_site_would_strike_out(stepper):
+    page = stepper._repr_mimebundle_()["text/html"]
+    assert page.count("<script") == 1
+    assert "http" not in page.partition("<script")[2]  # the site takes out scripts that name an address
+    assert len(page) < 150_000
 
 
 def test_weights_are_turned_and_reset(editor):
@@ -306,6 +401,29 @@ def test_weights_are_turned_and_reset(editor):
     assert editor.machine == handcrafted()
     assert [each.value for each in editor.weights.values()] == [1.0] * 8
     assert said(editor) == ""
+
+
+def test_a_link_is_marked_by_a_click_and_by_its_slider(editor):
+    editor.picture._handle_custom_msg({"picked": "norm.dict <- accum.dict"}, [])
+    assert editor.picture.picked == "norm.dict <- accum.dict"
+    link, slider = list(editor.weights.items())[2]
+    slider.value = 0.5
+    assert editor.picture.picked == str(link)
+
+
+def test_what_a_browser_rounds_is_not_turned(tmp_path):
+    """It shows a weight in steps of 0.01, and sends what it shows."""
+    machine = handcrafted().link("norm.dict", "accum.dict", 0.123456)
+    editor = MachineEditor(machine, "noon.", 4, DUPLICATES, tmp_path)
+    recording, (link, slider) = editor.recording, next(pair for pair in editor.weights.items() if pair[0].to_neuron == "norm")
+    slider.value = 0.12000000000000011
+    assert editor.machine is machine
+    assert editor.recording is recording
+    assert editor.picture.picked == ""
+    slider.value = 0.13000000000000012
+    assert dict(editor.now)[link] == 0.13
+    editor.buttons["reset"].click()
+    assert editor.machine == machine
 
 
 def test_a_loop_that_explodes_is_told_of(tmp_path):

@@ -1,9 +1,12 @@
 """A recorded run: what is painted is what flowed, and no string makes a picture that cannot be shown."""
 
+import gzip
+import json
 import math
 import re
 from xml.etree import ElementTree
 
+import jax
 import numpy as np
 import pytest
 
@@ -11,11 +14,12 @@ from dmmlab import Machine
 from dmmlab.core.engine import answers, run
 from dmmlab.core.errors import LabError
 from dmmlab.core.neurons import INPUT, TIMER
-from dmmlab.core.streams import characters
+from dmmlab.core.streams import Stream, characters, symbols
 from dmmlab.core.vvalues import max_norm, number, scale
-from dmmlab.drawing.line_styles import HARD, NEGATIVE, PALE, POSITIVE
+from dmmlab.drawing.line_styles import HARD, NEGATIVE, PALE, POSITIVE, mixed
 from dmmlab.drawing.vvalue_text import show
-from dmmlab.explorers.recording import AROUND, LONGEST, MOST, Recording
+from dmmlab.explorers.recording import LONGEST, MOST, Recording, brief
+from dmmlab.explorers.run_data import LEAVES, packed_run, run_data
 from dmmlab.explorers.svg_curves import SVG, XLINK
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.synthesis.catalogue import PROBLEMS
@@ -74,8 +78,35 @@ def test_what_is_painted_is_weight_times_what_was_emitted_a_cycle_before(recordi
         tip, colour, width = painted[str(link)]
         assert tip == f"{link}: {show(v, 4)}"
         sign = HARD if link.hard else POSITIVE if link.weight > 0 else NEGATIVE
-        assert colour == (sign if max_norm(v) else PALE)
-        assert width == pytest.approx(1 + min(4, 1.3 * math.log1p(max_norm(v))) if max_norm(v) else 0.7, abs=0.01)
+        assert colour == (sign if max_norm(v) else mixed(sign, 0.5))
+        assert width == pytest.approx(1 + min(4, 1.3 * math.log1p(max_norm(v))) if max_norm(v) else 0.8, abs=0.01)
+
+
+def test_what_flows_is_written_beside_the_weight(recording):
+    for t in (0, 34, 139):
+        for group in ElementTree.fromstring(recording.circuit(t)).iter(f"{{{SVG}}}g"):
+            if group.get("class") == "edge":
+                tip = group.find(f".//{{{SVG}}}a").get(f"{{{XLINK}}}title")
+                link = next(link for link in published().links() if str(link) == tip.partition(": ")[0])
+                written = [text.text for text in group.iter(f"{{{SVG}}}text")][-1:]
+                flows = brief(recording.flow(link, t))
+                assert (written[0] or "").strip() == flows if written else not flows
+
+
+@pytest.mark.parametrize(("v", "text"), [(0.0, ""), ({}, ""), (-0.676, "-0.676"), ({"t": 1.52}, "t 1.52"), ({"t": 1.52, "e": 1}, "t 1.52 …"),
+    ({"word": {"length": 4.0}}, "word le… 4"), ({"a": 1e-7, ":number": 2}, "a 1e-07 …"), ({" ": 1.0}, "␣ 1")])  # fmt: skip
+def test_v_values_in_few_characters(v, text):
+    assert brief(v) == text
+
+
+def test_a_link_that_cannot_matter_is_grey_whatever_it_carries():
+    machine = handcrafted().unlink("output.dict-1", "compare.true")
+    recording = Recording(machine, "noon.", 2)
+    painted, live = links(recording.circuit(8)), {str(link) for link in machine.live().links()}
+    assert painted["compare.dict-1 <- norm.norm"][1:] == (PALE, 0.7)
+    assert {colour for name, (_, colour, _) in painted.items() if name in live}.isdisjoint({PALE})
+    tip, *_ = painted["compare.dict-1 <- norm.norm"]
+    assert not tip.endswith(": 0")  # it carries something
 
 
 def test_what_arrives_is_the_sum_of_what_is_painted():
@@ -88,7 +119,10 @@ def test_what_arrives_is_the_sum_of_what_is_painted():
 
 def test_the_circuit_stands_still(recording):
     """Whatever flows, the same shapes in the same places."""
-    pictures = {re.sub(r'(xlink:title|stroke|stroke-width|fill)="[^"]*"', "", recording.circuit(t)) for t in (0, 5, 60, 139)}
+    pictures = set()
+    for t in (0, 5, 60, 139):
+        shapes = ElementTree.fromstring(recording.circuit(t)).iter()
+        pictures.add(tuple((shape.tag, *map(shape.get, ("d", "points", "x", "y"))) for shape in shapes))
     assert len(pictures) == 1
 
 
@@ -96,47 +130,104 @@ def test_the_circuit_stands_still(recording):
 def test_any_string_gives_pictures_that_are_xml(text):
     recording = Recording(published(), text, 3, DUPLICATES)
     for t in range(0, recording.cycles, max(1, recording.cycles // 6)):
-        for picture in (recording.circuit(t), recording.curves(t), recording.curves(), f"<p>{recording.cursor(t)}</p>"):
+        for picture in (recording.circuit(t), recording.curves(t), recording.curves()):
             ElementTree.fromstring(picture)
         tips = [tip for tip, *_ in links(recording.circuit(t)).values()] + neurons(recording.circuit(t))
         assert all(0 < len(tip) <= LONGEST for tip in tips)
-        assert all(isinstance(part, str) for row in recording.values(t) for part in row)
+    json.dumps(run_data(recording), allow_nan=False)
 
 
 def test_a_string_of_10_000_characters():
     recording = Recording(published(), "noon" * 2500, 10, DUPLICATES)
     assert recording.cycles == MOST == recording.answers.shape[1]
     assert recording.note == "10,000 characters: the first 400 of 100,020 cycles are shown"
-    assert len(recording.cursor(MOST - 1)) < 200
     assert len(recording.circuit(MOST - 1)) < 100_000
     many = Recording(handcrafted(), "".join(map(chr, range(0x4E00, 0x4E00 + 10_000))), 1)
     assert all(len(tip) <= LONGEST for tip, *_ in links(many.circuit(399)).values())
     assert Recording(published(), "noon").note == ""
 
 
-def test_the_cursor_marks_the_character_of_the_cycle(recording):
-    marks = [re.search("<mark>(.*)</mark>", recording.cursor(t))[1] for t in (0, 9, 10, 40, 110, 119, 139)]
-    assert marks == ["t", "t", "e", "␣", ".", ".", "."]
-    plain = re.sub("</?mark>", "", recording.cursor(70))
-    assert plain == "test␣string."
-    long = Recording(handcrafted(), "<" * 100, 1).cursor(50)
-    assert long.count("&lt;") == 2 * AROUND + 1
-    assert long.startswith("…")
-    assert long.endswith("…")
-    assert Recording(handcrafted(), "\n\x00\u202e").cursor(0) == "<mark>⏎</mark>\ufffd\ufffd"
+def test_what_was_read(recording):
+    assert [item for item in recording.items if not item[2]] == [(10 * i, c, False) for i, c in enumerate("test␣string.")]
+    assert recording.items[12:] == [(120, ".", True), (130, ".", True)]
+    assert Recording(handcrafted(), "no", 10, repeat_last=False).items == [(0, "n", False), (10, "o", False)]
+    assert [text for _, text, _ in Recording(handcrafted(), "\n\x00\u202e", repeat_last=False).items] == [
+        "⏎",
+        "\ufffd",
+        "\ufffd",
+    ]
 
 
-def test_curves_show_answers_up_to_the_cycle_and_right_ones_from_the_beginning(recording):
-    for t, cycles in ((0, 1), (40, 41), (None, 140)):
-        wide, line, *_ = re.findall(r'<path d="([^"]*)"', recording.curves(t))
-        assert (wide.count("H"), line.count("H")) == (np.isfinite(recording.targets[0]).sum(), cycles)
+def test_curves_show_all_and_a_veil_over_what_is_to_come(recording):
+    for t in (0, 40, 139, None):
+        svg = recording.curves(t)
+        wide, line, *_ = re.findall(r'<path d="([^"]*)"', svg)
+        assert (wide.count("H"), line.count("H")) == (np.isfinite(recording.targets[0]).sum(), 140)
+        assert svg.count("data-now") == svg.count("data-future") == (t is not None)
+    assert "right answer</text>" in svg
+    assert "right answer" not in Recording(published(), "noon").curves()
+    assert re.findall(r'text-anchor="middle">(.)</text>', svg) == list("test␣string...")
+    assert "leaves the frame" not in svg  # -7.51e-06 is no news
 
 
-def test_values_are_what_is_emitted(recording):
-    told = dict(recording.values(30))
-    emitted = recording.states[30].outputs
-    assert told["accum-1-2.dict"] == show(emitted["accum-1-2"]["dict"], 4)
-    assert list(told) == sorted(told)
+def test_any_streams_and_targets():
+    silent = Stream({1: {"a": 1.0}, 3: {"b": 1.0}, 4: {"a": 1.0}})
+    recording = Recording(handcrafted(), streams={"input": silent}, targets=np.full((2, 12), np.nan))
+    assert recording.cycles == 12
+    assert [text for _, text, _ in recording.items] == list("·a·ba·······")
+    assert recording.states == list(run(handcrafted(), silent, 12))
+    assert recording.error == 0.0
+    found = Recording(handcrafted(), streams=silent, problem=DUPLICATES)
+    assert (found.cycles, found.error) == (25, 0.0)
+    assert found.answers[0].max() == 1.0
+    again = Recording(handcrafted(), streams=symbols("ab", 3), cycles=9)
+    assert [(t, text, again) for t, text, again in again.items if text != "·"] == [
+        (0, "a", False),
+        (3, "b", False),
+        (6, "b", True),
+    ]
+    for targets, shape in ((np.zeros(12), r"\(12,\)"), (np.zeros((1, 12)), r"\(1, 12\)")):
+        with pytest.raises(LabError, match=rf"targets of shape {shape}: expected \(2, 12\), a row for each of output.dict-1"):
+            Recording(handcrafted(), streams=silent, targets=targets)
+
+
+def test_a_stream_for_each_of_several_neurons():
+    problem = next(problem for problem in PROBLEMS.values() if len(problem.inputs) > 1)
+    sample = problem.training(0, strings=1)[0]
+    machine = problem.network.random(jax.random.key(0), 0.1)
+    recording = Recording(machine, streams=sample.streams, problem=problem, cycles=8)
+    assert recording.targets == pytest.approx(sample.targets[:, :8], nan_ok=True)
+    assert any("/" in text for _, text, _ in recording.items)
+    assert Recording(machine, "ab", 2, problem).targets.shape == (len(problem.answers), 24)  # all read the same
+
+
+def test_the_data_of_a_run_are_what_the_engine_did(recording):
+    data = run_data(recording, 30, 20)
+    assert (data["first"], data["cycles"], data["whole"]) == (30, 20, 140)
+    for port in data["ports"]:
+        assert len(port["at"]) == 21  # and the cycle before
+        for t, place in zip(range(29, 50), port["at"], strict=True):
+            side = recording.states[t].outputs if port["side"] == "out" else recording.states[t].inputs
+            v = side.get(port["neuron"], {}).get(port["field"], {})
+            pairs, size = data["values"][place]
+            assert pairs == (
+                [[key if key.strip() else repr(key), pytest.approx(x)] for key, x in v.items()]
+                if isinstance(v, dict) and v
+                else pytest.approx(number(v))
+            )
+            assert size == pytest.approx(max_norm(v))
+    assert {link["name"] for link in data["links"]} == {str(link) for link in published().links()}
+
+
+def test_a_page_holds_what_there_is_room_for():
+    many = Recording(handcrafted(), "".join(map(chr, range(0x4E00, 0x4E00 + 400))), 1)
+    whole, part = (json.loads(gzip.decompress(packed_run(many, 300, most))) for most in (10**9, 13_000))
+    assert (whole["first"], whole["cycles"]) == (0, 400)
+    assert part["cycles"] < 400
+    assert part["first"] <= 300 < part["first"] + part["cycles"]
+    assert len(packed_run(many, 300, 13_000)) <= 13_000
+    assert packed_run(many, 0, 100) == b""
+    assert max(len(pairs) for pairs, _ in whole["values"] if isinstance(pairs, list)) == LEAVES
 
 
 @pytest.mark.parametrize("period", [1, 2, 100])

@@ -93,8 +93,35 @@ def test_answers_are_where_they_belong():
     heights = [float(y) for y in re.findall(r"[ML][\d.]+,([\d.]+)", given)]
     assert heights[1] < heights[2] < heights[0]
     assert heights[2] == pytest.approx((heights[0] + heights[1]) / 2, abs=0.1)
-    (mark,) = [line for line in root.iter(f"{{{SVG}}}line") if line.get("x1") == line.get("x2")]
+    (mark,) = [line for line in root.iter(f"{{{SVG}}}line") if line.get("data-now") is not None]
     assert float(mark.get("x1")) == pytest.approx(LEFT + 1.5 / 4 * (WIDTH - 4 - LEFT), abs=0.1)
+
+
+def test_what_comes_after_the_cursor_is_veiled():
+    root = checked(answer_curves(["a", "b"], np.zeros((2, 4)), None, 1))
+    (veil,) = [shape for shape in root.iter(f"{{{SVG}}}rect") if shape.get("data-future") is not None]
+    assert float(veil.get("x")) == pytest.approx(LEFT + 2 / 4 * (WIDTH - 4 - LEFT), abs=0.1)
+    assert (root.get("data-left"), root.get("data-right")) == (str(LEFT), str(WIDTH - 4))
+
+
+def test_only_an_answer_that_is_seen_to_leave_the_frame_is_told_of():
+    right = np.array([[0.0, 1.0]])
+    told = [answer_curves(["out"], np.array([[x, 1.0]]), right) for x in (-7.51e-06, -0.01, -2.0)]
+    assert ["leaves the frame" in svg for svg in told] == [False, False, True]
+
+
+@pytest.mark.parametrize(("cycles", "items", "seen"), [
+    (4, [(0, "a"), (1, "·"), (3, "b")], "a·b"),
+    (100, [(0, "a"), (1, "·"), (3, "b")], "ab"),
+    (300, [(i, "a") for i in range(300)], "a" * 50),
+    (3, [(0, "<&"), (2, "word" * 40)], "<&"),
+])  # fmt: skip
+def test_items_stand_where_they_were_read_as_far_as_there_is_room(cycles, items, seen):
+    root = checked(answer_curves(["out"], np.zeros((1, cycles)), None, None, items))
+    texts = [text for text in root.iter(f"{{{SVG}}}text") if text.get("text-anchor") == "middle"]
+    assert "".join(text.text for text in texts)[:50] == seen
+    for (t, _), text in zip(items[:1], texts, strict=False):
+        assert float(text.get("x")) == pytest.approx(LEFT + (t + 0.5) / cycles * (WIDTH - 4 - LEFT), abs=0.1)
 
 
 def test_an_answer_that_is_far_off_does_not_squash_the_right_ones():
@@ -113,7 +140,7 @@ def test_losses_fall_on_a_logarithmic_scale_and_long_runs_stay_small():
     assert ys[0] < ys[1]
     long = loss_curve([(10 * i, 1 / (i + 1)) for i in range(100_000)], [500])
     assert len(long) < 20_000
-    assert long.count("stroke-dasharray") == 1
+    assert long.count("stroke-dasharray") == 2  # the cut, and its key
 
 
 def test_painted_links_and_neurons_and_no_others():

@@ -91,6 +91,7 @@ def circuit(
     merge: bool = False,
     cut: Machine | None = None,
     title: str | None = None,
+    below: Mapping[str, str] | None = None,
 ) -> Drawing:
     """Draws a machine as a circuit.
 
@@ -105,6 +106,7 @@ def circuit(
         cut: a larger machine, of which links were cut: they are dotted, and neurons keep their
             places.
         title: a caption below the drawing.
+        below: a second line for the labels of links, by their names (``str(link)``).
 
     Returns:
         The drawing.
@@ -136,7 +138,10 @@ def circuit(
     for lines in _lines(sorted(whole.links(), key=lambda link: link[:4]), merge):
         present = [link for link in lines if link[:4] in there]
         style = "cut" if not present else "live" if any(link[:4] in alive for link in present) else "dead"
-        drawing.edge(*_ends(lines), **look(present or lines, largest, style, digits))
+        attributes = look(present or lines, largest, style, digits)
+        if second := " / ".join(filter(None, ((below or {}).get(str(link)) for link in lines))):
+            attributes["label"] = "\n".join(filter(None, (attributes.get("label"), escape(f" {second} "))))
+        drawing.edge(*_ends(lines), **attributes)
     return drawing
 
 

@@ -43,11 +43,11 @@ def bundle_line(link: Link, size: float) -> tuple[str, float]:
 def flow_line(link: Link, norm: float) -> tuple[str, float]:
     """Colour and width of a link on which a V-value of this max norm flows.
 
-    Pale where nothing flows, else of logarithmic width.
+    Of logarithmic width, in the link's colour; faint where nothing flows. It is never grey, for
+    grey is what cannot influence the output.
     """
-    if norm == 0:
-        return PALE, 0.7
-    return HARD if link.hard else _sign(link), 1.0 + min(4.0, 1.3 * math.log1p(norm))
+    colour = HARD if link.hard else _sign(link)
+    return (colour, 1.0 + min(4.0, 1.3 * math.log1p(norm))) if norm else (mixed(colour, 0.5), 0.8)
 
 
 def mixed(colour: str, white: float) -> str:

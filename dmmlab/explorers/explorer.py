@@ -22,11 +22,8 @@ from ..core.errors import LabError
 from ..drawing.graphviz_drawing import Drawing
 from .svg_curves import as_image
 
-LIVE = (
-    "A still picture of an explorer. To move its knobs, run this notebook: <b>Run › Run All Cells</b> in JupyterLab, "
-    "which <code>python3 lab.py open</code> opens."
-)
-DEAD = "The kernel of this explorer has ended, so its knobs move nothing. Run the notebook again: Run › Run All Cells."
+RUN_IT = "run this notebook: <b>Run › Run All Cells</b> in JupyterLab, which <code>python3 lab.py open</code> opens."
+LIVE = f"A still picture of an explorer. To move its knobs, {RUN_IT}"
 LEGEND = (
     "Blue: positive weights. Ochre, with a ring: negative. Red: hard links, which belong to the architecture. "
     "Grey: what cannot influence the output. Dotted: cut."
@@ -35,14 +32,16 @@ WIDE, NARROW = Layout(width="auto"), Layout(width="auto", min_width="54px")
 
 
 class Picture(anywidget.AnyWidget):
-    """An SVG in which links can be clicked."""
+    """An SVG in which links can be clicked; ``picked`` and ``pinned`` are names of marked ones."""
 
-    _esm = Path(__file__).parent / "picture.js"
+    _esm = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("marks.js", "picture.js"))
     _css = Path(__file__).parent / "explorer.css"  # of the whole explorer
     svg = traitlets.Unicode("")
     # Packed on its way: half a megabyte of SVG is a tenth of that, and Jupyter limits what a kernel
     # may send in a second.
     packed = traitlets.Bytes(b"").tag(sync=True)
+    picked = traitlets.Unicode("").tag(sync=True)
+    pinned = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     @traitlets.observe("svg")
     def _pack(self, change: Any) -> None:
@@ -55,6 +54,8 @@ class Picture(anywidget.AnyWidget):
 
 class Explorer(ipywidgets.VBox):
     """What all explorers have: a picture, curves, measures, and a line for messages."""
+
+    DEAD = "The kernel of this explorer has ended, so its knobs move nothing. Run the notebook again: Run › Run All Cells."
 
     def __init__(self, figures: str | os.PathLike, name: str):
         super().__init__()
@@ -78,10 +79,14 @@ class Explorer(ipywidgets.VBox):
         seen = _box("dmmlab-seen", self.picture, _box("dmmlab-legend", ipywidgets.HTML(LEGEND)))
         more = _box("dmmlab-more", self.curves, *details, export)
         side = _box("dmmlab-side", _box("dmmlab-knobs", *knobs), self.measures, self.message, more)
-        dead = ipywidgets.HTML(DEAD).add_class("dmmlab-dead")
+        self.frame(_box("dmmlab-body", seen, side))
+
+    def frame(self, *inside: ipywidgets.Widget) -> None:
+        """Puts what is ``inside`` one below the other; what hides the still picture comes last."""
+        dead = ipywidgets.HTML(self.DEAD).add_class("dmmlab-dead")
         hidden = ipywidgets.HTML(f"<style>#{self.still_id} {{ display: none }}</style>")
         self.add_class("dmmlab-explorer")
-        self.children = [dead, _box("dmmlab-body", seen, side), hidden]
+        self.children = [dead, *inside, hidden]
         self.repaint()
 
     def button(self, label: str, act: Callable[[], object], tooltip: str = "") -> ipywidgets.Button:
@@ -147,8 +152,13 @@ class Explorer(ipywidgets.VBox):
         """Writes what is exported into a file, and returns its path."""
         return self.drawing().save_as(path)
 
+    def page(self) -> str:
+        """What stands here where there is no kernel, as HTML."""
+        images = "".join(as_image(svg) for svg in self.still() if svg)
+        return f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
-        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self._page()}
+        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self.page()}
 
     def _ipython_display_(self, **kwargs: Any) -> None:
         # Two outputs: the explorer, and its still picture, which the explorer hides as long as it
@@ -161,11 +171,7 @@ class Explorer(ipywidgets.VBox):
     def renew_still(self) -> None:
         """Makes the still picture in the notebook one of how things stand now."""
         if self._shown_still is not None:
-            self._shown_still.update(_as_output(self._page()), raw=True)
-
-    def _page(self) -> str:
-        images = "".join(as_image(svg) for svg in self.still() if svg)
-        return f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
+            self._shown_still.update(_as_output(self.page()), raw=True)
 
 
 def _as_output(page: str) -> dict[str, str]:

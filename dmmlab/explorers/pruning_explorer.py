@@ -14,9 +14,13 @@ from ipywidgets import Layout
 
 from ..core.errors import LabError
 from ..drawing.graphviz_drawing import Drawing
+from ..synthesis.problem_checks import item_text
+from ..synthesis.tasks import Task
 from .explorer import NARROW, WIDE, Explorer, table
 from .pruning_session import PruningSession
 from .svg_curves import answer_curves, inline
+
+LONGEST = 24  # characters of a string in the list of strings
 
 
 class PruningExplorer(Explorer):
@@ -45,7 +49,10 @@ class PruningExplorer(Explorer):
         moments = max(0, len(pruning.history) - 1)
         self.moment = ipywidgets.IntSlider(value=moments, max=moments, description="moment", layout=WIDE)
         self.string = ipywidgets.Dropdown(
-            options=[(f"string {i + 1}", i) for i in range(len(pruning.task.samples))], layout=Layout(width="110px")
+            options=[(f"{i + 1}: {_beginning(pruning.task, i)}", i) for i in range(len(pruning.task.samples))],
+            description="string",
+            style={"description_width": "auto"},
+            layout=Layout(width="210px"),
         )
         self.show_cut = ipywidgets.Checkbox(value=True, description="show what is cut", indent=False, layout=NARROW)
         self.link = ipywidgets.Combobox(
@@ -87,7 +94,10 @@ class PruningExplorer(Explorer):
                 "largest error on validation strings": f"{measured.validation_error:.3g}",
             }
         )
-        self.curves.value = answer_curves(pruning.task.problem.answers, *pruning.answers(self.string.value))
+        items = list(enumerate(_items(pruning.task, self.string.value)))
+        self.curves.value = answer_curves(pruning.task.problem.answers, *pruning.answers(self.string.value), items=items)
+        self.picture.picked = self.link.value
+        self.picture.pinned = sorted(pruning.names[i] for i in pruning.place.pinned)
         if not measured.links:
             return "all links are cut: the machine answers nothing; undo, or move the threshold down"
         return self._describe_link() if measured.live else "nothing reaches the output any more"
@@ -120,8 +130,10 @@ class PruningExplorer(Explorer):
 
     def _picked(self) -> str:
         if not self.link.value:
+            self.picture.picked = ""
             return ""
-        self.pruning.status(self.link.value)  # raises for a name that is no link's
+        self.move(self.link, self.pruning.named(self.link.value))
+        self.picture.picked = self.link.value
         return self._describe_link()
 
     def _describe_link(self) -> str:
@@ -143,3 +155,13 @@ class PruningExplorer(Explorer):
         self.move(self.moment, self.pruning.place.moment)
         self.link.options = self.pruning.links
         return self.repaint()
+
+
+def _items(task: Task, string: int) -> list[str]:
+    """What a string of the task has in each cycle."""
+    return [item_text(item) for item in task.problem.items_of(task.samples[string])]
+
+
+def _beginning(task: Task, string: int) -> str:
+    text = "".join(_items(task, string))
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

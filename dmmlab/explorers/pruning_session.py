@@ -20,6 +20,7 @@ import numpy as np
 from ..compiler.weights import Weights, flatten, is_finite, support, unflatten
 from ..core.errors import LabError
 from ..core.machine import Machine
+from ..core.vvalues import describe
 from ..drawing.bundles import bundle
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
@@ -143,15 +144,15 @@ class PruningSession:
     def cut(self, name: str) -> None:
         """Cuts a link by hand."""
         i = self._place(name)
-        self._move(f"cut {name}", cut=self.place.cut | {i}, pinned=self.place.pinned - {i})
+        self._move(f"cut {self.names[i]}", cut=self.place.cut | {i}, pinned=self.place.pinned - {i})
 
     def pin(self, name: str) -> None:
         """Keeps a link, whatever the threshold; lets go of one that is pinned."""
         i = self._place(name)
         if i in self.place.pinned:
-            self._move(f"let go of {name}", pinned=self.place.pinned - {i})
+            self._move(f"let go of {self.names[i]}", pinned=self.place.pinned - {i})
         else:
-            self._move(f"pin {name}", cut=self.place.cut - {i}, pinned=self.place.pinned | {i})
+            self._move(f"pin {self.names[i]}", cut=self.place.cut - {i}, pinned=self.place.pinned | {i})
 
     def restore(self, name: str) -> None:
         """Brings a link back; one that is below the threshold is pinned.
@@ -160,13 +161,13 @@ class PruningSession:
         """
         i = self._place(name)
         if self.kept[i]:
-            raise LabError(f"{name} is not cut")
+            raise LabError(f"{self.names[i]} is not cut")
         if self.place.weights[i] == 0:
-            raise LabError(f"{name} has no weight any more; undo brings it back")
+            raise LabError(f"{self.names[i]} has no weight any more; undo brings it back")
         if abs(self.place.weights[i]) <= self.place.threshold:
             self.pin(name)
         else:
-            self._move(f"restore {name}", cut=self.place.cut - {i})
+            self._move(f"restore {self.names[i]}", cut=self.place.cut - {i})
 
     def cut_smallest(self, count: int) -> None:
         """Cuts the ``count`` links with the smallest weights that are left and not pinned.
@@ -250,12 +251,27 @@ class PruningSession:
             return Path(path)
         return self.drawing(show_cut).save_as(path)
 
+    def named(self, text: str) -> str:
+        """The name of the link that is meant: with or without spaces, or a part that only it has.
+
+        Raises :class:`~dmmlab.core.errors.LabError` if there is no such link, or more than one.
+        """
+        to, arrow, source = text.partition("<-")
+        name = f"{to.strip()} <- {source.strip()}" if arrow else text.strip()
+        if name in self._places:
+            return name
+        if any(str(link) == name for link in self.task.compiled.machine.links()):
+            raise LabError(f"{name} is a hard link: it belongs to the architecture")
+        meant = [each for each in self._places if name and name in each]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            some = ", ".join(meant[:3]) + (", …" if len(meant) > 3 else "")
+            raise LabError(f"{len(meant)} links have {describe(text)} in their names: {some}")
+        raise LabError(f"there is no link {describe(text)}; a link is written output.dict-1 <- norm.norm")
+
     def _place(self, name: str) -> int:
-        if name.strip() in self._places:
-            return self._places[name.strip()]
-        if any(str(link) == name.strip() for link in self.task.compiled.machine.links()):
-            raise LabError(f"{name.strip()} is a hard link: it belongs to the architecture")
-        raise LabError(f"there is no link {name!r}; a link is written output.dict-1 <- norm.norm")
+        return self._places[self.named(name)]
 
     def _move(self, move: str, **changed: object) -> None:
         if not self._done or move != self._done[-1][0] or move not in ("threshold", "history"):

@@ -1,74 +1,109 @@
 """A machine that is watched while it runs: what the stream stepper and the machine editor do.
 
-The tree engine runs the machine on a string once; then one steps to and fro in the recording. The
-circuit stands still, and what flows on a link in a cycle is painted on it.
+The tree engine runs the machine once; then one steps to and fro in the recording. The circuit
+stands still, and what flows on a link in a cycle is painted on it and written beside it.
 """
 
-import html
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
 
 from ..core.engine import State, run
 from ..core.errors import LabError
-from ..core.machine import Machine
-from ..core.streams import symbols
-from ..core.vvalues import max_norm, number, paths, scale
+from ..core.machine import Link, Machine
+from ..core.streams import Stream, symbols
+from ..core.vvalues import VValue, max_norm, number, paths, scale
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.vvalue_text import show
+from ..synthesis.problem_checks import item_text
 from ..synthesis.problems import Problem
-from .svg_curves import answer_curves, flow_paint, inline, painted
+from .svg_curves import SILENCE, answer_curves, flow_paint, inline, painted
 
 MOST = 400  # cycles that are recorded
+AFTER = 20  # cycles that are recorded after the last item's turn
 LONGEST = 200  # characters of a tooltip
-AROUND = 30  # characters of the string that are shown before and after the cursor
+READABLE = 60  # links: with more of them no values are written on links
+
+Item = tuple[int, str, bool]  # the cycle in which it comes, the text, whether it comes again
 
 
 class Recording:
-    """A run of a machine on a string.
+    """A run of a machine on a string, or on any streams.
 
-    ``states`` has the state of each cycle; ``answers`` and ``targets`` are (answers, cycles).
+    ``states`` has the state of each cycle; ``answers`` and ``targets`` are (answers, cycles);
+    ``items`` has what was read as (cycle, text, whether it comes again).
 
     Args:
         machine: it reads the string at all its reading neurons.
         text: the string.
         period: cycles from one character to the next.
         problem: has the targets; there are none if left out.
-        cycles: how many cycles to record; 20 after the last character's turn, but no more than 400,
-            if left out.
+        cycles: how many cycles to record; if left out, those of the targets, or 20 after the last
+            character's turn, but no more than 400.
         repeat_last: whether the last character comes again and again.
+        streams: what the neurons read instead of a string: one stream, or one for each neuron.
+        targets: (answers, cycles), right answers instead of the problem's; NaN where nothing is
+            asked.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for an empty string, a machine without answers, and
-    a run that leaves the finite numbers.
+    Raises :class:`~dmmlab.core.errors.LabError` for an empty string, a machine without answers,
+    targets of another shape, and a run that leaves the finite numbers.
     """
 
     def __init__(
         self,
         machine: Machine,
-        text: str,
+        text: str = "",
         period: int = 10,
         problem: Problem | None = None,
         cycles: int | None = None,
         repeat_last: bool = True,
+        streams: Stream | Mapping[str, Stream] | None = None,
+        targets: np.ndarray | None = None,
     ):
         self.machine, self.text, self.period = machine, text, period
-        stream = symbols(text, period, repeat_last)
-        whole = period * len(text) + 20
+        self.streams: Stream | Mapping[str, Stream] = symbols(text, period, repeat_last) if streams is None else streams
+        read = list(self.streams.values()) if isinstance(self.streams, Mapping) else [self.streams]
+        whole = period * len(text) if streams is None else max((max(s.events, default=-1) + 1 for s in read), default=0)
+        whole = whole + AFTER if targets is None else np.shape(targets)[-1]
         self.cycles = min(whole, MOST) if cycles is None else cycles
-        self.note = f"{len(text):,} characters: the first {self.cycles} of {whole:,} cycles are shown" if whole > MOST else ""
+        told = f"{len(text):,} characters: " if streams is None else ""
+        self.note = f"{told}the first {self.cycles} of {whole:,} cycles are shown" if whole > MOST else ""
         sinks = [name for name, kind in machine.neurons.items() if not kind.outputs]
         if not sinks:
             raise LabError("the machine has no output neuron, so it answers nothing")
-        self.states: list[State] = list(run(machine, stream, self.cycles))
+        self.states: list[State] = list(run(machine, self.streams, self.cycles))
         self.names = [f"{name}.{field}" for name in sinks for field in machine.neurons[name].inputs]
         self.answers = np.array([[float(number(state.arrived(port))) for state in self.states] for port in self.names])
-        self.targets = self._targets(problem, stream)
+        self.items: list[Item] = list(_of_text(text, period, repeat_last, self.cycles) if streams is None else self._read(read))
+        self.targets = self._right(targets) if targets is not None else self._answers_of(problem, read)
 
-    def _targets(self, problem: Problem | None, stream: object) -> np.ndarray | None:
+    def _right(self, targets: np.ndarray) -> np.ndarray:
+        given = np.asarray(targets, float)
+        if given.ndim != 2 or len(given) != len(self.names) or given.shape[1] < self.cycles:
+            raise LabError(
+                f"targets of shape {given.shape}: expected ({len(self.names)}, {self.cycles}), "
+                f"a row for each of {', '.join(self.names)}"
+            )
+        return given[:, : self.cycles]
+
+    def _answers_of(self, problem: Problem | None, read: list[Stream]) -> np.ndarray | None:
         if problem is None or len(self.names) != len(problem.answers):
             return None
-        items = [stream(t) for t in range(self.cycles)]  # type: ignore[operator]
+        every = self.streams if isinstance(self.streams, Mapping) else dict.fromkeys(problem.inputs, read[0])
+        if set(problem.inputs) - set(every):
+            return None
+        rows = [{name: v for name in problem.inputs if (v := every[name](t))} for t in range(self.cycles)]
+        items = [row.get(problem.inputs[0], {}) for row in rows] if len(problem.inputs) == 1 else rows
         return np.asarray(problem.sample(items).targets, float)
+
+    def _read(self, read: list[Stream]) -> Iterator[Item]:
+        """An item a cycle: what each neuron reads, ``a/b`` if there are several; silence is one."""
+        last = max((max(stream.events, default=-1) for stream in read), default=-1)
+        for t in range(self.cycles):
+            texts = [item_text(stream(t)) for stream in read]
+            quiet = all(text == SILENCE for text in texts)
+            yield t, SILENCE if quiet else "/".join(texts), t > last and not quiet
 
     @property
     def error(self) -> float | None:
@@ -78,44 +113,87 @@ class Recording:
         wrong = np.abs(self.answers - self.targets)
         return float(np.nanmax(wrong)) if np.isfinite(wrong).any() else 0.0
 
+    def flow(self, link: Link, t: int) -> VValue:
+        """What a link carries in cycle ``t``: its weight times what was emitted a cycle before."""
+        before = self.states[t - 1].outputs if t else {}
+        return scale(float(link.weight), before.get(link.from_neuron, {}).get(link.from_field, {}))
+
     def circuit(self, t: int) -> str:
-        """The circuit as SVG, with what flows in cycle ``t``; tooltips have the V-values."""
-        state, before = self.states[t], self.states[t - 1].outputs if t else {}
-        links = {}
+        """The circuit as SVG, with what flows in cycle ``t``; tooltips have the V-values.
+
+        A link that cannot influence the answers stays grey, whatever it carries.
+        """
+        state, links = self.states[t], {}
         for link in self.machine.links():
-            v = scale(float(link.weight), before.get(link.from_neuron, {}).get(link.from_field, {}))
-            links[str(link)] = flow_paint(link, float(max_norm(v)), _short(f"{link}: {show(v, 4)}"))
+            v = self.flow(link, t)
+            tip, label = _short(f"{link}: {show(v, 4)}"), brief(v) if self.labelled else None
+            paint = flow_paint(link, float(max_norm(v)), tip, label)
+            links[str(link)] = paint if link[:4] in self.live else paint._replace(colour="", width=0.0)
         neurons = {
             name: _short(f"{name}: {_ports(state.inputs.get(name, {}))} → {_ports(state.outputs.get(name, {}))}")
             for name in self.machine.neurons
         }
-        return painted(self._plan, links, neurons)
+        return painted(self.plan, links, neurons)
 
     def curves(self, t: int | None = None) -> str:
-        """The answers as SVG, all or those up to cycle ``t``, with all targets."""
-        answers = self.answers if t is None else np.where(np.arange(self.cycles) <= t, self.answers, np.nan)
-        return answer_curves(self.names, answers, self.targets, t)
-
-    def cursor(self, t: int) -> str:
-        """The string as HTML, with the character of cycle ``t`` marked."""
-        at = min(t // self.period, len(self.text) - 1)
-        low, high = max(0, at - AROUND), at + AROUND + 1
-        before, here, after = (_visible(part) for part in (self.text[low:at], self.text[at], self.text[at + 1 : high]))
-        dots = "…" if low else "", "…" if high < len(self.text) else ""
-        return f"{dots[0]}{before}<mark>{here}</mark>{after}{dots[1]}"
-
-    def values(self, t: int) -> list[tuple[str, str]]:
-        """What every output emits in cycle ``t``, where it is not zero: (port, text)."""
-        return [
-            (f"{name}.{field}", show(v, 4))
-            for name, fields in sorted(self.states[t].outputs.items())
-            for field, v in sorted(fields.items())
-            if any(True for _ in paths(v))
-        ]
+        """The answers as SVG, with the right ones, what was read, and a cursor at cycle ``t``."""
+        return answer_curves(self.names, self.answers, self.targets, t, [(at, text) for at, text, _ in self.items])
 
     @cached_property
-    def _plan(self) -> str:
-        return inline(circuit(self.machine, dead="show", hide=idle_neurons(self.machine)))
+    def live(self) -> frozenset[tuple[str, str, str, str]]:
+        """The links that can influence the answers: to whom, at which input, from whom, output."""
+        return frozenset(link[:4] for link in self.machine.live().links())
+
+    @cached_property
+    def labelled(self) -> bool:
+        """Whether there is room to write on links what they carry."""
+        return self.machine.count() <= READABLE
+
+    @cached_property
+    def plan(self) -> str:
+        """The circuit as SVG before anything flows, with room for all that will."""
+        room = {}
+        if self.labelled:
+            for link in self.machine.links():
+                room[str(link)] = max((brief(self.flow(link, t)) for t in range(self.cycles)), key=len, default="")
+        return inline(circuit(self.machine, hide=idle_neurons(self.machine), below=room))
+
+
+def brief(v: VValue) -> str:
+    """A V-value in few characters, for a link: ``0.68``; ``t 1.52 …`` for ``{t: 1.52, e: 0.76}``.
+
+    Args:
+        v: a V-value.
+
+    Returns:
+        The number, or the first path with its number and whether there are more; nothing for zero.
+    """
+    leaves = [(path, leaf) for path, leaf in paths(v) if leaf]
+    if not leaves:
+        return ""
+    path, leaf = leaves[0]
+    keys = " ".join(map(visible, path))
+    keys = f"{keys if len(keys) <= 8 else keys[:7] + '…'} " if path else ""
+    return f"{keys}{leaf:.3g}{' …' if len(leaves) > 1 else ''}"
+
+
+def visible(text: str) -> str:
+    """Text in which white space is seen, and what cannot be printed is a replacement character.
+
+    Args:
+        text: any text.
+
+    Returns:
+        As many characters.
+    """
+    text = text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _of_text(text: str, period: int, repeat_last: bool, cycles: int) -> Iterator[Item]:
+    for i in range((cycles + period - 1) // period):
+        if i < len(text) or repeat_last:
+            yield i * period, visible(text[min(i, len(text) - 1)]), i >= len(text)
 
 
 def _ports(fields: dict) -> str:
@@ -124,8 +202,3 @@ def _ports(fields: dict) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def _visible(text: str) -> str:
-    text = text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
-    return html.escape("".join(c if c.isprintable() else "\ufffd" for c in text))

@@ -3,26 +3,32 @@
 :class:`dmmlab.explorers.recording.Recording` does the work; it needs no browser.
 """
 
-import html
 import math
 import os
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
+import numpy as np
 from ipywidgets import Layout
 
 from ..core.errors import LabError
 from ..core.files import write_text
-from ..core.machine import Machine
+from ..core.machine import Link, Machine
+from ..core.streams import Stream
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
 from ..synthesis.problems import Problem
-from .explorer import WIDE, Explorer, table
+from ..synthesis.synthesis_result import Synthesis
+from .explorer import RUN_IT, WIDE, Explorer, table
 from .recording import Recording
+from .run_player import RunPlayer, run_page
 from .svg_curves import inline
 
 MOST_SLIDERS = 40
+STEP = 0.01  # of a weight's slider
 
 
 class Stepping(Explorer):
@@ -42,8 +48,9 @@ class Stepping(Explorer):
         self.machine, self.problem, self.repeat_last = machine, problem, repeat_last
         self.text = ipywidgets.Text(value=text, description="string", layout=WIDE)
         self.period = ipywidgets.BoundedIntText(
-            value=period, min=1, max=100, description="period", layout=Layout(width="160px")
+            value=period, min=1, max=100, description="period", layout=Layout(width="135px")
         )
+        self.period.style.description_width = "60px"
         self.period.tooltip = "cycles from one character to the next"
         self.recording = self._recorded()
         for knob in (self.text, self.period):
@@ -68,7 +75,17 @@ class StreamStepper(Stepping):
         figures: the folder for what is exported.
         cycle: where to begin.
         repeat_last: whether the last character comes again and again.
+        streams: what the neurons read instead of ``text``: one stream, or one for each neuron.
+        targets: (answers, cycles), right answers instead of the problem's; NaN where nothing is
+            asked.
+        cycles: how many; if left out, those of the targets, or 20 after the last item's turn.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for a run that cannot be.
     """
+
+    DEAD = (
+        "The kernel of this stepper has ended. The run can still be stepped through; to read another string, run the notebook."
+    )
 
     def __init__(
         self,
@@ -79,31 +96,72 @@ class StreamStepper(Stepping):
         figures: str | os.PathLike = "../figures",
         cycle: int = 0,
         repeat_last: bool = True,
+        *,
+        streams: Stream | Mapping[str, Stream] | None = None,
+        targets: np.ndarray | None = None,
+        cycles: int | None = None,
     ):
-        super().__init__(machine, text, period, problem, figures, "stepped.svg", repeat_last)
-        last = self.recording.cycles - 1
-        self.cycle = ipywidgets.IntSlider(value=min(cycle, last), max=last, description="cycle", layout=WIDE)
-        self.play = ipywidgets.Play(value=self.cycle.value, max=last, interval=300, show_repeat=False)
-        ipywidgets.jslink((self.play, "value"), (self.cycle, "value"))
-        self.shown, self.flowing = ipywidgets.HTML(), ipywidgets.HTML()
-        self.on_change(self.cycle, self._stepped)
-        self.buttons = {
-            "back": self.button("◀", lambda: self._step(-1), "one cycle back"),
-            "on": self.button("▶", lambda: self._step(1), "one cycle on"),
-        }
-        player = ipywidgets.HBox([self.play, *self.buttons.values(), self.period])
-        self.arrange(self.text, self.cycle, player, self.shown, details=[self.flowing])
+        self.first = None
+        if streams is not None or targets is not None or cycles is not None:
+            self.first = Recording(
+                machine, text, period, problem, cycles, repeat_last=repeat_last, streams=streams, targets=targets
+            )
+        super().__init__(machine, text if streams is None else "", period, problem, figures, "stepped.svg", repeat_last)
+        if streams is not None:
+            self.text.placeholder = "another string to try"
+        self.player = RunPlayer()
+        self.cycle = min(max(0, cycle), self.recording.cycles - 1)
+        self.text.layout, self.file.layout.width, self.file.layout.flex = (
+            Layout(flex="1 1 150px", width="auto"),
+            "110px",
+            "0 1 auto",
+        )
+        fields = ipywidgets.HBox([self.text, self.period, self.file, self.export_button]).add_class("dmmlab-fields")
+        self.frame(fields, self.message, self.player)
+
+    @classmethod
+    def at_failure(cls, synthesis: Synthesis, figures: str | os.PathLike = "../figures") -> "StreamStepper":
+        """The best machine of a synthesis on the string on which it errs, at the wrong answer.
+
+        Args:
+            synthesis: a result that is not exact.
+            figures: the folder for what is exported.
+
+        Returns:
+            A stepper that begins in the first cycle with a wrong answer.
+
+        Raises:
+            LabError: no string is known on which the machine errs.
+        """
+        found = synthesis.counterexample
+        if found is None:
+            how = "exact" if synthesis.best.exact else "not exact, but no string was found on which it errs"
+            raise LabError(f"{how}: {synthesis.verdict}; StreamStepper(synthesis.machine) steps through any string")
+        lost = ~np.isfinite(found.answers).all(axis=0)  # from here on a number is no longer finite
+        cycles = int(np.argmax(lost)) if lost.any() else len(found.items)
+        if not cycles:
+            raise LabError(
+                f"{found}: a number leaves what can be computed in the first cycle, so there is nothing to step through"
+            )
+        stepper = cls(
+            found.machine, problem=synthesis.problem, figures=figures, cycle=found.cycle,
+            streams=found.streams, targets=found.targets, cycles=cycles,
+        )  # fmt: skip
+        stepper.say(str(found) if cycles > found.cycle else f"{found}; from cycle {cycles} on a number is no longer finite")
+        return stepper
+
+    @property
+    def cycle(self) -> int:
+        """The cycle that is shown."""
+        return self.player.cycle
+
+    @cycle.setter
+    def cycle(self, t: int) -> None:
+        self.player.cycle = min(max(0, t), self.recording.cycles - 1)
 
     def repaint(self) -> str:
-        t, recording = self.cycle.value, self.recording
-        self.picture.svg = recording.circuit(t)
-        self.curves.value = recording.curves(t)
-        self.shown.value = f'<div style="font-family: monospace; font-size: 15px">{recording.cursor(t)}</div>'
-        rows = "".join(
-            f"<tr><td>{html.escape(port)}</td><td><code>{html.escape(v)}</code></td></tr>" for port, v in recording.values(t)
-        )
-        self.flowing.value = f"<table>{rows}</table>" if rows else "<p>nothing flows</p>"
-        return recording.note
+        self.player.show(self.recording, self.cycle)
+        return self.recording.note
 
     def drawing(self) -> Drawing:
         return circuit(self.machine, hide=idle_neurons(self.machine))
@@ -111,27 +169,27 @@ class StreamStepper(Stepping):
     def save(self, path: Path) -> Path:
         if path.suffix != ".svg":
             return super().save(path)
-        write_text(path, self.picture.svg)  # with what flows
+        write_text(path, self.recording.circuit(self.cycle))  # with what flows
         return path
 
-    def still(self) -> list[str]:
-        return [self.recording.circuit(self.cycle.value), self.recording.curves(self.cycle.value)]
+    def page(self) -> str:
+        return run_page(self.recording, self.cycle, self.still_id, f"To read another string, {RUN_IT}")
 
-    def _stepped(self) -> None:
-        self.repaint()  # and whatever was said stays to be read, while the film runs
-
-    def _step(self, by: int) -> None:
-        self.cycle.value = min(max(0, self.cycle.value + by), self.cycle.max)
+    def _recorded(self) -> Recording:
+        if self.first is not None and not self.text.value:
+            return self.first
+        return super()._recorded()
 
     def _record(self) -> object:
-        self.recording = recording = self._recorded()
-        self.move(self.cycle, min(self.cycle.value, recording.cycles - 1))
-        self.play.max = self.cycle.max = recording.cycles - 1
+        self.recording = self._recorded()
+        self.cycle = self.cycle  # within the new run
         return self.repaint()
 
 
 class MachineEditor(Stepping):
     """Turns the weights of a small machine while it runs on a string.
+
+    A click on a link brings its slider, and a slider that is touched marks its link.
 
     Args:
         machine: what runs; of no more than 40 soft links.
@@ -155,19 +213,21 @@ class MachineEditor(Stepping):
             raise LabError(f"{machine.count()} soft links: the editor has sliders for 1 to {MOST_SLIDERS}")
         super().__init__(machine, text, period, problem, figures, "edited.svg")
         self.before = machine
-        self.weights = {}
+        self.weights: dict[Link, ipywidgets.FloatSlider] = {}
+        self.now: dict[Link, float] = {}
         for link in sorted((link for link in machine.links() if not link.hard), key=lambda link: link[:4]):
             reach = max(2.0, math.ceil(2 * abs(link.weight)))
             slider = ipywidgets.FloatSlider(
-                value=link.weight, min=-reach, max=reach, step=0.01, description=str(link), style={"description_width": "270px"}
+                value=link.weight, min=-reach, max=reach, step=STEP, description=str(link), style={"description_width": "auto"}
             )
-            slider.layout = Layout(width="auto", height="24px")
-            self.weights[link] = slider
-            self.on_change(slider, self._turned)
-        sliders = ipywidgets.VBox(list(self.weights.values()))
+            slider.layout = Layout(width="auto")
+            self.weights[link], self.now[link] = slider, link.weight
+            self.on_change(slider, partial(self._turned, link))
+        sliders = ipywidgets.VBox(list(self.weights.values())).add_class("dmmlab-sliders")
         reset = self.button("reset", self._reset, "the weights that it began with")
         self.buttons = {"reset": reset}
-        self.arrange(self.text, ipywidgets.HBox([self.period, reset]), details=[sliders])
+        self.arrange(self.text, ipywidgets.HBox([self.period, reset]), sliders)
+        self.picture.on_pick(lambda name: setattr(self.picture, "picked", name))
 
     def repaint(self) -> str:
         self.picture.svg = inline(self.drawing())
@@ -186,14 +246,24 @@ class MachineEditor(Stepping):
             return path
         return super().save(path)
 
-    def _turned(self) -> object:
-        machine = self.before
-        for link, slider in self.weights.items():
-            machine = machine.link(f"{link.to_neuron}.{link.to_field}", f"{link.from_neuron}.{link.from_field}", slider.value)
-        self.machine = machine
-        return self._record()
+    def _turned(self, link: Link) -> object:
+        weight = round(self.weights[link].value, 9)
+        # A browser rounds what it is shown to a slider's steps, and sends that back unasked.
+        if abs(weight - self.now[link]) < STEP / 2:
+            return None
+        self.now[link] = weight
+        self.picture.picked = str(link)
+        return self._rebuilt()
 
     def _reset(self) -> object:
         for link, slider in self.weights.items():
+            self.now[link] = link.weight
             self.move(slider, link.weight)
-        return self._turned()
+        return self._rebuilt()
+
+    def _rebuilt(self) -> object:
+        machine = self.before
+        for link, weight in self.now.items():
+            machine = machine.link(f"{link.to_neuron}.{link.to_field}", f"{link.from_neuron}.{link.from_field}", weight)
+        self.machine = machine
+        return self._record()

@@ -22,6 +22,7 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its axes begin
 HUGE = 1e30  # answers beyond it are drawn as if they were it; single precision holds it
 TARGET, ANSWER = "#b8b8b8", "#1b6ca8"
+SILENCE = "·"
 CUT = "#d1720c"
 
 ElementTree.register_namespace("", SVG)
@@ -29,11 +30,15 @@ ElementTree.register_namespace("xlink", XLINK)
 
 
 class Paint(NamedTuple):
-    """How a link is painted: colour, width in points, and what its tooltip says."""
+    """How a link is painted: colour, width in points, tooltip, and the last line of its label.
+
+    Without a colour, the lines stay as they were drawn.
+    """
 
     colour: str
     width: float
     tip: str
+    label: str | None = None
 
 
 def inline(drawing: Drawing) -> str:
@@ -56,23 +61,29 @@ def painted(svg: str, links: Mapping[str, Paint], neurons: Mapping[str, str]) ->
         paint = links.get(name.rpartition(": ")[0]) if kind == "edge" else None
         if paint is not None:
             anchor.set(f"{{{XLINK}}}title", paint.tip)
-            for shape in anchor:
+            for shape in anchor if paint.colour else ():
                 if shape.tag != f"{{{SVG}}}text":
                     shape.set("stroke", paint.colour)
                     if shape.get("fill") not in (None, "none"):
                         shape.set("fill", paint.colour)
-            for path in anchor.iter(f"{{{SVG}}}path"):
-                path.set("stroke-width", f"{paint.width:.2f}")
+                if shape.tag == f"{{{SVG}}}path":
+                    shape.set("stroke-width", f"{paint.width:.2f}")
+            if paint.label is not None and (lines := list(group.iter(f"{{{SVG}}}text"))):
+                lines[-1].text = paint.label
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def flow_paint(link: Link, norm: float, tip: str) -> Paint:
+def flow_paint(link: Link, norm: float, tip: str, label: str | None = None) -> Paint:
     """How a link is painted on which a V-value of this max norm flows."""
-    return Paint(*flow_line(link, norm), tip)
+    return Paint(*flow_line(link, norm), tip, label)
 
 
 def answer_curves(
-    names: Sequence[str], answers: np.ndarray, targets: np.ndarray | None = None, cursor: int | None = None
+    names: Sequence[str],
+    answers: np.ndarray,
+    targets: np.ndarray | None = None,
+    cursor: int | None = None,
+    items: Sequence[tuple[int, str]] = (),
 ) -> str:
     """Answers over time, a panel for each, on top of the targets, which are wide and grey.
 
@@ -80,22 +91,31 @@ def answer_curves(
         names: of the answers.
         answers: (answers, cycles).
         targets: in the same shape, if there are any; NaN where nothing is asked.
-        cursor: a cycle to be marked.
+        cursor: a cycle to be marked; what comes after it is pale.
+        items: what was read, as (cycle, text); it stands below, as far as there is room.
 
     Returns:
-        The curves as SVG.
+        The curves as SVG. ``data-left`` and ``data-right`` say where the first cycle begins and the
+        last one ends.
     """
-    panels = [
-        _panel(i * HEIGHT, name, answers[i], targets[i] if targets is not None else None, cursor)
-        for i, name in enumerate(names)
-    ]
-    cycles, height = answers.shape[1], len(panels) * HEIGHT
-    foot = (
-        f'<text x="{LEFT}" y="{height + 12}">0</text>'
-        f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">{cycles - 1}</text>'
-        f'<text x="{(LEFT + WIDTH) / 2}" y="{height + 12}" text-anchor="middle">cycle</text>'
+    cycles, bottom = answers.shape[1], len(names) * HEIGHT
+    x = _scale(0, max(1, cycles), LEFT, WIDTH - 4)
+    panels = [_panel(i * HEIGHT, name, answers[i], targets[i] if targets is not None else None) for i, name in enumerate(names)]
+    now = "" if cursor is None else _now(x(cursor), x(cursor + 1), bottom)
+    read = _items(items, x, bottom + 9)
+    height = bottom + (13 if read else 0)
+    kinds = [(ANSWER, 1.6, "answer"), *([(TARGET, 4.5, "right answer")] if targets is not None else [])]
+    legend = "".join(
+        f'<line x1="{at}" x2="{at + 18}" y1="{height + 8}" y2="{height + 8}" stroke="{colour}" stroke-width="{width}"/>'
+        f'<text x="{at + 22}" y="{height + 12}">{text}</text>'
+        for at, (colour, width, text) in zip((150, 220), kinds, strict=False)
     )
-    return _sheet(height + 18, f"Answers over {cycles} cycles", "".join(panels) + foot)
+    foot = (
+        f'<text x="{LEFT}" y="{height + 12}">cycle 0</text>'
+        f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">{cycles - 1}</text>'
+    )
+    sheet = _sheet(height + 18, f"Answers over {cycles} cycles", "".join(panels) + now + read + legend + foot)
+    return sheet.replace("<svg ", f'<svg data-left="{LEFT}" data-right="{WIDTH - 4}" ', 1)
 
 
 def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) -> str:
@@ -184,7 +204,30 @@ def as_image(svg: str) -> str:
     return f'<img src="data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}" style="max-width:100%"/>'
 
 
-def _panel(top: float, name: str, answers: np.ndarray, targets: np.ndarray | None, cursor: int | None) -> str:
+def _now(left: float, right: float, bottom: float) -> str:
+    """The cursor between two cycles' edges, and a veil over what comes after it."""
+    at, height = (left + right) / 2, bottom - TOP - 4
+    return (
+        f'<rect data-future="" x="{right:.1f}" y="{TOP - 2}" width="{max(0.0, WIDTH - right):.1f}" height="{height}" '
+        'fill="white" fill-opacity="0.65"/>'
+        f'<line data-now="" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{bottom - 6}" stroke="#d1720c"/>'
+    )
+
+
+def _items(items: Sequence[tuple[int, str]], x: Callable[[float], float], y: float) -> str:
+    """Items below the cycles in which they were read; silence only where a cycle is wide enough."""
+    cells, end, step = "", 0.0, x(1) - x(0)
+    for t, item in items:
+        width = 6.2 * len(item)
+        middle = x(t + 0.5)
+        if middle - width / 2 < end or (item == SILENCE and step < 6) or middle + width / 2 > WIDTH:
+            continue
+        cells += f'<text x="{middle:.1f}" y="{y}" text-anchor="middle">{html.escape(item)}</text>'
+        end = middle + width / 2
+    return f'<g font-family="DejaVu Sans Mono, Menlo, monospace">{cells}</g>' if cells else ""
+
+
+def _panel(top: float, name: str, answers: np.ndarray, targets: np.ndarray | None) -> str:
     answers = np.where(np.isfinite(answers), np.clip(answers, -HUGE, HUGE), answers)
     targets = None if targets is None else np.where(np.isfinite(targets), np.clip(targets, -HUGE, HUGE), np.nan)
     finite = np.concatenate([x[np.isfinite(x)] for x in (answers, targets if targets is not None else answers)])
@@ -202,19 +245,15 @@ def _panel(top: float, name: str, answers: np.ndarray, targets: np.ndarray | Non
         if v != 0.0 or (low == 0.0 == v) or min(y(low) - y(0.0), y(0.0) - y(high)) > 11
     )
     told = ""
-    seen = answers[np.isfinite(answers)]
-    if len(seen) and (seen.min() < low or seen.max() > high):
+    seen, blur = answers[np.isfinite(answers)], 0.02 * (high - low)
+    if len(seen) and (seen.min() < low - blur or seen.max() > high + blur):  # else it cannot be seen
         told = (
             f'<text x="{WIDTH - 4}" y="{top + 12}" text-anchor="end" fill="{ANSWER}">'
             f"leaves the frame: {seen.min():.3g} to {seen.max():.3g}</text>"
         )
     wide = _steps(targets, x, y, low, high, TARGET, 4.5) if targets is not None else ""
     line = _steps(answers, x, y, low, high, ANSWER, 1.6)
-    at = ""
-    if cursor is not None:
-        now = f"{x(cursor + 0.5):.1f}"
-        at = f'<line x1="{now}" x2="{now}" y1="{top + TOP}" y2="{top + HEIGHT - 6}" stroke="#d1720c"/>'
-    return f'{marks}<text x="{LEFT}" y="{top + 12}" font-weight="bold">{html.escape(name)}</text>{told}{wide}{at}{line}'
+    return f'{marks}<text x="{LEFT}" y="{top + 12}" font-weight="bold">{html.escape(name)}</text>{told}{wide}{line}'
 
 
 def _steps(values: np.ndarray, x: Callable, y: Callable, low: float, high: float, colour: str, width: float) -> str:
