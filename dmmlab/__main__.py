@@ -1,4 +1,4 @@
-"""``python -m dmmlab``, and the console script: the command line, whose modules take a while to import."""
+"""``python -m dmmlab``, and the console script: the command line, whose imports take a while."""
 
 import sys
 

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
 from dmmlab.cli import commands
 from dmmlab.learning import training
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,7 @@ def test_a_run_that_is_under_way():
 def test_while_modules_are_imported(tmp_path):
     """Before there is a command: here numpy takes long."""
     (tmp_path / "numpy.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)\n")
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.getcwd()}"}
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
     command = [sys.executable, "-m", "dmmlab", "show", "handcrafted"]
     status, said = interrupted(command, lambda process: process.stdout.readline(), env=environment)
     assert (status, said) == (130, "dmmlab: interrupted\n")
@@ -104,7 +107,7 @@ def test_processes_of_benchmarks_end_what_they_have_started(tmp_path):
     """)
     )
     program = "import sys; from dmmlab.bench.measurement import in_another_process; in_another_process('child', sys.argv[1])"
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.getcwd()}"}
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
     command = [sys.executable, "-c", program, str(tmp_path)]
     status, _ = interrupted(command, lambda process: wait_for((tmp_path / "at work").exists), env=environment)
     assert status in (130, -signal.SIGINT)

@@ -56,13 +56,14 @@ def process() -> int:
 
 def _how_to_go_on(options: argparse.Namespace, interrupt: KeyboardInterrupt) -> str:
     words: list[str] = options.arguments
+    left: list[Path] = getattr(interrupt, "left", [])
     if options.name == "synthesize" and (Path(options.out) / "run.json").exists():
         words = [*(word for word in words if word != "--resume"), "--resume"]
-    elif options.name == "journal" and getattr(interrupt, "left", None):
+    elif left:
         given = [word for word in words if word not in options.notebooks]
         words = [
             *given[:1],
-            *(path.stem if path.parent.name == "notebooks" else str(path) for path in interrupt.left),
+            *(path.stem if path.parent.name == "notebooks" else str(path) for path in left),
             *given[1:],
         ]
     else:

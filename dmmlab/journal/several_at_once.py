@@ -90,8 +90,8 @@ def execute_all(
             return
         command = [sys.executable, "-m", __name__, str(path), str(out), json.dumps(dict(parameters or {}))]
         starting.acquire()  # until its kernel is ready: two that start at once may be given the same free port
-        # An interrupt from the terminal is passed on, once: a second one would end what shuts a kernel down. Kernels
-        # complain of it on standard error, which is kept until it is known how the notebook ended.
+        # An interrupt from the terminal is passed on, once: a second one would end what shuts a
+        # kernel down. Kernels complain of it on standard error, so that is kept until the end.
         with (
             tempfile.TemporaryFile("w+", errors="replace") as errors,
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True) as process,
