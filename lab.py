@@ -5,12 +5,13 @@
     python3 lab.py test       passes the tests (more: python3 lab.py test --help)
     python3 lab.py open       opens the notebooks in JupyterLab
 
-Packages go to the folder .venv beside this file, once. Inside the conda environment of
-environment.yml they are there already, and nothing is installed.
+Packages go to the folder .venv beside this file, once; one that it did not make stays as it is.
+Inside the conda environment of environment.yml they are there already, and nothing is installed.
 """
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -34,7 +35,21 @@ def main(arguments: list[str]) -> int:
     python = sys.executable if _is_conda_environment() else _python_of_venv()
     module, *rest = COMMANDS[arguments[0]]
     folder = PROJECT if module == "pytest" else None
-    return subprocess.call([str(python), "-m", module, *rest, *arguments[1:]], cwd=folder)
+    return _run([str(python), "-m", module, *rest, *arguments[1:]], folder)
+
+
+class NotOurs(Exception):
+    """A folder that somebody else made."""
+
+
+def _run(command: list[str], folder: Path | None) -> int:
+    """The exit status of a process. It hears Ctrl-C as this one does, and is given time to end."""
+    with subprocess.Popen(command, cwd=folder) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                pass
 
 
 def _is_conda_environment() -> bool:
@@ -45,21 +60,35 @@ def _python_of_venv() -> Path:
     """The interpreter of .venv, which is made anew whenever pyproject.toml has changed."""
     home = PROJECT / ".venv"
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp = home / "installed.txt"
+    stamp = home / "installed.txt"  # it says that the folder is lab.py's, and of which pyproject.toml
     wanted = hashlib.sha256((PROJECT / "pyproject.toml").read_bytes() + str(PROJECT).encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        print("lab.py: installing what the journal needs into .venv (once, some minutes)", file=sys.stderr)
-        venv.EnvBuilder(with_pip=True, clear=True).create(home)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", ".[journal,test]"], cwd=PROJECT, check=True)
-        stamp.write_text(wanted)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return python
+    if home.is_symlink() or (home.exists() and not stamp.exists() and any(home.iterdir())):
+        raise NotOurs(
+            f"{home} is there already, and lab.py did not make it: it stays as it is. Move it away, or use it yourself: "
+            f"install into it with pip install --editable '.[journal,test]', then dmmlab journal"
+        )
+    print("lab.py: installing what the journal needs into .venv (once, some minutes)", file=sys.stderr)
+    if home.exists():
+        shutil.rmtree(home)
+    home.mkdir()
+    stamp.write_text("unfinished")
+    venv.EnvBuilder(with_pip=True).create(home)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--editable", ".[journal,test]"], cwd=PROJECT, check=True)
+    stamp.write_text(wanted)
     return python
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
+    except NotOurs as error:
+        print(f"lab.py: {error}", file=sys.stderr)
+        sys.exit(2)
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"lab.py: the set-up failed: {error}")
     except KeyboardInterrupt:
+        print("lab.py: interrupted; the same command begins again", file=sys.stderr)
         sys.exit(130)

@@ -1,7 +1,18 @@
-"""``python -m dmmlab``: the command line without its console script."""
+"""``python -m dmmlab``, and the console script: the command line, whose imports take a while."""
 
 import sys
 
-from .cli.commands import process
 
-sys.exit(process())
+def process() -> int:
+    """:func:`dmmlab.cli.commands.process`, with an interrupt of its imports told in one line."""
+    try:
+        from .cli.commands import process
+
+        return process()
+    except KeyboardInterrupt:
+        print("dmmlab: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(process())

@@ -10,7 +10,6 @@ import time
 import numpy as np
 import pytest
 
-from dmmlab.core.files import load_arrays
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.machines.isomorphism import same
 from dmmlab.synthesis.catalogue import PROBLEMS
@@ -69,6 +68,11 @@ problem.__dict__["network"] = feedforward(2, 1, outputs=neurons["output"], sourc
 steps = {f"{phase}_steps": 200 for phase in ("fit", "ramp", "cool", "retrain", "finish")}
 run_into_folder("words", 2, folder, resume, Settings(restarts=2, rounds=1, trials=10, **steps))
 """
+
+
+def load_arrays(path):
+    with np.load(path) as file:
+        return dict(file)
 
 
 def command(*arguments):

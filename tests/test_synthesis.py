@@ -18,6 +18,7 @@ from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.phases import finish, fit, sparsify
 from dmmlab.synthesis.pruning import prune
 from dmmlab.synthesis.repairs import DAMAGES, embed
+from dmmlab.synthesis.restart_files import LOCK
 from dmmlab.synthesis.rounding import round_off
 from dmmlab.synthesis.run_folder import run_into_folder, summary
 from dmmlab.synthesis.search import synthesize
@@ -154,9 +155,11 @@ def test_unknown_settings():
 
 @pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(folder, tmp_path):
-    with pytest.raises(LabError, match="another problem, seed or settings"):
+    with pytest.raises(LabError, match="holds another run, with another seed: name another folder"):
         synthesize(PROBLEMS["sum"], seed=6, settings=QUICK, folder=folder)
-    with pytest.raises(LabError, match="another problem, seed or settings"):
+    with pytest.raises(
+        LabError, match="holds another run, with the problem 'What do the two numbers add up to\\?': name another folder"
+    ):
         synthesize(PROBLEMS["difference"], seed=5, settings=QUICK, folder=folder)
     with pytest.raises(LabError, match="holds a run already; --resume goes on with it"):
         run_into_folder("sum", 5, folder, settings=QUICK)
@@ -179,7 +182,7 @@ def test_a_run_leaves_a_machine_that_can_be_read(sum_run, folder):
     machine = Machine.from_json(result["machine"])
     assert machine.count() == result["links"] == 2
     assert set(machine.neurons) == {"timer", "left", "right", "output"}
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir() if path.name != LOCK}
     assert names == {"machine.json", "result.json", "trace.csv", "restarts.csv", "run.json", "restart-00.npz", "restart-01.npz"}
     assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
     rows = list(csv.DictReader((folder / "trace.csv").read_text().splitlines()))

@@ -211,7 +211,7 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(small, l1_desce
 def test_checkpoints_of_other_trainings_are_refused(small, descent, l1_descent, tmp_path):
     path, options = tmp_path / "checkpoint.npz", {"regularizers": {"l1": 0.01}, "descent": l1_descent}
     train(*small, 10, **options, checkpoint=path)
-    with pytest.raises(TrainingError, match=r"checkpoint\.npz: a checkpoint of another training"):
+    with pytest.raises(TrainingError, match=r"checkpoint\.npz: holds an array 'history-l1': no checkpoint of this training"):
         train(*small, 20, descent=descent, checkpoint=path)
     other = [2.0 * w for w in small[0].weights()]
     with pytest.raises(TrainingError, match="a checkpoint of a training from other weights"):
@@ -220,7 +220,29 @@ def test_checkpoints_of_other_trainings_are_refused(small, descent, l1_descent, 
     with pytest.raises(ValueError, match=r"checkpoint\.npz: (not a file of arrays|cannot be read)"):
         train(*small, 20, descent=descent, checkpoint=path)
     np.savez(path, **{"state-0": np.array([{}], dtype=object)})
-    with pytest.raises(ValueError, match=r"checkpoint\.npz: not a file of arrays"):
+    with pytest.raises(TrainingError, match=r"checkpoint\.npz: holds no array"):
+        train(*small, 20, descent=descent, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("state-0", lambda step: step + 1, "its history is not as long as its training"),
+        ("state-1", lambda weights: weights * np.float32(np.nan), "its weights are not finite numbers"),
+        ("state-1", lambda weights: weights[:, 1:], r"array 'state-1' has the shape \(.*\), expected \(.*\): no checkpoint of this"),
+        ("state-1", lambda weights: weights.astype(float), "array 'state-1' holds float64, expected float32"),
+        ("history-loss", lambda losses: losses * np.inf, "array 'history-loss' holds numbers that are not finite"),
+        ("history-loss", lambda losses: losses[:-1], "its history is not as long as its training"),
+        ("more", lambda nothing: np.zeros(3), "holds an array 'more'"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_arrays_that_cannot_be_is_refused(small, descent, tmp_path, name, change, message):
+    path = tmp_path / "checkpoint.npz"
+    train(*small, 10, descent=descent, checkpoint=path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **{**arrays, name: change(arrays.get(name))})
+    with pytest.raises(TrainingError, match=rf"checkpoint\.npz: {message}"):
         train(*small, 20, descent=descent, checkpoint=path)
 
 

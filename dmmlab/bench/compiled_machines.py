@@ -8,7 +8,6 @@ its gradient, Adam. ``dmmlab bench`` prints the table.
 import os
 import re
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from ..learning.gradient_descent import GradientDescent
 from ..learning.losses import squared_error
 from ..learning.training import descent_for
 from ..machines.detectors import handcrafted, published
-from .measurement import Row, median, row
+from .measurement import Row, in_another_process, median, row
 from .restarts import restarts
 from .slider_moves import repaint
 
@@ -250,9 +249,7 @@ def _in_a_process_of_its_own(*what: str) -> tuple[list[float] | None, str]:
 
     Returns the numbers that it prints, or None and why not.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "dmmlab.bench.compiled_machines", *what], capture_output=True, text=True, timeout=900
-    )
+    done = in_another_process("dmmlab.bench.compiled_machines", *what)
     if done.returncode:
         return (
             None,

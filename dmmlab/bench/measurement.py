@@ -1,6 +1,9 @@
 """How benchmarks measure: medians of several repetitions, the first call apart, beside peers."""
 
+import signal
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -46,3 +49,34 @@ def median(function: Callable[[], Any], inner: int = 1, repeats: int = 7) -> tup
         jax.block_until_ready(function())
         times.append(time.perf_counter() - started)
     return statistics.median(times) / inner, max(0.0, first - statistics.median(times))
+
+
+def in_another_process(module: str, *arguments: str, seconds: float = 900) -> subprocess.CompletedProcess:
+    """Runs a module in a process of its own, and takes what it prints.
+
+    It is interrupted when this process is, once, and waited for: it ends what it has started.
+
+    Args:
+        module: its name, as of ``python -m``.
+        arguments: of its command line.
+        seconds: that it may take.
+
+    Returns:
+        The finished process, with its output as text.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer, and was killed.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            printed, said = process.communicate(timeout=seconds)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            raise
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, printed, said)

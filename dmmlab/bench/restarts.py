@@ -5,8 +5,6 @@ weights, 8 strings of 40 cycles.
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +14,7 @@ import jax.numpy as jnp
 from ..learning.gradient_descent import Schedule
 from ..synthesis.catalogue import PROBLEMS
 from ..synthesis.tasks import Task
-from .measurement import Row, median, row
+from .measurement import Row, in_another_process, median, row
 
 STEPS, RESTARTS = 300, 8
 SPANS = ((1e-2, 1e-2), (1e-6, 1e-5))  # learning rate, penalty
@@ -42,7 +40,7 @@ def restarts() -> Iterator[Row]:
     }
     for peer, theirs in peers.items():
         yield row("synthesis, step of a restart, one after the other", in_turn, peer, theirs, compile_s=first)
-    both = subprocess.run([sys.executable, "-m", "dmmlab.bench.restarts"], capture_output=True, text=True, timeout=600)
+    both = in_another_process("dmmlab.bench.restarts")
     alone, side_by_side = (float(text) for text in both.stdout.split())
     note = f"{os.cpu_count()} threads on {os.cpu_count()} cores"
     yield row("synthesis, step of a restart, side by side", side_by_side, "one after the other", alone, note=note)

@@ -8,7 +8,6 @@ moves that change the picture, over the whole range of the slider.
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..journal.browser import NoBrowser, chromium, jupyterlab, open_notebook, run_all, write_notebook
-from .measurement import Row
+from .measurement import Row, in_another_process
 
 MOVES = 50
 PATIENCE = 700  # milliseconds from one move to the next
@@ -49,7 +48,7 @@ LISTEN = """() => {
 
 def repaint() -> Iterator[Row]:
     """A row for each size of machine. Without a browser there is one that says so."""
-    done = subprocess.run([sys.executable, "-m", "dmmlab.bench.slider_moves"], capture_output=True, text=True, timeout=900)
+    done = in_another_process("dmmlab.bench.slider_moves")
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["nothing was said"]
         yield Row("a slider's move is seen", None, "", None, None, note=said[-1])
@@ -65,11 +64,11 @@ def _measure() -> dict[str, list[float]]:
     times = {}
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         home = Path(folder)
-        with jupyterlab(home) as address:
+        with jupyterlab(home) as lab:
             for number, (name, (explorer, _)) in enumerate(CASES.items()):
                 file = f"repaint-{number}.ipynb"
                 write_notebook(home / "work" / file, [FIRST, explorer])
-                page = open_notebook(browser, address, file)
+                page = open_notebook(browser, lab, file)
                 run_all(page)
                 page.locator(".dmmlab-picture svg").first.wait_for()
                 page.evaluate(LISTEN)

@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         print(f"dmmlab {options.name}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"dmmlab {options.name}: interrupted{_how_to_go_on(options)}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"dmmlab {options.name}: interrupted; {_how_to_go_on(options, interrupt)}", file=sys.stderr)
         return 130
 
 
@@ -55,11 +55,21 @@ def process() -> int:
         return 2
 
 
-def _how_to_go_on(options: argparse.Namespace) -> str:
-    if options.name != "synthesize" or not (Path(options.out) / "run.json").exists():
-        return ""
-    words = [word for word in options.arguments if word != "--resume"]
-    return f"; to go on: dmmlab {shlex.join([*words, '--resume'])}"
+def _how_to_go_on(options: argparse.Namespace, interrupt: KeyboardInterrupt) -> str:
+    words: list[str] = options.arguments
+    left: list[Path] = getattr(interrupt, "left", [])
+    if options.name == "synthesize" and (Path(options.out) / "run.json").exists():
+        words = [*(word for word in words if word != "--resume"), "--resume"]
+    elif left:
+        given = [word for word in words if word not in options.notebooks]
+        words = [
+            *given[:1],
+            *(path.stem if path.parent.name == "notebooks" else str(path) for path in left),
+            *given[1:],
+        ]
+    else:
+        return "the same command begins again"
+    return f"to go on: dmmlab {shlex.join(words)}"
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -165,6 +175,8 @@ def _replay(options: argparse.Namespace) -> int:
         print(f"{options.run}: {weights} weights, gradients {options.gradients}\n\n step  loss before regularization")
         for step, loss in enumerate(result.history["loss"], start=1):
             print(f"{step:>5}  {loss:.8g}")
+    if result.stopped:
+        raise KeyboardInterrupt
     return 0
 
 

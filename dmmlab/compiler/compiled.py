@@ -292,6 +292,8 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
         LayoutError: the machine cannot be laid out in arrays (its keys grow without end, or a
             function cannot be traced by JAX), or the time-parallel schedule was asked for and
             something other than accumulators recurs.
+        TypeMisbehaves: a neuron type of the reader's own whose function looks at how a V-value is
+            written, or is not what the type says (:mod:`dmmlab.compiler.type_checks`).
     """
     if schedule is not None and schedule not in SCHEDULES:
         raise LayoutError(one_of("schedule", schedule, SCHEDULES))

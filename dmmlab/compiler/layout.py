@@ -32,6 +32,7 @@ from ..core.machine import Link, Machine
 from ..core.neurons import TIMER, Emits, NeuronType, Port
 from ..core.streams import Stream
 from ..core.vvalues import MAX_DEPTH, Path, VValue, from_paths, paths, show_path, trim
+from .type_checks import check_type
 
 MAX_COORDINATES = 100_000
 PADDING = 1.25  # two blocks become one if that makes them larger by no more than this factor
@@ -115,6 +116,7 @@ def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
     Raises:
         LayoutError: a function cannot be traced, keys grow without end, or a clock is driven by
             soft links.
+        TypeMisbehaves: a function is not what its type says (:mod:`dmmlab.compiler.type_checks`).
     """
     outside = boundary_neurons(machine)
     links = list(machine.links())
@@ -260,6 +262,7 @@ def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, 
         kind = machine.neurons[name]
         input_keys = tuple(reached[name, field] for field in kind.inputs)
         if (kind, input_keys) not in known:
+            check_type(kind, input_keys)
             known[kind, input_keys] = _dependencies(kind, input_keys) if kind.outputs else input_keys
         result |= {(name, field): ks for field, ks in zip(kind.inputs, known[kind, input_keys], strict=True)}
     return result

@@ -1,11 +1,13 @@
 """A real JupyterLab and a real browser, for the tests of the explorers and their benchmark.
 
 The browser is the Chromium of the system, driven by Playwright. JupyterLab runs with settings of
-its own, so that it neither sees nor changes those of the person at the machine.
+its own, so that it neither sees nor changes those of the person at the machine. Whoever else is on
+the machine cannot use it: it asks for a random token, which no list of processes shows.
 """
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,7 +18,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.errors import LabError
 
@@ -60,9 +62,24 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+class Lab(NamedTuple):
+    """A JupyterLab that runs."""
+
+    address: str
+    token: str
+
+    def page(self, path: str) -> str:
+        """The address of a page, with the token that lets a browser in."""
+        return f"{self.address}/{path}?token={self.token}"
+
+
 @contextmanager
-def jupyterlab(home: Path) -> Iterator[str]:
-    """A JupyterLab that serves ``home/work`` and writes into ``home``; gives its address."""
+def jupyterlab(home: Path) -> Iterator[Lab]:
+    """A JupyterLab that serves ``home/work`` and writes into ``home``.
+
+    It ends, and its kernels with it, when this does; an interrupt from the terminal does not reach
+    it.
+    """
     (home / "work").mkdir(parents=True, exist_ok=True)
     news = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True, exist_ok=True)
@@ -72,14 +89,17 @@ def jupyterlab(home: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
-        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={home / 'work'}", "--IdentityProvider.token=",
-        "--ServerApp.disable_check_xsrf=True", "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={home / 'work'}", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
-    environment = {**os.environ, **{name: str(home / folder) for name, folder in FOLDERS.items()}}
+    lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(24))
+    environment = {**os.environ, **{name: str(home / folder) for name, folder in FOLDERS.items()}, "JUPYTER_TOKEN": lab.token}
     with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
     try:
-        yield _address(f"http://127.0.0.1:{port}", home / "log")
+        _wait_for(lab, server, home / "log")
+        yield lab
     finally:
         server.terminate()
         try:
@@ -89,15 +109,17 @@ def jupyterlab(home: Path) -> Iterator[str]:
             server.wait()
 
 
-def _address(address: str, log: Path) -> str:
-    """The address, as soon as the server answers."""
-    for _ in range(120):
+def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
+    """Waits until the server answers."""
+    for _ in range(240):
         try:
-            urllib.request.urlopen(f"{address}/api", timeout=5).close()
-            return address
+            urllib.request.urlopen(lab.page("api/status"), timeout=5).close()
+            return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    raise LabError("JupyterLab did not start:\n" + log.read_text()[-2000:])
+            if server.poll() is not None:
+                break
+            time.sleep(0.25)
+    raise LabError("JupyterLab did not start:\n" + log.read_text()[-2000:].replace(lab.token, "..."))
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
@@ -109,10 +131,10 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
     nbformat.write(notebook, path)
 
 
-def open_notebook(browser: Any, address: str, name: str, mode: str = "doc") -> Any:
+def open_notebook(browser: Any, lab: Lab, name: str, mode: str = "doc") -> Any:
     """A page with a notebook, its kernel idle; ``mode="lab"`` has a file browser beside it."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.goto(f"{address}/{mode}/tree/{name}")
+    page.goto(lab.page(f"{mode}/tree/{name}"))
     page.wait_for_function(CONNECTED, timeout=60_000)
     return page
 

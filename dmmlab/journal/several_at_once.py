@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,14 @@ from .execution import CellFailed, Executed, JournalError, execute, prepare
 
 MOST_JOBS = 2  # JAX uses several cores itself, so that more notebooks at once gain little
 JOB_BYTES = 2 * 10**9  # of memory, for a notebook and its kernel
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interrupt of several notebooks; ``left`` are those that have not been executed."""
+
+    def __init__(self, left: Sequence[Path]):
+        self.left = list(left)
+        super().__init__()
 
 
 def automatic_jobs() -> int:
@@ -64,6 +73,7 @@ def execute_all(
 
     Raises:
         JournalError: two notebooks of one name, or results cannot be written.
+        Interrupted: by Ctrl-C, when all kernels have ended.
     """
     if len({path.name for path in paths}) < len(paths):
         raise JournalError("two notebooks of the same name: both would be written to the same file; name one of them")
@@ -80,7 +90,12 @@ def execute_all(
             return
         command = [sys.executable, "-m", __name__, str(path), str(out), json.dumps(dict(parameters or {}))]
         starting.acquire()  # until its kernel is ready: two that start at once may be given the same free port
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        # An interrupt from the terminal is passed on, once: a second one would end what shuts a
+        # kernel down. Kernels complain of it on standard error, so that is kept until the end.
+        with (
+            tempfile.TemporaryFile("w+", errors="replace") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True) as process,
+        ):
             with lock:
                 processes.add(process)
                 running.add(path.stem)
@@ -93,11 +108,18 @@ def execute_all(
                 if "cell" in last:
                     with lock:
                         bar.update()
+            process.wait()
+            errors.seek(0)
+            said = "" if "interrupted" in last else errors.read()
         if not last:
             starting.release()
         with lock:
             running.discard(path.stem)
             bar.set_description_str(", ".join(sorted(running)))
+            if said:
+                bar.write(said.rstrip(), file=sys.stderr)
+            if "interrupted" in last:
+                return
             if "seconds" in last:
                 executed[path] = Executed(path.stem, last["seconds"], Path(last["notebook"]), Path(last["page"]))
             elif "refused" in last:
@@ -108,17 +130,21 @@ def execute_all(
                 end = f"{last['seconds']:6.1f} s" if "seconds" in last else "failed"
                 print(f"{path.stem:<40} {end}", file=sys.stderr)
 
-    with ThreadPoolExecutor(jobs or automatic_jobs()) as pool, bar:
-        futures = [pool.submit(run, path) for path in sorted(paths, key=lambda path: path.name, reverse=True)]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:  # Ctrl-C: the processes shut their kernels down
-            failures.append(CellFailed("", "interrupted"))
-            for process in list(processes):
-                with contextlib.suppress(OSError):
-                    process.send_signal(signal.SIGINT)
-            raise
+    try:
+        with ThreadPoolExecutor(jobs or automatic_jobs()) as pool, bar:
+            futures = [pool.submit(run, path) for path in sorted(paths, key=lambda path: path.name, reverse=True)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:  # Ctrl-C: the processes shut their kernels down
+                failures.append(CellFailed("", "interrupted"))
+                with lock:
+                    for process in processes:
+                        with contextlib.suppress(OSError):
+                            process.send_signal(signal.SIGINT)
+                raise
+    except KeyboardInterrupt:
+        raise Interrupted([path for path in paths if path not in executed]) from None
     if failures and isinstance(failures[0], JournalError):
         raise failures[0]
     return [executed[path] for path in paths if path in executed], failures[0] if failures else None  # type: ignore[return-value]

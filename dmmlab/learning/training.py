@@ -20,9 +20,10 @@ import numpy as np
 import optax
 
 from ..compiler.compiled import Compiled
-from ..compiler.weights import Weights, masked
+from ..compiler.weights import Weights, is_finite, masked
+from ..core.array_files import Expected, load_arrays, save_arrays
 from ..core.errors import LabError
-from ..core.files import load_arrays, save_arrays
+from ..core.files import FileError
 from ..core.machine import Machine
 from .batches import Batch
 from .gradient_descent import RECORDED, DescentState, GradientDescent
@@ -31,6 +32,9 @@ from .objectives import Imitation, Loss
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_STEPS = 100_000_000  # of a checkpoint
 
 
 class TrainingError(LabError):
@@ -153,7 +157,8 @@ def train(
 
     Raises:
         NotFinite: with the step, and the last good weights.
-        TrainingError: a checkpoint of another training, or weights or a mask of another shape.
+        TrainingError: a checkpoint that is damaged, of another training, or with weights that are
+            not finite; or weights or a mask of another shape.
     """
     penalties = {name: float(penalty) for name, penalty in (regularizers or {}).items()}
     descent = descent or descent_for(compiled, penalties, optimizer, loss)
@@ -217,18 +222,22 @@ def _fingerprint(penalties: Mapping[str, float], weights: Weights, batch: Batch,
 
 
 def _resume(result: TrainingResult, path: str | os.PathLike, fingerprint: np.ndarray) -> None:
-    arrays = load_arrays(path)
     leaves, structure = jax.tree.flatten(result.state)
-    saved = [arrays.get(f"state-{i}") for i in range(len(leaves))]
-    columns = {f"history-{name}" for name in result.history}
-    matches = all(
-        s is not None and s.shape == leaf.shape and s.dtype == leaf.dtype for s, leaf in zip(saved, leaves, strict=True)
-    )
-    if not matches or arrays.keys() != {f"state-{i}" for i in range(len(leaves))} | columns | {"fingerprint"}:
-        raise TrainingError(f"{path}: a checkpoint of another training; delete it, or name another file")
+    columns = {f"history-{name}": Expected((range(MOST_STEPS + 1),), "f", finite=True) for name in result.history}
+    states = {f"state-{i}": Expected(leaf.shape, leaf.dtype.kind, leaf.dtype) for i, leaf in enumerate(leaves)}
+    prints = Expected(fingerprint.shape, "u", fingerprint.dtype)
+    try:
+        arrays = load_arrays(path, {**states, **columns, "fingerprint": prints})
+    except FileError as error:
+        raise TrainingError(f"{error}: no checkpoint of this training; delete it, or name another file") from None
     if not np.array_equal(arrays["fingerprint"], fingerprint):
         raise TrainingError(f"{path}: a checkpoint of a training from other weights or strings, or with other regularizers")
-    result.state = jax.tree.unflatten(structure, [jnp.asarray(s) for s in saved])
+    state = jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in states])
+    if not is_finite(state.parameters):
+        raise TrainingError(f"{path}: its weights are not finite numbers; delete it, or name another file")
+    if {len(arrays[name]) for name in columns} != {int(state.step)}:
+        raise TrainingError(f"{path}: its history is not as long as its training; delete it, or name another file")
+    result.state = state
     result.history = {name: arrays[f"history-{name}"].tolist() for name in result.history}
 
 

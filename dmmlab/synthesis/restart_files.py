@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 
-from ..compiler.weights import Weights, count_links, flatten, masked, unflatten
+from ..compiler.weights import Weights, count_links, flatten, is_finite, masked, unflatten
+from ..core.array_files import Expected, load_arrays, save_arrays
 from ..core.errors import LabError
-from ..core.files import load_arrays, read_json, save_arrays, write_json
+from ..core.files import read_json, write_json
 from .phases import PHASES
+from .provenance import differences
 from .rounding import Verdict
 from .tasks import Task
 from .trace import Event, Trace
@@ -28,44 +31,108 @@ class Restart:
     verdict: Verdict | None = None
 
 
+LOCK = ".lock"  # a file that stays; whoever holds it works on the folder
+MOST_EVENTS = range(1, 100_001)  # of a restart; ten or a hundred are usual
+
+
 class RestartFolder:
-    """The folder of a run: its settings, and a file for each restart."""
+    """The folder of a run: its settings, and a file for each restart.
+
+    As a context it is held: no other process or thread can work on it.
+
+    Args:
+        folder: the folder; nothing is kept if left out.
+        description: of the run, as JSON has it: ``question``, ``task``, ``seed``, ``settings``, and
+            its :func:`~dmmlab.synthesis.provenance.provenance`.
+    """
 
     def __init__(self, folder: str | os.PathLike | None, description: Mapping[str, Any]):
         self.folder = None if folder is None else Path(folder)
+        self.description = description
+        self._lock: filelock.BaseFileLock | None = None
+
+    def __enter__(self) -> "RestartFolder":
+        """Begins the run, or goes on with it.
+
+        Raises :class:`~dmmlab.core.errors.LabError` where the folder cannot be made, another
+        process works on it, or it holds another run.
+        """
         if self.folder is None:
-            return
+            return self
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LabError(f"{folder}: cannot be made: {error.strerror}") from None
-        file = self.folder / "run.json"
-        if file.exists() and read_json(file) != description:
-            raise LabError(f"{folder}: holds a run with another problem, seed or settings; name another folder")
-        write_json(file, description)
+            lock = filelock.FileLock(self.folder / LOCK)
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            raise LabError(
+                f"{self.folder}: another process is at work on this run; wait until it has ended, or name another folder"
+            ) from None
+        except (OSError, NotImplementedError) as error:
+            raise LabError(f"{self.folder}: cannot be made: {getattr(error, 'strerror', None) or error}") from None
+        self._lock = lock
+        try:
+            self._begin(self.folder)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def load(self, index: int, task: Task) -> Restart | None:
+        """A restart as it was saved, or None.
+
+        Args:
+            index: of the restart.
+            task: what it is to answer, which says what its arrays have to be.
+
+        Returns:
+            The restart.
+
+        Raises:
+            LabError: a file that is damaged, or not of this run.
+        """
         if self.folder is None or not self._file(index).exists():
             return None
-        arrays = load_arrays(self._file(index))
-        try:
-            columns = [arrays[name].tolist() for name in Event._fields]
-            events = [Event(*row) for row in zip(*columns, strict=True)]
-            weights, done = unflatten(arrays["weights"], task.mask), int(arrays["done"])
-            links = count_links(masked(weights, task.mask))
-            if (
-                not 0 < done <= len(PHASES)
-                or not events
-                or count_links(weights) != links
-                or arrays["weights"].dtype.kind != "f"
-            ):
-                raise ValueError
-            return Restart(index, weights, done, Trace(events, list(arrays["snapshots"])))
-        except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-            raise LabError(f"{self._file(index)}: not a restart of this run; delete it") from None
+        path, size = self._file(index), sum(w.size for w in task.mask)
+        kinds = {"phase": "U", "tried": "U", "links": "i", "error": "f", "accepted": "b", "seconds": "f"}
+        arrays = load_arrays(
+            path,
+            {name: Expected((MOST_EVENTS,), kind) for name, kind in kinds.items()}
+            | {
+                "done": Expected((), "i"),
+                "weights": Expected((size,), "f", task.mask[0].dtype, finite=True),
+                "snapshots": Expected((MOST_EVENTS, size), "f", task.mask[0].dtype, finite=True),
+            },
+        )
+        columns = [arrays[name].tolist() for name in Event._fields]
+        weights, done = unflatten(arrays["weights"], task.mask), int(arrays["done"])
+        for wrong, reason in (
+            (len({*map(len, columns)}) > 1, "its columns are not of one length"),
+            (len(arrays["snapshots"]) != sum(arrays["accepted"]), "there is not one snapshot for each accepted event"),
+            (not 0 < done <= len(PHASES), f"{done} of {len(PHASES)} phases are done"),
+            (count_links(weights) != count_links(masked(weights, task.mask)), "it has links that the network has not"),
+            (not (np.isfinite(arrays["seconds"]) & (arrays["seconds"] >= 0)).all(), "its times are none"),
+        ):
+            if wrong:
+                raise LabError(f"{path}: not a restart of this run: {reason}; delete it")
+        return Restart(
+            index, weights, done, Trace([Event(*row) for row in zip(*columns, strict=True)], list(arrays["snapshots"]))
+        )
 
     def save(self, restart: Restart) -> None:
-        if self.folder is None:
+        """Saves a restart, but one that has left the finite numbers: it would leave them again.
+
+        Args:
+            restart: as far as it has come.
+
+        Raises:
+            FileError: its file cannot be written.
+        """
+        if self.folder is None or not is_finite(restart.weights):
             return
         columns = zip(*restart.trace.events, strict=True)
         arrays = {name: np.asarray(column) for name, column in zip(Event._fields, columns, strict=True)}
@@ -75,6 +142,17 @@ class RestartFolder:
             "snapshots": np.stack(restart.trace.snapshots),
         }
         save_arrays(self._file(restart.index), arrays)
+
+    def _begin(self, folder: Path) -> None:
+        file = folder / "run.json"
+        if not file.exists():
+            write_json(file, self.description)
+            return
+        there = read_json(file)
+        if not isinstance(there, dict):
+            raise LabError(f"{file}: not the description of a run")
+        if found := differences(there, self.description):
+            raise LabError(f"{folder}: holds another run, with {'; '.join(found)}: name another folder")
 
     def _file(self, index: int) -> Path:
         assert self.folder is not None

@@ -14,6 +14,7 @@ from ..core.errors import LabError
 from ..core.files import read_json, write_json, write_text
 from .problem_files import load_problem
 from .progress import View
+from .restart_files import LOCK
 from .search import synthesize
 from .settings import Settings
 from .synthesis_result import Synthesis
@@ -59,7 +60,7 @@ def run_into_folder(
         raise LabError(f"{folder}: holds no run to go on with; leave out --resume")
     if (folder / "run.json").exists() and not resume:
         raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
-    if folder.is_dir() and not resume and any(folder.iterdir()):
+    if folder.is_dir() and not resume and any(path.name != LOCK for path in folder.iterdir()):
         raise LabError(f"{folder}: is not empty; name another folder")
     settings = settings or Settings()
     synthesis = synthesize(problem, seed=seed, settings=settings, folder=folder, progress=progress, budget=budget)

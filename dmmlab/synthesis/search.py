@@ -26,6 +26,7 @@ from .problem_checks import check_problem, nothing_to_learn
 from .problem_files import load_problem
 from .problems import Problem
 from .progress import SearchState, View, rank, view_for
+from .provenance import provenance
 from .restart_files import Restart, RestartFolder
 from .rounding import round_off, tested
 from .settings import Settings
@@ -84,9 +85,9 @@ def synthesize(
 
     Raises:
         LabError: a problem whose answers are all the same
-            (:func:`~dmmlab.synthesis.problem_checks.check_problem`); the folder holds a run of
-            another problem, seed or settings; no restart ends in finite numbers; or the time was
-            over before there was anything to keep.
+            (:func:`~dmmlab.synthesis.problem_checks.check_problem`); the folder holds another run
+            (:mod:`dmmlab.synthesis.provenance`), or another process works on it; no restart ends in
+            finite numbers; or the time was over before there was anything to keep.
         KeyboardInterrupt: an interrupt before there was anything to keep.
     """
     began = time.monotonic()
@@ -97,12 +98,14 @@ def synthesize(
     _check_budget(budget)
     state = SearchState(task.problem.question, settings.restarts, budget)
     description = {"question": task.problem.question, "task": task.fingerprint, "seed": seed}
-    store = RestartFolder(folder, description | {"settings": json.loads(json.dumps(asdict(settings)))})
-    search = _Search(task, key, settings, store, state, view_for(progress), stop)
-    with search.stopping():
-        search.prepare()
-        search.run()
-    return search.result(began)
+    description |= {"settings": json.loads(json.dumps(asdict(settings)))}
+    description |= provenance(task.compiled.machine.neurons.values())
+    with RestartFolder(folder, description) as store:
+        search = _Search(task, key, settings, store, state, view_for(progress), stop)
+        with search.stopping():
+            search.prepare()
+            search.run()
+        return search.result(began)
 
 
 class _Search:

@@ -30,6 +30,6 @@ def lab_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def lab(lab_folder):
-    """The address of a JupyterLab that serves a copy of the notebooks, with settings of its own."""
-    with jupyterlab(lab_folder.parent) as address:
-        yield address
+    """A JupyterLab that serves a copy of the notebooks, with settings of its own."""
+    with jupyterlab(lab_folder.parent) as running:
+        yield running
