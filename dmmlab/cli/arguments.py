@@ -50,6 +50,14 @@ def seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
 
 
+def centimetres(text: str) -> float:
+    """The type of an argument that is a width."""
+    with contextlib.suppress(ValueError):
+        if 0.5 <= float(text) <= 500:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of centimetres from 0.5 to 500")
+
+
 def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """The parser of ``dmmlab``; ``functions`` are what the commands do, by name."""
     parser = Parser(
@@ -206,6 +214,9 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "--dpi", type=whole_number(10, 2400), default=300, metavar="N", help="dots per inch of a PNG (default: 300)"
     )
 
+    sub.add_argument(
+        "--width", type=centimetres, metavar="CM", help="how wide, in cm; the height follows (default: as letters of 11 pt ask)"
+    )
     sub.add_argument("--merge", action="store_true", help="one line for all links from a neuron to another")
     sub.add_argument("--beside", metavar="MACHINE", help="another machine, drawn beside the first")
     sub.add_argument("--as", dest="kind", choices=["circuit", "bundle", "matrix"], help="how (default: by the number of links)")

@@ -250,9 +250,9 @@ def _draw(options: argparse.Namespace) -> int:
     if kind == "matrix":
         from ..drawing.plots import save_matrix
 
-        save_matrix(machine, out, options.title, options.dpi)
+        save_matrix(machine, out, options.title, options.dpi, options.width)
     else:
-        _drawing(machine, kind, options).save_as(out, dpi=options.dpi)
+        _drawing(machine, kind, options).save_as(out, dpi=options.dpi, width=options.width)
     if options.json:
         _print_json({"drawing": str(out), "links": machine.count()})
     return 0

@@ -250,9 +250,10 @@ def box(name: str, node: Mapping[str, Any], alive: bool = True, heads: Mapping[s
     inputs = _row_of_ports("i", node["inputs"], small, heads)
     whole = _row(_cell(_slots("", len(heads.get("", ())))))
     fill = "#eef2f7" if node["boundary"] and alive else "#ffffff"
+    middle = _row(f'<td><b><font color="{ink}">{html.escape(name)}</font></b></td>')
     return (
         f'<<table border="1" cellborder="0" cellspacing="0" cellpadding="2" style="rounded" color="{frame}" '
-        f'bgcolor="{fill}">{outputs}<tr><td><b><font color="{ink}">{html.escape(name)}</font></b></td></tr>{inputs}{whole}</table>>'
+        f'bgcolor="{fill}">{outputs}{middle}{inputs}{whole}</table>>'
     )
 
 
