@@ -65,7 +65,10 @@ def test_run_as_text_in_every_cycle(capsys):
 def test_the_last_character_repeats_on_request(capsys, json_too):
     """By hand: in "b." there is one full stop; or one every two cycles, of which four came three cycles ago or earlier."""
     for repeat, stops in (([], 1), (["--repeat-last"], 4)):
-        assert main(["run", "handcrafted", "--string", "b.", "--period", "2", "--cycles", "13", *repeat, *["--json"] * json_too]) == 0
+        assert (
+            main(["run", "handcrafted", "--string", "b.", "--period", "2", "--cycles", "13", *repeat, *["--json"] * json_too])
+            == 0
+        )
         out = capsys.readouterr().out
         last = json.loads(out)["outputs"][-1]["output"]["dict-2"] if json_too else float(out.splitlines()[-2].split()[-1])
         assert last == stops
