@@ -13,6 +13,7 @@ from ..core.engine import State, run
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.streams import symbols
+from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import max_norm, number, paths, scale
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.vvalue_text import show
@@ -24,6 +25,7 @@ LONGEST = 200  # characters of a tooltip
 AROUND = 30  # characters of the string that are shown before and after the cursor
 
 
+@summarised
 class Recording:
     """A run of a machine on a string.
 
@@ -116,6 +118,11 @@ class Recording:
     @cached_property
     def _plan(self) -> str:
         return inline(circuit(self.machine, dead="show", hide=idle_neurons(self.machine)))
+
+    def _summary(self) -> tuple[str, Facts]:
+        last = [(f"{name} at last", row[-1]) for name, row in zip(self.names, self.answers, strict=True)]
+        error = [] if self.error is None else [("largest error", self.error)]
+        return f"Recording: {plural(self.cycles, 'cycle')} on {self.text!r}", [*last, *error]
 
 
 def _ports(fields: dict) -> str:

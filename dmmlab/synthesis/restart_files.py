@@ -11,12 +11,14 @@ import numpy as np
 from ..compiler.weights import Weights, count_links, flatten, masked, unflatten
 from ..core.errors import LabError
 from ..core.files import load_arrays, read_json, save_arrays, write_json
+from ..core.summaries import Facts, summarised
 from .phases import PHASES
 from .rounding import Verdict
 from .tasks import Task
 from .trace import Event, Trace
 
 
+@summarised
 @dataclass
 class Restart:
     """One restart of a synthesis, as far as it has come."""
@@ -26,6 +28,12 @@ class Restart:
     done: int = 0  # phases finished
     trace: Trace = field(default_factory=Trace)
     verdict: Verdict | None = None
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts: dict[str, object] = {"links": count_links(self.weights), "events": len(self.trace.events)}
+        if self.verdict is not None:
+            facts["verdict"] = self.verdict._summary()[0]
+        return f"Restart {self.index}: {self.done} of {len(PHASES)} phases", facts.items()
 
 
 class RestartFolder:
