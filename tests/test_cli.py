@@ -48,9 +48,30 @@ def test_run_as_json(capsys):
 def test_run_as_text(capsys):
     assert main(["run", "handcrafted", "--string", "to be to", "--words", "--period", "3", "--cycles", "11"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["cycle", "in", "output.dict-1", "output.dict-2"]
+    assert lines[0].split() == ["cycle", "reads", "output.dict-1", "output.dict-2"]
     assert lines[1].split() == ["0", "to", "0", "0"]
-    assert lines[11].split() == ["10", "1", "0"]
+    assert [line.split()[0] for line in lines[1:-1]] == ["0", "3", "6", "10"]  # a word is read, or an answer changes
+    assert lines[-2].split() == ["10", "1", "0"]
+    assert lines[-1] == "11 cycles; 7 in which nothing is read and no answer changes are left out (--every-cycle)"
+
+
+def test_run_as_text_in_every_cycle(capsys):
+    assert main(["run", "handcrafted", "--string", "aa", "--every-cycle"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["cycle", *map(str, range(40))]
+
+
+@pytest.mark.parametrize("json_too", [False, True])
+def test_the_last_character_repeats_on_request(capsys, json_too):
+    """By hand: in "b." there is one full stop; or one every two cycles, of which four came three cycles ago or earlier."""
+    for repeat, stops in (([], 1), (["--repeat-last"], 4)):
+        assert (
+            main(["run", "handcrafted", "--string", "b.", "--period", "2", "--cycles", "13", *repeat, *["--json"] * json_too])
+            == 0
+        )
+        out = capsys.readouterr().out
+        last = json.loads(out)["outputs"][-1]["output"]["dict-2"] if json_too else float(out.splitlines()[-2].split()[-1])
+        assert last == stops
 
 
 def test_test_as_text(capsys):

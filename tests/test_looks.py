@@ -116,6 +116,27 @@ def test_what_was_cut_is_dotted_and_neurons_keep_their_places():
     assert places[0] == places[1]
 
 
+def heads(drawing):
+    """Where each line arrives: the x and y of its tip, by its tooltip."""
+    tips = [(edge["tooltip"], edge["pos"].split()[0]) for edge in drawing.placed["edges"]]
+    return {name: tuple(map(float, tip.removeprefix("e,").split(","))) for name, tip in tips if tip.startswith("e,")}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+@pytest.mark.parametrize("merge", [False, True])
+def test_no_two_heads_meet(name, merge):
+    """An arrow and a ring are 4 to 6 points wide."""
+    for (a, p), (b, q) in itertools.combinations(heads(circuit(MACHINES[name], merge=merge)).items(), 2):
+        assert max(abs(p[0] - q[0]), abs(p[1] - q[1])) > 6, (a, b)
+
+
+def test_a_port_of_very_many_lines_stays_narrow():
+    machine = Machine.build({"norm.dict": {f"accum-1-{i}.dict": 1.0 for i in range(60)}})
+    places = [x for name, (x, _) in heads(circuit(machine, dead="show")).items() if name.startswith("norm.dict <- ")]
+    assert len(set(places)) == 60
+    assert max(places) - min(places) < 130
+
+
 def overlapping(placed):
     """Pairs of weights, and of a weight and a neuron, whose boxes meet."""
     labels, neurons = {}, {}

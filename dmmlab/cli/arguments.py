@@ -50,6 +50,14 @@ def seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
 
 
+def centimetres(text: str) -> float:
+    """The type of an argument that is a width."""
+    with contextlib.suppress(ValueError):
+        if 0.5 <= float(text) <= 500:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of centimetres from 0.5 to 500")
+
+
 def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """The parser of ``dmmlab``; ``functions`` are what the commands do, by name."""
     parser = Parser(
@@ -65,9 +73,10 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         return sub
 
-    def reads_string(sub: argparse.ArgumentParser, required: bool = True) -> None:
+    def reads_string(sub: argparse.ArgumentParser, required: bool = True, repeats: str = "") -> None:
         sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
-        sub.add_argument("--string", required=required, metavar="S", help="what the machine reads; the last character repeats")
+        sub.add_argument("--string", required=required, metavar="S", help=f"what the machine reads{repeats}")
+        sub.set_defaults(repeat_last=bool(repeats))
         sub.add_argument(
             "--cycles",
             type=WHOLE,
@@ -85,9 +94,15 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
 
     sub = command(
         "run",
-        "run a machine on a string and print what arrives at its output in each cycle",
+        "run a machine on a string and print what arrives at its output",
+        "Runs a machine on a string and prints what arrives at its output: a line for each cycle in which a character is read "
+        "or an answer changes. With --json, every cycle.",
     )
     reads_string(sub)
+    sub.add_argument("--every-cycle", action="store_true", help="print all cycles, not only those in which something happens")
+    sub.add_argument(
+        "--repeat-last", action="store_true", help="the last character comes again every P cycles, for ever, as in 2022"
+    )
     sub.add_argument(
         "--engine", choices=["tree", "compiled"], default="tree", help="what computes (default: tree, the reference)"
     )
@@ -100,7 +115,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "With --problem, runs it on that problem's validation and test strings, in double precision, and prints its largest "
         "errors and a short string on which it errs.",
     )
-    reads_string(sub, required=False)
+    reads_string(sub, required=False, repeats="; the last character repeats, as in 2022")
     sub.add_argument("--problem", metavar="PROBLEM", help=PROBLEM_HELP)
     sub.add_argument("--seed", type=SEED, default=0, metavar="K", help="of the test strings (default: 0)")
 
@@ -206,6 +221,9 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "--dpi", type=whole_number(10, 2400), default=300, metavar="N", help="dots per inch of a PNG (default: 300)"
     )
 
+    sub.add_argument(
+        "--width", type=centimetres, metavar="CM", help="how wide, in cm; the height follows (default: as letters of 11 pt ask)"
+    )
     sub.add_argument("--merge", action="store_true", help="one line for all links from a neuron to another")
     sub.add_argument("--beside", metavar="MACHINE", help="another machine, drawn beside the first")
     sub.add_argument("--as", dest="kind", choices=["circuit", "bundle", "matrix"], help="how (default: by the number of links)")

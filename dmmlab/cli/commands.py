@@ -89,12 +89,20 @@ def _run(options: argparse.Namespace) -> int:
     widths = [max(12, len(f"{name}.{field}")) for name, field in ports]
     header = "  ".join(f"{f'{name}.{field}':>{w}}" for (name, field), w in zip(ports, widths, strict=True))
     reading = max(2, *(len(item) for item in _items(options)))
-    print(f"cycle  {'in':<{reading}}  {header}")
+    reading = max(reading, len("reads"))
+    print(f"cycle  {'reads':<{reading}}  {header}")
+    before, left_out = None, 0
     for cycle, arrived in rows:
         shown = [show(arrived.get(name, {}).get(field, {})) for name, field in ports]
+        if shown == before and not stream(cycle) and not options.every_cycle:
+            left_out += 1
+            continue
+        before = shown
         cells = "  ".join(f"{text:>{w}}" for text, w in zip(shown, widths, strict=True))
         item = "".join(stream(cycle))
         print(f"{cycle:>5}  {item if item.isprintable() else repr(item)[1:-1]:<{reading}}  {cells}")
+    if left_out:
+        print(f"{cycles} cycles; {left_out} in which nothing is read and no answer changes are left out (--every-cycle)")
     return 0
 
 
@@ -263,9 +271,9 @@ def _draw(options: argparse.Namespace) -> int:
     if kind == "matrix":
         from ..drawing.plots import save_matrix
 
-        save_matrix(machine, out, options.title, options.dpi)
+        save_matrix(machine, out, options.title, options.dpi, options.width)
     else:
-        _drawing(machine, kind, options).save_as(out, dpi=options.dpi)
+        _drawing(machine, kind, options).save_as(out, dpi=options.dpi, width=options.width)
     if options.json:
         _print_json({"drawing": str(out), "links": machine.count()})
     return 0
@@ -366,7 +374,7 @@ def _machine(name: str) -> Machine:
 
 
 def _stream(options: argparse.Namespace) -> Stream:
-    return symbols(_items(options), options.period)
+    return symbols(_items(options), options.period, options.repeat_last)
 
 
 def _items(options: argparse.Namespace) -> list[str]:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.errors import LabError
+from ..core.summaries import Facts, plural, summarised
 from .array_operations import Answers, Carry
 from .weights import Weights
 
@@ -23,12 +24,17 @@ CHUNK = 100  # cycles that are run at a time
 Summary = Callable[[Answers, Any], Any]
 
 
+@summarised
 class Chunks(NamedTuple):
     """Streams, cut up."""
 
     inputs: Mapping[int, Any]  # by block: (chunks, boundary ports, keys, cycles of a chunk)
     begins: Any  # (chunks,): whether a chunk begins a string
     more: Any = None  # whatever else belongs to the chunks: arrays (chunks, ...)
+
+    def _summary(self) -> tuple[str, Facts]:
+        blocks = [(f"block {b}", f"{' x '.join(map(str, x.shape))}") for b, x in self.inputs.items()]
+        return f"Chunks: {self.begins.shape[0] if self.begins.ndim else 1} (chunks, ports, keys, cycles)", blocks
 
 
 def cut_up(array: Any, chunk: int, filler: float = 0.0) -> Any:
@@ -94,6 +100,7 @@ def scan_chunks(
     return jax.lax.scan(run, carry, chunks)
 
 
+@summarised
 class ChunkRunner:
     """:func:`scan_chunks` for streams of any length with one compilation.
 
@@ -117,6 +124,10 @@ class ChunkRunner:
             carry, summaries = self._scan(weights, part, carry)
             kept.append(jax.tree.map(np.asarray, summaries))
         return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *kept)
+
+    def _summary(self) -> tuple[str, Facts]:
+        machine = self.compiled.machine
+        return f"ChunkRunner: {plural(self.at_once, 'chunk')} at once", [("soft links", machine.count())]
 
 
 def _filled_up(array: Any, length: int) -> Any:

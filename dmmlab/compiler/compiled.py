@@ -21,6 +21,7 @@ from ..core.errors import one_of
 from ..core.machine import Machine
 from ..core.neurons import Port
 from ..core.streams import Stream
+from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import VValue, describe, from_paths, paths, trim
 from .array_operations import Answers, Carry, Inputs
 from .chunks import CHUNK, Chunks, cut_up, join_up, scan_chunks
@@ -44,6 +45,7 @@ from .weights import Weights
 SCHEDULES = ("time-parallel", "scan")
 
 
+@summarised
 @dataclass(frozen=True, eq=False)
 class Compiled:
     """A machine on arrays; make one with :func:`compile_machine`.
@@ -272,6 +274,16 @@ class Compiled:
     @cached_property
     def _boundary(self) -> tuple[PortGroup, ...]:
         return boundary_groups(self.layout)
+
+    def _summary(self) -> tuple[str, Facts]:
+        machine = self.machine
+        facts = {
+            "machine": f"{plural(len(machine.neurons), 'neuron')}, {plural(machine.count(), 'soft link')}",
+            "stages": names(" x ".join(map(str, stage.exists.shape)) for stage in self.stages),
+            "answers": names(f"{neuron}.{field}" for neuron, field in self.answer_ports),
+            "blocks of keys": names(len(block) for block in self.layout.blocks),
+        }
+        return f"Compiled machine, {self.schedule}", facts.items()
 
 
 def compile_machine(machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None) -> Compiled:

@@ -31,6 +31,7 @@ from ..core.errors import LabError
 from ..core.machine import Link, Machine
 from ..core.neurons import TIMER, Emits, NeuronType, Port
 from ..core.streams import Stream
+from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import MAX_DEPTH, Path, VValue, from_paths, paths, show_path, trim
 from .type_checks import check_type
 
@@ -43,6 +44,7 @@ class LayoutError(LabError):
     """A machine that cannot be laid out in arrays; the tree engine may still run it."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Layout:
     """Where everything lies.
@@ -100,6 +102,15 @@ class Layout:
             lines.append("  paths: " + ", ".join(show_path(path) if path else ":number" for path in block))
             lines.append("  ports: " + ", ".join(ports))
         return "\n".join(lines)
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {
+            "from outside": names(f"{neuron}.{field}" for neuron, field in self.boundary),
+            "computed": f"{plural(len(self.inner), 'neuron')}: {names(self.inner, 4)}",
+            "blocks of keys": names(len(block) for block in self.blocks),
+            "ports": f"{len(self.carried):,} outputs, {len(self.used):,} inputs; table() lists them",
+        }
+        return "Layout of a machine in arrays", facts.items()
 
 
 def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:

@@ -26,6 +26,7 @@ from .machine import Machine
 from .network_matrix import port_of
 from .neurons import NeuronType
 from .streams import Stream
+from .summaries import Facts, summarised
 from .vvalues import Number, VValue, VValueError, apply_matrix, check, trim
 
 Streams = Stream | Mapping[str, Stream]  # one for all neurons that read a stream, or one for each by name
@@ -35,6 +36,7 @@ class RunError(LabError):
     """A run that cannot start, or that left the finite numbers."""
 
 
+@summarised
 class State(NamedTuple):
     """A machine at the end of a cycle.
 
@@ -62,6 +64,11 @@ class State(NamedTuple):
         """
         neuron, name = port_of(port)
         return self.outputs.get(neuron, {}).get(name, {})
+
+    def _summary(self) -> tuple[str, Facts]:
+        ports = [(f"at {n}.{f}", v) for n, fields in self.inputs.items() for f, v in fields.items()]
+        ports += [(f"from {n}.{f}", v) for n, fields in self.outputs.items() for f, v in fields.items()]
+        return f"State of cycle {self.cycle}: what arrives at inputs, what comes from outputs", ports
 
 
 INITIAL_STATE = State(cycle=-1, inputs={}, outputs={})

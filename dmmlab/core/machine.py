@@ -30,6 +30,7 @@ from .errors import LabError, one_of
 from .files import read_json, write_json
 from .network_matrix import Links, MachineError, matrix_of, matrix_of_links, port_of, weight_at, with_weight
 from .neurons import TYPES, NeuronType
+from .summaries import Facts, plural, summarised
 from .types_as_data import type_as_data, types_from_data
 from .vvalues import Number, VValue, add, check, describe, paths, show_path
 
@@ -50,6 +51,7 @@ class Link(NamedTuple):
         return f"{self.to_neuron}.{self.to_field} <- {self.from_neuron}.{self.from_field}"
 
 
+@summarised
 @dataclass(frozen=True)
 class Machine:
     """Neurons by name, and the two parts of the network matrix.
@@ -312,6 +314,10 @@ class Machine:
             raise MachineError(
                 f"{show_path(path)}: {show_path((neuron,))}.{show_path((name,))}: neuron type {kind.name!r} has {has}"
             )
+
+    def _summary(self) -> tuple[str, Facts]:
+        counts = plural(len(self.neurons), "neuron"), plural(self.count(), "soft link"), f"{self.count(hard=True):,} hard"
+        return f"Machine: {', '.join(counts)}", ((str(link), link.weight) for link in self.links())
 
 
 def type_by_name(name: str, types: Iterable[NeuronType] = TYPES) -> NeuronType:

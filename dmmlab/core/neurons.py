@@ -22,6 +22,7 @@ from enum import Enum
 from typing import Any
 
 from .errors import LabError
+from .summaries import Facts, names, summarised
 from .vvalues import Number, VValue, add, dot, from_paths, is_plain, max_norm, number, paths
 
 Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
@@ -67,6 +68,7 @@ class Formula:
     fieldwise: bool = False
 
 
+@summarised
 @dataclass(frozen=True)
 class NeuronType:
     """A kind of neuron.
@@ -163,6 +165,18 @@ class NeuronType:
                 f"one for each of {self.outputs}"
             )
         return dict(zip(self.outputs, results, strict=True))
+
+    def _summary(self) -> tuple[str, Facts]:
+        yes = [name for name in ("reads_stream", "uniform", "accumulates") if getattr(self, name)]
+        facts = {
+            "inputs": names(self.inputs),
+            "outputs": names(self.outputs),
+            "feedback": names(f"{to} <- {source}" for to, source in self.feedback),
+            "function": getattr(self.function, "__qualname__", type(self.function).__name__),
+            "properties": names([*yes, *([f"scaling {self.scaling.name}"] if self.scaling else [])]),
+            "emits": self.emits.value,
+        }
+        return f"NeuronType {self.name!r}", facts.items()
 
 
 def _constant(v: VValue) -> VValue:

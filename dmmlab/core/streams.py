@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from .errors import LabError
+from .summaries import Facts, plural, summarised
 from .vvalues import NUMBER, Number, VValue, check, describe, is_traced
 
 
@@ -18,6 +19,7 @@ class StreamError(LabError):
     """A stream that cannot be."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Stream:
     """The V-values ``events[t]`` in cycles ``t``, zero in the other cycles.
@@ -68,6 +70,10 @@ class Stream:
     def take(self, cycles: int) -> Iterator[VValue]:
         """The V-values of the first ``cycles`` cycles, one a cycle."""
         return (self(t) for t in range(cycles))
+
+    def _summary(self) -> tuple[str, Facts]:
+        again = f", the last again every {plural(self.repeat_every, 'cycle')}" if self.repeat_every else ""
+        return f"Stream: {plural(len(self.events), 'event')}{again}", ((f"cycle {t:,}", v) for t, v in self.events.items())
 
 
 def characters(string: str, period: int = 10, repeat_last: bool = True) -> Stream:

@@ -24,6 +24,9 @@ from .graphviz_drawing import FONT, Drawing, DrawingError
 from .line_styles import HARD, INK, PALE, circuit_line, largest_weight, relative_size
 
 DEAD = ("grey", "hide", "show")
+SLOT, MOST_SLOTS = 9, 8  # points for the head of a line at an input; so many side by side before they become narrower
+
+Heads = dict[str, dict[str, list[Link]]]  # by neuron and input, the lines that end there
 
 
 def graph(machine: Machine) -> nx.MultiDiGraph:
@@ -126,22 +129,25 @@ def circuit(
     for name in sorted(hide & set(whole.neurons)):
         whole = whole.without_neuron(name)
     g = graph(whole)
+    lines = lines_of(whole, merge)
+    slots = heads(lines)
     drawing = empty_drawing(title)
     for layer in sorted({n for _, n in g.nodes(data="layer")}):
         names = sorted(name for name, n in g.nodes(data="layer") if n == layer)
         with drawing.subgraph() as row:
             row.attr(rank="same")
             for name in names:
-                row.node(node_id(name), label=box(name, g.nodes[name], name in living.neurons), tooltip=nohtml(name))
+                label = box(name, g.nodes[name], name in living.neurons, heads=slots.get(name, {}))
+                row.node(node_id(name), label=label, tooltip=nohtml(name))
     there, alive = ({link[:4] for link in each.links()} for each in (machine, living))
     largest = largest_weight(whole)
-    for lines in _lines(sorted(whole.links(), key=lambda link: link[:4]), merge):
-        present = [link for link in lines if link[:4] in there]
+    for line in lines:
+        present = [link for link in line if link[:4] in there]
         style = "cut" if not present else "live" if any(link[:4] in alive for link in present) else "dead"
-        attributes = look(present or lines, largest, style, digits)
-        if second := " / ".join(filter(None, ((below or {}).get(str(link)) for link in lines))):
+        attributes = look(present or line, largest, style, digits)
+        if second := " / ".join(filter(None, ((below or {}).get(str(link)) for link in line))):
             attributes["label"] = "\n".join(filter(None, (attributes.get("label"), escape(f" {second} "))))
-        drawing.edge(*_ends(lines), **attributes)
+        drawing.edge(*_ends(line, slots), **attributes)
     return drawing
 
 
@@ -199,8 +205,9 @@ def _with_what_was_cut(machine: Machine, cut: Machine) -> Machine:
     return Machine(neurons, from_paths(soft.items()), from_paths((path, w) for path, w in hard.items() if path not in soft))
 
 
-def _lines(links: Sequence[Link], merge: bool) -> list[list[Link]]:
-    """The links of each line that is drawn."""
+def lines_of(machine: Machine, merge: bool = False) -> list[list[Link]]:
+    """The links of each line that is drawn: one, or with ``merge`` all between two neurons."""
+    links = sorted(machine.links(), key=lambda link: link[:4])
     if not merge:
         return [[link] for link in links]
     lines: dict[tuple, list[Link]] = {}
@@ -209,36 +216,78 @@ def _lines(links: Sequence[Link], merge: bool) -> list[list[Link]]:
     return list(lines.values())
 
 
-def _ends(links: Sequence[Link]) -> tuple[str, str]:
+def heads(lines: Iterable[Sequence[Link]]) -> Heads:
+    """Which lines end at each input, from left to right, so that no two end at one point.
+
+    An input is ``""`` where a line ends at the neuron as a whole. What comes from the neuron itself
+    goes around its right side, so it comes last.
+    """
+    found: Heads = {}
+    for line in sorted(lines, key=lambda line: line[0].from_neuron == line[0].to_neuron):
+        found.setdefault(line[0].to_neuron, {}).setdefault(_input_of(line), []).append(line[0])
+    return found
+
+
+def _input_of(line: Sequence[Link]) -> str:
+    inputs = {link.to_field for link in line}
+    return inputs.pop() if len(inputs) == 1 else ""
+
+
+def _ends(line: Sequence[Link], slots: Heads) -> tuple[str, str]:
     """Where a line begins and ends: at a port, or at the neuron if its links have several."""
-    (tail, head), outputs, inputs = (
-        (links[0].from_neuron, links[0].to_neuron),
-        {link.from_field for link in links},
-        {link.to_field for link in links},
-    )
-    out_port = f":{port_id('o', links[0].from_field)}" if len(outputs) == 1 else ""
-    in_port = f":{port_id('i', links[0].to_field)}" if len(inputs) == 1 else ""
-    return f"{node_id(tail)}{out_port}:n", f"{node_id(head)}{in_port}:s"
+    first, outputs, field = line[0], {link.from_field for link in line}, _input_of(line)
+    out_port = f":{port_id('o', first.from_field)}" if len(outputs) == 1 else ""
+    beside = slots[first.to_neuron][field]
+    in_port = f":{port_id('i', field)}" if field or len(beside) > 1 else ""
+    if len(beside) > 1:
+        in_port += f"_{beside.index(first)}"
+    return f"{node_id(first.from_neuron)}{out_port}:n", f"{node_id(first.to_neuron)}{in_port}:s"
 
 
-def box(name: str, node: Mapping[str, Any], alive: bool = True) -> str:
-    """The HTML-like label of a super-neuron: a row of outputs, the name, a row of inputs."""
+def box(name: str, node: Mapping[str, Any], alive: bool = True, heads: Mapping[str, Sequence[Link]] | None = None) -> str:
+    """The HTML-like label of a super-neuron: a row of outputs, the name, a row of inputs.
+
+    An input at which several lines end (:func:`heads`) has a slot for each at its lower edge.
+    """
+    heads = heads or {}
     ink, small, frame = (INK, "#555555", "#333333") if alive else ("#aaaaaa", "#bbbbbb", PALE)
-    outputs, inputs = _row_of_ports("o", node["outputs"], small), _row_of_ports("i", node["inputs"], small)
+    outputs = _row_of_ports("o", node["outputs"], small, {})
+    inputs = _row_of_ports("i", node["inputs"], small, heads)
+    whole = _row(_cell(_slots("", len(heads.get("", ())))))
     fill = "#eef2f7" if node["boundary"] and alive else "#ffffff"
+    middle = _row(f'<td><b><font color="{ink}">{html.escape(name)}</font></b></td>')
     return (
         f'<<table border="1" cellborder="0" cellspacing="0" cellpadding="2" style="rounded" color="{frame}" '
-        f'bgcolor="{fill}">{outputs}<tr><td><b><font color="{ink}">{html.escape(name)}</font></b></td></tr>{inputs}</table>>'
+        f'bgcolor="{fill}">{outputs}{middle}{inputs}{whole}</table>>'
     )
 
 
-def _row_of_ports(side: str, fields: Iterable[str], colour: str) -> str:
-    cells = "".join(
-        f'<td port="{port_id(side, field)}"><font point-size="8" color="{colour}">&#160;{html.escape(field)}&#160;</font></td>'
-        for field in fields
-    )
-    table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2"><tr>{cells}</tr></table>'
-    return f'<tr><td cellpadding="0">{table}</td></tr>' if cells else ""
+def _row_of_ports(side: str, fields: Iterable[str], colour: str, heads: Mapping[str, Sequence[Link]]) -> str:
+    cells = ""
+    for field in fields:
+        text, port = f'<font point-size="8" color="{colour}">&#160;{html.escape(field)}&#160;</font>', port_id(side, field)
+        slots = _slots(field, len(heads.get(field, ())))
+        cells += _cell(_row(f"<td>{text}</td>") + _row(_cell(slots)), port) if slots else f'<td port="{port}">{text}</td>'
+    return _row(_cell(_row(cells)))
+
+
+def _slots(field: str, count: int) -> str:
+    """A row of places for so many heads of lines at an input; nothing for a single one."""
+    if count < 2:
+        return ""
+    width, port = max(1, min(SLOT, MOST_SLOTS * SLOT // count)), port_id("i", field)
+    return _row("".join(f'<td port="{port}_{i}" width="{width}" height="1" cellpadding="0"></td>' for i in range(count)))
+
+
+def _row(cells: str) -> str:
+    return f"<tr>{cells}</tr>" if cells else ""
+
+
+def _cell(rows: str, port: str = "") -> str:
+    """A cell with a table in it, which takes all of it."""
+    name = f' port="{port}"' if port else ""
+    table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2">{rows}</table>'
+    return f'<td{name} cellpadding="0">{table}</td>' if rows else ""
 
 
 def node_id(name: str) -> str:

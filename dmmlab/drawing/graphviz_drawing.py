@@ -9,8 +9,10 @@ import html
 import io
 import json
 import os
+import struct
 import tempfile
 import threading
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -24,6 +26,7 @@ from .tikz import as_tikz
 
 FORMATS = ("svg", "pdf", "png", "eps", "gv", "tex")
 FONT = "DejaVu Sans"
+MOST_PIXELS_A_SIDE, MOST_PIXELS = 32_767, 400_000_000  # what Cairo can, and what memory should have to hold
 ONE_AT_A_TIME = threading.Lock()  # Graphviz is not made for threads: two that draw at once abort the process
 
 
@@ -45,25 +48,52 @@ class Drawing(graphviz.Digraph):
         """Where Graphviz puts everything: its JSON, in points."""
         return json.loads(self._render("json"))
 
-    def pipe(self, format: str | None = None, *, dpi: int = 96, **_: object) -> bytes:  # type: ignore[override]
+    def pipe(  # type: ignore[override]
+        self, format: str | None = None, *, dpi: int = 96, width: float | None = None, **_: object
+    ) -> bytes:
         """The drawing as bytes.
 
         Args:
             format: ``svg`` (if left out), ``pdf``, ``png``, ``eps``, ``gv``, or ``tex`` for TikZ.
-            dpi: dots per inch of a PNG.
+            dpi: dots per inch of a PNG, which says so itself.
+            width: in cm; the height, the letters and the lines follow. As large as letters of 8 to
+                11 points make it, if left out.
 
-        Raises :class:`DrawingError` for another format, and for EPS with letters that are not
-        Latin.
+        Raises :class:`DrawingError` for another format, for a width that is no width, and for EPS
+        with letters that are not Latin.
         """
         format = format or "svg"
         if format not in FORMATS:
             raise DrawingError(one_of("format", format, FORMATS))
+        if width is not None and not 0.5 <= width <= 500:
+            raise DrawingError(f"width: expected from 0.5 to 500 cm, got {width:g}")
         if format == "gv":
-            return self.source.encode()
+            return self._with_width(width).source.encode()
         if format == "tex":
-            return as_tikz(self.placed).encode()
-        drawn = self._render(format, f"-Gdpi={dpi}" if format == "png" else "")
+            return as_tikz(self.placed, width).encode()
+        if format == "png":
+            self._check_pixels(dpi, width)
+        size = "" if width is None else f" -Gsize={_size(width)}"
+        drawn = self._render(format, f"-Gmargin=0{size}{f' -Gdpi={dpi}' if format == 'png' else ''}")
+        if format == "png":
+            return _with_resolution(drawn, dpi)
         return _with_fallback_font(drawn) if format == "svg" else drawn
+
+    def _check_pixels(self, dpi: int, width: float | None) -> None:
+        left, low, right, high = map(float, self.placed["bb"].split(","))
+        across = dpi * ((right - left + 8) / 72 if width is None else width / 2.54)
+        up = across * (high - low + 8) / (right - left + 8)
+        if max(across, up) > MOST_PIXELS_A_SIDE or across * up > MOST_PIXELS:
+            raise DrawingError(
+                f"a PNG of {across:,.0f} by {up:,.0f} pixels is too large: ask for fewer dots per inch, or write a pdf"
+            )
+
+    def _with_width(self, width: float | None) -> "Drawing":
+        if width is None:
+            return self
+        sized = self.copy()
+        sized.attr(size=_size(width))
+        return sized
 
     def _render(self, format: str, options: str = "") -> bytes:
         with ONE_AT_A_TIME:
@@ -71,31 +101,32 @@ class Drawing(graphviz.Digraph):
             source = _for_postscript(self.source) if format == "eps" else self.source
             return _render(source, format, options, self.graph_attr.get("layout", "dot"))
 
-    def save_as(self, path: str | os.PathLike, dpi: int = 300) -> Path:
+    def save_as(self, path: str | os.PathLike, dpi: int = 300, width: float | None = None) -> Path:
         """Writes the drawing in the format that the file's ending names, whole or not at all.
 
         Args:
             path: the file.
             dpi: dots per inch of a PNG.
+            width: in cm, such as that of a column in a paper; see :meth:`pipe`.
 
         Returns:
             The path.
 
         Raises:
-            DrawingError: an ending that names no format.
+            DrawingError: an ending that names no format, or a width that is no width.
             FileError: the file cannot be written.
         """
         path = Path(path)
         if not path.suffix:
             raise DrawingError(f"{path}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
-        write_bytes(path, self.pipe(path.suffix.removeprefix(".").lower(), dpi=dpi))
+        write_bytes(path, self.pipe(path.suffix.removeprefix(".").lower(), dpi=dpi, width=width))
         return path
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_):
         # PNG beside SVG: viewers that do not trust the notebook show the PNG, as large as the SVG
         # (96 pixels an inch).
         fine = 1.5 if len(self.source) < 100_000 else 1.0
-        png = self.pipe("png", dpi=round(96 * fine))
+        png = self._render("png", f"-Gdpi={round(96 * fine)}")
         png = png if fine > 1 else _in_few_colours(png)
         data = {"image/svg+xml": self.pipe("svg").decode(), "image/png": png}
         return data, {"image/png": {"width": round(int.from_bytes(png[16:20]) / fine)}}
@@ -144,6 +175,21 @@ def _render(source: str, format: str, options: str = "", engine: str = "dot") ->
     import pygraphviz  # here, because it loads Graphviz, and Graphviz the fonts
 
     return pygraphviz.AGraph(string=source).draw(format=format, prog=engine, args=options)
+
+
+def _size(width: float) -> str:
+    """A width in cm as Graphviz's ``size``, in inches: that width, whatever the height."""
+    return f"{width / 2.54:.5f},10000!"
+
+
+def _with_resolution(png: bytes, dpi: int) -> bytes:
+    """The same picture, which says how many dots an inch has; Graphviz leaves that out.
+
+    PNG has a piece of its own for this, after the header of 33 bytes, in dots per metre. To unpack
+    a large picture and pack it again would take seconds.
+    """
+    body = b"pHYs" + struct.pack(">IIB", *[round(dpi / 0.0254)] * 2, 1)
+    return png[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + png[33:]
 
 
 def _in_few_colours(png: bytes) -> bytes:

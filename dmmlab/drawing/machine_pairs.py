@@ -4,7 +4,7 @@ The plan is the circuit of both machines together. Neurons of the two need not h
 those that play the same part are found by walking along the links from the neurons that they share.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from graphviz import escape, nohtml
 
@@ -13,12 +13,13 @@ from ..core.machine import Link, Machine
 from ..core.neurons import NeuronType
 from ..core.vvalues import from_paths
 from ..machines.isomorphism import equivalent
-from .circuits import FONT, box, circuit, empty_drawing, graph, layers, look, node_id
+from .circuits import FONT, box, circuit, empty_drawing, graph, heads, layers, lines_of, look, node_id
 from .graphviz_drawing import Drawing, DrawingError
-from .line_styles import largest_weight
+from .line_styles import PALE, largest_weight
 
-MARK = "#ffe066"  # behind links that differ
+MARK = "#dfc8f5"  # behind links that differ: far from the colours of signs, and pale in grey
 GAP = 48.0  # points between the two
+ONLY, OTHER, DEAD = "not in the other machine", "has another weight in the other", "cannot influence the output"
 
 
 def side_by_side(
@@ -29,10 +30,11 @@ def side_by_side(
     hide: Iterable[str] = (),
     digits: int = 2,
     align: Mapping[str, str] | None = None,
+    key: bool = True,
 ) -> Drawing:
     """Draws two machines beside each other.
 
-    Links that the other one does not have are marked; where it has them with another weight (to so
+    Links that the other one does not have have a halo; where it has them with another weight (to so
     many ``digits``), the weight is bold. What cannot influence the output is grey.
 
     Args:
@@ -43,6 +45,7 @@ def side_by_side(
         digits: decimals of the weights.
         align: for neurons of ``second``, the neuron of ``first`` that plays the same part; found by
             :func:`partners` if left out.
+        key: whether a line below says what the marks mean, those that there are.
 
     Returns:
         The drawing.
@@ -59,35 +62,69 @@ def side_by_side(
     planned = _plan_names(first, second, align)
     panels = [(first, {name: name for name in first.neurons}, titles[0]), (second, planned, titles[1])]
     maps = [{_planned(link, names): link for link in machine.links()} for machine, names, _ in panels]
-    placed = circuit(_together(panels), dead="show", digits=digits).placed
+    plan = _together(panels)
+    placed, slots = circuit(plan, dead="show", digits=digits).placed, heads(lines_of(plan))
     width = float(placed["bb"].split(",")[2])
     nodes = {thing["name"]: thing["pos"] for thing in placed.get("objects", ()) if "pos" in thing}
     edges = {edge["tooltip"].rpartition(": ")[0]: edge for edge in placed.get("edges", ())}
     drawing = empty_drawing(None)
     drawing.attr(layout="nop2")
-    largest = max(largest_weight(first), largest_weight(second))
+    largest, marks = max(largest_weight(first), largest_weight(second)), set()
     for k, (machine, names, title) in enumerate(panels):
         shift, living, g = k * (width + GAP), machine.live(), graph(machine)
         alive = {link[:4] for link in living.links()}
         for name in sorted(machine.neurons):
-            label = box(name, g.nodes[name], name in living.neurons)
+            label = box(name, g.nodes[name], name in living.neurons, slots.get(names[name]))
             drawing.node(f"{k} {name}", label=label, pos=_moved(nodes[node_id(names[name])], shift), tooltip=nohtml(name))
         if title:
             drawing.node(f"{k}", label=escape(title), shape="plaintext", fontname=FONT, pos=f"{shift + width / 2:.2f},-16")
-        for key, link in sorted(maps[k].items()):
-            partner = maps[1 - k].get(key)
+        for path, link in sorted(maps[k].items()):
+            partner = maps[1 - k].get(path)
             style = look([link], largest, "live" if link[:4] in alive else "dead", digits)
+            marks |= {DEAD} if link[:4] not in alive else set()
             if partner is not None and look([partner], largest, "live", digits).get("label") != style.get("label"):
                 style["fontname"] = f"{FONT} Bold"
-            plan = edges[f"{key[0]}.{key[1]} <- {key[2]}.{key[3]}"]
-            place = {"pos": _moved(plan["pos"], shift)}
+                marks.add(OTHER)
+            lane = edges[f"{path[0]}.{path[1]} <- {path[2]}.{path[3]}"]
+            place = {"pos": _moved(lane["pos"], shift)}
             ends = (f"{k} {link.from_neuron}", f"{k} {link.to_neuron}")
             if partner is None:
+                marks.add(ONLY)
                 drawing.edge(*ends, color=MARK, penwidth=f"{float(style['penwidth']) + 5:.2f}", arrowhead="none", **place)
-            if "lp" in plan and "label" in style:
-                place["lp"] = _moved(plan["lp"], shift)
+            if "lp" in lane and "label" in style:
+                place["lp"] = _moved(lane["lp"], shift)
             drawing.edge(*ends, **style, **place)
+    if key:
+        _draw_key(drawing, marks, -40 if any(titles) else -20)
     return drawing
+
+
+def _draw_key(drawing: Drawing, marks: Collection[str], y: float) -> None:
+    """A line from the left: a sample of each mark that there is, and what it means."""
+    x, samples = 0.0, {ONLY: (MARK, 6.0), DEAD: (PALE, 0.7)}
+    for mark in (ONLY, OTHER, DEAD):
+        if mark not in marks:
+            continue
+        if mark in samples:
+            ends = [f"key {mark} {end}" for end in ("from", "to")]
+            for end, place in zip(ends, (x, x + 24), strict=True):
+                drawing.node(end, label="", shape="point", style="invis", width="0", pos=f"{place:.2f},{y}")
+            colour, width = samples[mark]
+            lane = " ".join(f"{x + 8 * i:.2f},{y}" for i in range(4))
+            drawing.edge(*ends, color=colour, penwidth=f"{width}", arrowhead="none", pos=lane, tooltip=mark)
+        else:
+            drawing.node(f"key {mark} weight", label="<<b>0.50</b>>", pos=f"{x + 12:.2f},{y}", fontsize="9")
+        width = 5.6 * len(mark)
+        drawing.node(
+            f"key {mark}",
+            label=f"{mark}\\l",
+            shape="plaintext",
+            fontsize="9",
+            margin="0",
+            width=f"{width / 72:.4f}",
+            pos=f"{x + 30 + width / 2:.2f},{y}",
+        )
+        x += 30 + width + 18
 
 
 def _checked(first: Machine, second: Machine, align: Mapping[str, str]) -> Mapping[str, str]:

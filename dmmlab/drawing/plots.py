@@ -1,5 +1,6 @@
 """Curves for the journal, with matplotlib."""
 
+import copy
 import io
 import os
 import re
@@ -133,7 +134,9 @@ def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
     return figure
 
 
-def save_matrix(machine: Machine, path: str | os.PathLike, title: str | None = None, dpi: int = 300) -> None:
+def save_matrix(
+    machine: Machine, path: str | os.PathLike, title: str | None = None, dpi: int = 300, width: float | None = None
+) -> None:
     """Writes :func:`plot_matrix` of a machine, in the format that the file's ending names.
 
     Args:
@@ -141,13 +144,14 @@ def save_matrix(machine: Machine, path: str | os.PathLike, title: str | None = N
         path: the file, ``.svg``, ``.pdf``, ``.png`` or ``.eps``.
         title: a caption.
         dpi: dots per inch of a PNG.
+        width: in cm; see :func:`save_figure`.
 
     Raises:
-        LabError: another ending, or a machine without links.
+        LabError: another ending, a width that is no width, or a machine without links.
     """
     figure_format(path)
     with plt.rc_context(STYLE):
-        save_figure(plot_matrix(machine, title), path, dpi)
+        save_figure(plot_matrix(machine, title), path, dpi, width)
 
 
 def figure_format(path: str | os.PathLike) -> str:
@@ -158,19 +162,25 @@ def figure_format(path: str | os.PathLike) -> str:
     return kind
 
 
-def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300) -> None:
+def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300, width: float | None = None) -> None:
     """Writes a figure, whole or not at all, the same bytes each time.
 
     Args:
         figure: what to write.
         path: the file; its ending names the format.
         dpi: dots per inch of a PNG.
+        width: in cm; the height follows, and letters keep their size. As the figure is if left out.
 
     Raises:
         FileError: the file cannot be written.
-        LabError: another ending than SVG, PDF, PNG or EPS.
+        LabError: another ending than SVG, PDF, PNG or EPS, or a width that is no width.
     """
     kind, buffer = figure_format(path), io.BytesIO()
+    if width is not None:
+        if not 4 <= width <= 500:
+            raise LabError(f"width: expected from 4 to 500 cm, got {width:g}")
+        figure = copy.deepcopy(figure)  # the reader's own stays as it is
+        figure.set_size_inches(figure.get_size_inches() * (width / 2.54 / figure.get_size_inches()[0]))
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     figure.savefig(buffer, format=kind, metadata=date.get(kind), dpi=dpi)
     write_bytes(path, re.sub(rb"%%CreationDate:.*\n", b"", buffer.getvalue()) if kind == "eps" else buffer.getvalue())

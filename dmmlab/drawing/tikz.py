@@ -29,12 +29,13 @@ HEAD = r"""% Made by dmmlab. "pdflatex" compiles this file alone. In a paper, \i
   \begin{document}
   \def\dmmend{\end{document}}
 \fi
-\begin{tikzpicture}[x=1bp, y=1bp, line cap=round,
+BEGIN\begin{tikzpicture}[x=1bp, y=1bp, line cap=round,
   positive/.style={-{Latex[length=6bp, width=4.5bp]}},
   negative/.style={-{Circle[open, length=5bp, width=5bp, line width=0.9bp]}},
   every node/.style={font=\sffamily\fontsize{9}{11}\selectfont, inner sep=0pt, anchor=base}]
 """
-FOOT = "\\end{tikzpicture}%\n\\dmmend\n"
+FOOT = "\\end{tikzpicture}END%\n\\dmmend\n"
+POINTS_PER_CM = 72 / 2.54
 SPECIAL = {c: f"\\{c}" for c in "#$%&_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}",
@@ -47,8 +48,16 @@ GREEK = (  # the letters that LaTeX has names for, by their names in Unicode
 )
 
 
-def as_tikz(placed: Mapping[str, Any]) -> str:
-    """The LaTeX text of :attr:`~dmmlab.drawing.graphviz_drawing.Drawing.placed`."""
+def as_tikz(placed: Mapping[str, Any], width: float | None = None) -> str:
+    """A drawing as LaTeX.
+
+    Args:
+        placed: a :attr:`~dmmlab.drawing.graphviz_drawing.Drawing.placed`.
+        width: in cm, to which letters and lines are scaled too; as Graphviz placed it if left out.
+
+    Returns:
+        The LaTeX text.
+    """
     left, low, right, high = map(float, placed["bb"].split(","))
     colours: dict[str, str] = {}
     body = [f"  \\useasboundingbox ({_n(left - 4)},{_n(low - 4)}) rectangle ({_n(right + 4)},{_n(high + 4)});"]
@@ -64,8 +73,10 @@ def as_tikz(placed: Mapping[str, Any]) -> str:
     if placed.get("label") and "lp" in placed:
         body.append(rf"  \node at ({_point(placed['lp'])}) {{{_text(placed['label'])}}};")
     defined = [rf"  \definecolor{{{name}}}{{HTML}}{{{value}}}" for value, name in colours.items()]
-    head = HEAD.replace("WIDTH", _n(right - left + 8)).replace("HEIGHT", _n(high - low + 8))
-    return "\n".join([head + "\n".join(defined), *body, FOOT])
+    scale = 1.0 if width is None else width * POINTS_PER_CM / (right - left + 8)
+    begin, end = ("", "") if width is None else (rf"\resizebox{{{width:g}cm}}{{!}}{{%" + "\n", "}")
+    head = HEAD.replace("WIDTH", _n(scale * (right - left + 8))).replace("HEIGHT", _n(scale * (high - low + 8)))
+    return "\n".join([head.replace("BEGIN", begin) + "\n".join(defined), *body, FOOT.replace("END", end)])
 
 
 def _link(edge: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:

@@ -152,6 +152,9 @@ class Explorer(ipywidgets.VBox):
         """Writes what is exported into a file, and returns its path."""
         return self.drawing().save_as(path)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.children)} parts; show it in JupyterLab>"  # of a widget, all of its parts
+
     def page(self) -> str:
         """What stands here where there is no kernel, as HTML."""
         images = "".join(as_image(svg) for svg in self.still() if svg)

@@ -20,6 +20,7 @@ import numpy as np
 from ..compiler.weights import Weights, flatten, is_finite, support, unflatten
 from ..core.errors import LabError
 from ..core.machine import Machine
+from ..core.summaries import Facts, summarised
 from ..core.vvalues import describe
 from ..drawing.bundles import bundle
 from ..drawing.circuits import circuit, idle_neurons
@@ -49,6 +50,7 @@ class Measured(NamedTuple):
     validation_error: float  # the largest absolute error on strings that were not learned from
 
 
+@summarised
 class PruningSession:
     """A machine, or the history of one, to be pruned.
 
@@ -277,3 +279,14 @@ class PruningSession:
         if not self._done or move != self._done[-1][0] or move not in ("threshold", "history"):
             self._done.append((move, self.place))
         self.place = self.place._replace(**changed)  # type: ignore[arg-type]
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {
+            "links": len(self.names),
+            "cut by hand": len(self.place.cut),
+            "pinned": len(self.place.pinned),
+            "threshold": self.place.threshold,
+            "moments": len(self.history),
+            "moves": len(self._done),
+        }
+        return f"PruningSession: {self.task.problem.question}", facts.items()

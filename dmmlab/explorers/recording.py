@@ -13,6 +13,7 @@ from ..core.engine import State, run
 from ..core.errors import LabError
 from ..core.machine import Link, Machine
 from ..core.streams import Stream, symbols
+from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue, max_norm, number, paths, scale
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.vvalue_text import show
@@ -28,6 +29,7 @@ READABLE = 60  # links: with more of them no values are written on links
 Item = tuple[int, str, bool]  # the cycle in which it comes, the text, whether it comes again
 
 
+@summarised
 class Recording:
     """A run of a machine on a string, or on any streams.
 
@@ -157,6 +159,11 @@ class Recording:
             for link in self.machine.links():
                 room[str(link)] = max((brief(self.flow(link, t)) for t in range(self.cycles)), key=len, default="")
         return inline(circuit(self.machine, hide=idle_neurons(self.machine), below=room))
+
+    def _summary(self) -> tuple[str, Facts]:
+        last = [(f"{name} at last", row[-1]) for name, row in zip(self.names, self.answers, strict=True)]
+        error = [] if self.error is None else [("largest error", self.error)]
+        return f"Recording: {plural(self.cycles, 'cycle')} on {self.text!r}", [*last, *error]
 
 
 def brief(v: VValue) -> str:

@@ -27,6 +27,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ..core.files import read_text, write_text
+from .folding import as_details, folding
 
 TITLE = "A lab journal of dataflow matrix machines"
 DESCRIPTION = (
@@ -97,6 +98,24 @@ main { max-width: 66rem; margin: 0 auto; padding: 0 1.25rem 4rem .25rem; box-siz
 .jp-RenderedMarkdown { max-width: 46rem; }
 .jp-InputArea-editor, .jp-OutputArea-output { overflow-x: auto; }
 .jp-RenderedHTMLCommon :is(h1, h2, h3) { line-height: 1.2; text-wrap: balance; }
+#contents { font: 14px/1.4 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; max-width: 66rem;
+  margin: 0 auto; padding: .5rem 1.25rem; box-sizing: border-box; }
+#contents ol { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .15rem 1.5rem; }
+#contents a { color: var(--quiet); text-decoration: none; }
+#contents a:hover { color: var(--accent); }
+@media screen and (min-width: 80rem) {
+  #site, main { margin-left: max(15rem, calc(50% - 33rem + 3.5rem)); }
+  #contents { position: fixed; left: max(0rem, calc(50% - 33rem + 3.5rem - 15rem)); top: 3.6rem; width: 14.5rem; margin: 0;
+    max-height: calc(100vh - 5rem); overflow-y: auto; }
+  #contents ol { display: block; border-left: 1px solid var(--line); padding-left: .9rem; }
+  #contents li { margin: 0 0 .55rem; } }
+.jp-RenderedHTMLCommon :is(h2, h3) { scroll-margin-top: 1rem; }
+details.fold { display: block; }
+details.fold > summary { color: var(--quiet); cursor: pointer; font: 13px/1.6 system-ui, -apple-system, "Segoe UI", Helvetica,
+  Arial, sans-serif; }
+details.fold > summary:hover { color: var(--accent); }
+details.fold > summary::after { content: " · " attr(data-lines); }
+@media print { #contents { display: none; } }
 .jp-RenderedSVG, .jp-RenderedImage { padding: .4rem 0; }
 .jp-RenderedMarkdown table { margin-left: 0; }
 :root:not([data-theme="dark"]) .jp-RenderedText pre { & .ansi-red-fg { color: #b3261e; } & .ansi-green-fg { color: #00703a; }
@@ -172,14 +191,16 @@ def page(notebook: Any, name: str) -> str:
     It asks nothing of the network.
     """
     from nbconvert import HTMLExporter
+    from nbconvert.filters.highlight import Highlight2HTML
 
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/svg+xml" in output.get("data", {}):
                 output["data"].pop("image/png", None)
-    exporter = HTMLExporter()
+    exporter = HTMLExporter(filters={"highlight_code": folding(Highlight2HTML(pygments_lexer="ipython3"))})
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": name}})
+    body = as_details(body)
     # What nbconvert would fetch: typesetting of formulas and diagrams, and widgets; the journal has
     # none in its pages.
     body = re.sub(
@@ -193,7 +214,15 @@ def page(notebook: Any, name: str) -> str:
     dark = "@media screen {\n" + dark.replace(":root", ':root[data-theme="dark"]') + "}\n"
     body = body.replace("<head>", f"<head>\n{HEAD}", 1)
     body = body.replace("</head>", f"<style>\n{dark}{STYLE}{PAGE_STYLE}</style>\n</head>", 1)
-    return body.replace("<main>", f'<header id="site"><nav></nav>{SWITCH}</header>\n<main>', 1)
+    header = f'<header id="site"><nav></nav>{SWITCH}</header>\n'
+    return body.replace("<main>", f"{header}{_contents(body)}<main>", 1)
+
+
+def _contents(body: str) -> str:
+    """A table of contents: the headings of the second level, if there are some."""
+    headings = re.findall(r'<h2 id="([^"]*)">(.*?)<a class="anchor-link"', body, flags=re.S)
+    links = "".join(f'<li><a href="#{name}">{text.strip()}</a></li>' for name, text in headings)
+    return f'<nav id="contents" aria-label="Contents"><ol>{links}</ol></nav>\n' if len(headings) > 1 else ""
 
 
 def write_index(out: Path, figures: Path | None = None) -> Path:

@@ -18,6 +18,7 @@ from ..core.errors import LabError, one_of
 from ..core.machine import Machine, customary_links
 from ..core.neurons import ACCUM, DOT, ID, ID_FIELDS, NORM, OUTPUT, TIMER, NeuronType
 from ..core.streams import characters
+from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import VValue
 from ..learning.batches import Batch, imitation_batch
 from ..learning.training import TrainingResult, train
@@ -31,6 +32,7 @@ GRADIENTS = ("exact", "journal-2022")
 Types = Sequence[NeuronType]
 
 
+@summarised
 @dataclass(frozen=True)
 class Run:
     """One of the runs of 2022.
@@ -44,6 +46,10 @@ class Run:
     scale: float
     cycles: int
     regularizers: Mapping[str, float]
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {"types": names(kind.name for kind in self.types), "scale": self.scale, "cycles": self.cycles}
+        return "Run of 2022", [*facts.items(), *((f"penalty {name}", x) for name, x in self.regularizers.items())]
 
 
 def initial_machine(network: Network, scale: float, seed: int = 123) -> Machine:

@@ -16,11 +16,13 @@ from ..compiler.compiled import Compiled
 from ..core.engine import Streams, run
 from ..core.errors import LabError
 from ..core.machine import Machine
+from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import number
 
 SHORT = 64  # cycles, up to which all strings in one array are faster than a loop over them (dmmlab bench restarts batches)
 
 
+@summarised
 class Batch(NamedTuple):
     """Strings to learn from.
 
@@ -59,6 +61,15 @@ class Batch(NamedTuple):
     def string(self, index: int) -> "Batch":
         """One string, without the axis of strings."""
         return Batch({b: x[:, :, index] for b, x in self.inputs.items()}, self.targets[:, index], self.loss_mask[:, index])
+
+    def _summary(self) -> tuple[str, Facts]:
+        answers, *strings, cycles = self.targets.shape
+        facts = {
+            "answers": answers,
+            "blocks": names((" x ".join(map(str, x.shape)) for x in self.inputs.values()), 4),
+            "precision": str(self.targets.dtype),
+        }
+        return f"Batch: {plural(strings[0] if strings else 1, 'string')} of {plural(cycles, 'cycle')}", facts.items()
 
 
 def make_batch(compiled: Compiled, streams: Sequence[Streams], targets: Sequence[np.ndarray]) -> Batch:

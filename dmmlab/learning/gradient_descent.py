@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from ..compiler.weights import Weights
+from ..core.summaries import Facts, plural, summarised
 from .batches import Batch
 from .objectives import Imitation, Penalties
 
@@ -44,6 +45,7 @@ def constantly(x: Any) -> Schedule:
     return Schedule(jnp.asarray(x, float), jnp.asarray(x, float), jnp.asarray(1))
 
 
+@summarised
 class DescentState(NamedTuple):
     """What is carried from step to step; the best only if the loop keeps it."""
 
@@ -53,7 +55,13 @@ class DescentState(NamedTuple):
     best_value: Any = None
     best: Any = None
 
+    def _summary(self) -> tuple[str, Facts]:
+        size = sum(leaf.size for leaf in jax.tree.leaves(self.parameters))
+        best = [] if self.best_value is None else [("best value", str(self.best_value))]
+        return "DescentState", [("steps done", str(self.step)), ("parameters", f"{size:,} numbers"), *best]
 
+
+@summarised
 class GradientDescent:
     """A training loop.
 
@@ -187,6 +195,11 @@ class GradientDescent:
             return state, carry[1].at[i].set(terms)
 
         return jax.lax.fori_loop(0, steps, body, (state, empty))
+
+    def _summary(self) -> tuple[str, Facts]:
+        projection = "none" if self.projection is None else getattr(self.projection, "__name__", "a function")
+        facts = {"objective": repr(self.objective), "projection": projection, "keeps the best": self.keep_best}
+        return f"GradientDescent, compiled {plural(self.traces, 'time')}", facts.items()
 
 
 def clip_to_norm(limit: float) -> optax.GradientTransformation:

@@ -19,6 +19,7 @@ import numpy as np
 from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights, masked
 from ..core.errors import LabError, one_of
+from ..core.summaries import Facts, summarised
 from .batches import Batch, sum_over_strings
 from .losses import REGULARIZERS, squared_error
 
@@ -29,6 +30,7 @@ STRETCH = (-0.1, 1.1)  # of a hard-concrete gate
 TEMPERATURE = 2 / 3
 
 
+@summarised
 class Imitation:
     """``loss + sum over regularizers of penalty * regularizer``, of the weights.
 
@@ -103,6 +105,10 @@ class Imitation:
             return loss, [loss], gradient
         (extra, terms), slope = jax.value_and_grad(penalty, has_aux=True)(parameters)
         return loss + extra, [loss, *terms], jax.tree.map(jnp.add, gradient, slope)
+
+    def _summary(self) -> tuple[str, Facts]:
+        terms = " + ".join([getattr(self.loss, "__name__", "loss"), *self.regularizers])
+        return f"{type(self).__name__}: {terms}{', relative' if self.relative else ''}", ()
 
 
 class HardConcreteGates(Imitation):

@@ -25,6 +25,7 @@ from ..compiler.weights import Weights, count_links, flatten, unflatten
 from ..core.errors import LabError
 from ..core.files import read_json, write_json
 from ..core.machine import Machine
+from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import describe
 from .batches import Batch
 from .gradient_descent import DescentState, GradientDescent, constantly
@@ -49,6 +50,7 @@ class Checkpoint(NamedTuple):
         return f"{self.links:,} link{'s' * (self.links != 1)}, loss {f'{self.loss:.2g}'.replace('e-0', 'e-')}"
 
 
+@summarised
 class TrainingSession:
     """A training that a person attends.
 
@@ -200,6 +202,17 @@ class TrainingSession:
 
     def _loss(self, weights: Weights) -> float:
         return float(self.descent.error(weights, self.batch))
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {
+            "loss": self.losses[-1][1],
+            "links": self.links,
+            "learning rate": self.learning_rate,
+            "l1": self.l1,
+            "acts": len(self.schedule),
+            "checkpoints": self.checkpoints,
+        }
+        return f"TrainingSession after {plural(self.steps, 'step')}", facts.items()
 
 
 ACTS = {

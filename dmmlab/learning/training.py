@@ -25,6 +25,7 @@ from ..core.array_files import Expected, load_arrays, save_arrays
 from ..core.errors import LabError
 from ..core.files import FileError
 from ..core.machine import Machine
+from ..core.summaries import Facts, plural, summarised
 from .batches import Batch
 from .gradient_descent import RECORDED, DescentState, GradientDescent
 from .losses import squared_error
@@ -52,6 +53,7 @@ class NotFinite(TrainingError):
         super().__init__(f"step {step}: the loss is no longer finite; the weights before that step are kept")
 
 
+@summarised
 @dataclass
 class TrainingResult:
     """How a training ended.
@@ -85,6 +87,14 @@ class TrainingResult:
         import pandas as pd
 
         return pd.DataFrame(self.history, index=pd.RangeIndex(1, len(self.history["loss"]) + 1, name="step"))
+
+    def _summary(self) -> tuple[str, Facts]:
+        losses = self.history.get("loss", [])
+        facts = [("machine", f"{plural(self.compiled.machine.count(), 'soft link')}")]
+        for name, values in self.history.items():
+            if values:
+                facts.append((name, f"{values[0]:.6g} at first, {values[-1]:.6g} at last, {min(values):.6g} at best"))
+        return f"TrainingResult: {plural(len(losses), 'step')}{', stopped' if self.stopped else ''}", facts
 
 
 def descent_for(

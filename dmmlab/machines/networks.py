@@ -13,6 +13,7 @@ from ..core.errors import LabError
 from ..core.machine import Machine, customary_links
 from ..core.network_matrix import matrix_of
 from ..core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, INPUT, NORM, OUTPUT, TIMER, NeuronType, Port
+from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue
 
 SOURCES = {kind.name: kind for kind in (INPUT, EOS, CONST_1)}  # layer 0
@@ -24,6 +25,7 @@ class NetworkError(LabError):
     """A network that cannot be."""
 
 
+@summarised
 @dataclass(frozen=True)
 class Network:
     """Neurons, hard links, and the soft links in the order in which weights are dealt to them."""
@@ -42,6 +44,13 @@ class Network:
         import jax
 
         return self.machine((scale * jax.random.normal(key, (len(self.links),))).tolist())
+
+    def _summary(self) -> tuple[str, Facts]:
+        counts: dict[str, int] = {}
+        for kind in self.neurons.values():
+            counts[kind.name] = counts.get(kind.name, 0) + 1
+        title = f"Network: {plural(len(self.neurons), 'neuron')}, {plural(len(self.links), 'soft link')} to be given weights"
+        return title, ((name, plural(count, "neuron")) for name, count in counts.items())
 
 
 def feedforward(

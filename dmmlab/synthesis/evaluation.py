@@ -19,6 +19,7 @@ from ..compiler.compiled import Compiled, compile_machine
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.streams import Stream, values
+from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import from_paths, paths
 from .problems import Problem, Sample
 
@@ -32,6 +33,7 @@ class _Alphabet(NamedTuple):
     kinds: Mapping[str, Sequence[str]]  # what kind of string each chunk belongs to
 
 
+@summarised
 class Evaluator:
     """Sets of strings, and a compiled machine with all links that the evaluated ones may have.
 
@@ -79,6 +81,13 @@ class Evaluator:
     def max_abs_error(self, machine: Machine, name: str = "validation") -> float:
         """The largest of :meth:`errors`, over all kinds of strings; arguments as there."""
         return max(self.errors(machine, name).values())
+
+    def _summary(self) -> tuple[str, Facts]:
+        kinds: dict[str, list[str]] = {}
+        for alphabet in self._alphabets:
+            for name, each in alphabet.kinds.items():
+                kinds.setdefault(name, []).extend(each)
+        return "Evaluator, in double precision", [(name, names(dict.fromkeys(each), 4)) for name, each in kinds.items()]
 
 
 def max_abs_errors(problem: Problem, machine: Machine, seed: int = 0) -> dict[str, float]:

@@ -32,6 +32,7 @@ from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.neurons import CONST_1, INPUT, NeuronType, answering, constant
 from ..core.streams import Stream, values
+from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import VValue, from_paths, paths
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .problem_checks import Preview, check_problem
@@ -49,6 +50,7 @@ Draw = Callable[[random.Random, str, int], Items]  # (random numbers, letters, h
 Target = Machine | Callable[[Iterable[VValue]], Iterable[float | Sequence[float]]]
 
 
+@summarised
 class Sample(NamedTuple):
     """A string and its targets.
 
@@ -76,6 +78,11 @@ class Sample(NamedTuple):
             for name, stream in self.streams.items()
         )
 
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {"letters": self.letters, "answers": self.targets.shape[0], "targets": self.targets[:, -4:].tolist()}
+        reads = {f"{name} reads": plural(len(stream.events), "item") for name, stream in self.streams.items()}
+        return f"Sample: {plural(self.cycles, 'cycle')}, {self.kind}", [*reads.items(), *facts.items()]
+
 
 def text(marks: str = "") -> Draw:
     """Draws letters and marks, all equally likely.
@@ -89,6 +96,7 @@ def text(marks: str = "") -> Draw:
     return lambda rng, letters, size: [{rng.choice(letters + marks): 1.0} for _ in range(size)]
 
 
+@summarised
 @dataclass(frozen=True)
 class Problem:
     """A question about a stream.
@@ -349,3 +357,19 @@ class Problem:
     @cached_property
     def _teachers(self) -> dict[frozenset, tuple[Compiled, ChunkRunner]]:
         return {}
+
+    def _summary(self) -> tuple[str, Facts]:
+        target = self.target
+        named = f"function {getattr(target, '__name__', '')}".rstrip()
+        facts: dict[str, object] = {
+            "target": f"machine of {plural(target.count(), 'link')}" if isinstance(target, Machine) else named,
+            "answers": names(self.answers),
+            "delay": names(dict.fromkeys(self.delays)),
+            "reads": names(self.inputs),
+            "constants": names(self.constants),
+        }
+        if self.types is not None:
+            facts["types"] = names(kind.name for kind in self.types)
+        facts["network"] = "recurrent" if self.recurrent else "feedforward"
+        facts["silence"] = "between items" if self.silence else "none"
+        return f"Problem: {self.question}", facts.items()

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.machine import Machine
+from ..core.summaries import Facts, summarised
 from .rounding import Verdict
 from .trace import Event
 
 
+@summarised
 class SearchState:
     """What a synthesis has come to so far; its threads write, a view reads.
 
@@ -68,6 +70,10 @@ class SearchState:
             }
             for i, event in sorted(begun.items())
         ]
+
+    def _summary(self) -> tuple[str, Facts]:
+        rows = [(f"restart {row['restart']}", f"{row['phase']}, {row['links']} links {row['verdict']}") for row in self.rows()]
+        return f"SearchState: {self.question} {self.outcome}".rstrip(), [("planned", self.planned), *rows]
 
 
 View = Callable[[SearchState], None]

@@ -13,6 +13,7 @@ import networkx as nx
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.network_matrix import matrix_of
+from ..core.summaries import Facts, plural, summarised
 from ..machines.isomorphism import equivalent
 from ..machines.networks import Network
 from .phases import PHASES
@@ -112,12 +113,16 @@ def embed(machine: Machine, network: Network) -> Machine:
     return embedded
 
 
+@summarised
 class Repair(NamedTuple):
     """The verdict on a repaired machine, the trace, and how many attempts it took."""
 
     verdict: Verdict
     trace: Trace
     attempts: int
+
+    def _summary(self) -> tuple[str, Facts]:
+        return f"Repair in {plural(self.attempts, 'attempt')}", self.verdict._summary()[1]
 
 
 def repair(task: Task, damaged: Machine, seed: Any = 0, settings: Settings | None = None, attempts: int = 3) -> Repair:

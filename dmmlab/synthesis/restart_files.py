@@ -13,6 +13,7 @@ from ..compiler.weights import Weights, count_links, flatten, is_finite, masked,
 from ..core.array_files import Expected, load_arrays, save_arrays
 from ..core.errors import LabError
 from ..core.files import read_json, write_json
+from ..core.summaries import Facts, summarised
 from .phases import PHASES
 from .provenance import differences
 from .rounding import Verdict
@@ -20,6 +21,7 @@ from .tasks import Task
 from .trace import Event, Trace
 
 
+@summarised
 @dataclass
 class Restart:
     """One restart of a synthesis, as far as it has come."""
@@ -29,6 +31,12 @@ class Restart:
     done: int = 0  # phases finished
     trace: Trace = field(default_factory=Trace)
     verdict: Verdict | None = None
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts: dict[str, object] = {"links": count_links(self.weights), "events": len(self.trace.events)}
+        if self.verdict is not None:
+            facts["verdict"] = self.verdict._summary()[0]
+        return f"Restart {self.index}: {self.done} of {len(PHASES)} phases", facts.items()
 
 
 LOCK = ".lock"  # a file that stays; whoever holds it works on the folder

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ..core.machine import Machine
+from ..core.summaries import Facts, plural, summarised
 from ..machines.canonical_form import canonical, rounded
 from .tasks import Task
 
@@ -15,6 +16,7 @@ EXACT = 1e-9  # the largest absolute error of an exact machine, in double precis
 TOLERANCE = 1e-3  # and of one that is within the tolerance
 
 
+@summarised
 class Verdict(NamedTuple):
     """A machine and how good it is.
 
@@ -50,6 +52,16 @@ class Verdict(NamedTuple):
     def is_within_tolerance(self) -> bool:
         """Whether errors are below 1e-3 on validation and test strings, whatever the weights."""
         return max(self.validation_max_abs_error, self.test_max_abs_error) < TOLERANCE
+
+    def _summary(self) -> tuple[str, Facts]:
+        known = "exact" if self.exact else "within 0.001" if self.is_within_tolerance else "not exact"
+        facts = {
+            "weights": "small fractions" if self.rounded else "as trained",
+            "training loss": self.train_loss,
+            "largest error, validation": self.validation_max_abs_error,
+            "largest error, test": self.test_max_abs_error,
+        }
+        return f"Verdict: {plural(self.links, 'link')}, {known}", facts.items()
 
 
 def round_off(task: Task, machine: Machine) -> Verdict:

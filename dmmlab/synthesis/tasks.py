@@ -20,6 +20,7 @@ from ..compiler.compiled import Compiled, compile_machine
 from ..compiler.weights import Weights, flatten, masked, unflatten
 from ..core.errors import LabError, one_of
 from ..core.machine import Machine
+from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import describe
 from ..learning.batches import Batch, make_batch
 from ..learning.gradient_descent import GradientDescent, Schedule, clip_to_norm
@@ -42,6 +43,7 @@ class Stopped(Exception):
     """A descent that was told to stop."""
 
 
+@summarised
 class Task:
     """A network compiled for a problem.
 
@@ -279,6 +281,14 @@ class Task:
     @cached_property
     def _saliency_jitted(self) -> Callable:
         return jax.jit(self._fisher)
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {
+            "network": f"{plural(self.compiled.machine.count(), 'soft link')}, {self.compiled.schedule}",
+            "training strings": f"{self.batch.strings:,} of {plural(self.batch.cycles, 'cycle')}",
+            "seed": self.seed,
+        }
+        return f"Task: {self.problem.question}", facts.items()
 
 
 def _check_answers(compiled: Compiled, problem: Problem, samples: Sequence[Sample]) -> None:

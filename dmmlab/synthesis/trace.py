@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..compiler.weights import Weights, count_links, flatten
+from ..core.summaries import Facts, plural, summarised
 from .tasks import Task
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Event(NamedTuple):
     seconds: float  # since the restart began
 
 
+@summarised
 class Trace:
     """The events of a restart, and in ``snapshots`` the weights, flat, after each accepted one."""
 
@@ -56,3 +58,14 @@ class Trace:
         import pandas as pd
 
         return pd.DataFrame(self.events, columns=Event._fields)
+
+    def _summary(self) -> tuple[str, Facts]:
+        phases = dict.fromkeys(event.phase for event in self.events)
+        facts = []
+        for phase in phases:
+            events = [event for event in self.events if event.phase == phase]
+            last = events[-1]
+            facts.append(
+                (phase, f"{plural(len(events), 'event')}, {plural(last.links, 'link')}, error {last.error:.3g} at last")
+            )
+        return f"Trace: {plural(len(self.events), 'event')}; frame() is the table", facts
