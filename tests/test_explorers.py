@@ -364,7 +364,7 @@ def test_a_stepper_at_a_failure_of_a_machine_that_explodes_ends_before(tmp_path)
 def test_there_is_no_failure_to_open(tmp_path):
     with pytest.raises(LabError, match=r"^exact: .*; StreamStepper\(synthesis.machine\) steps through any string$"):
         StreamStepper.at_failure(synthesized(handcrafted(), exact=True))
-    with pytest.raises(LabError, match="^not exact, but no string was found on which it errs"):
+    with pytest.raises(LabError, match=r"^not exact, but no string was found on which it errs"):
         StreamStepper.at_failure(synthesized(handcrafted()))
 
 
