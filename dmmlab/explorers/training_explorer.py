@@ -192,7 +192,7 @@ class TrainingExplorer(Explorer):
             self.start.description = "resume"
 
     def _turn(self, knob: ipywidgets.Widget, act: Callable[[float], None]) -> str | None:
-        # The browser may send a knob's last move after the click that came next: what that said stays.
+        # The browser may send a knob's last move after the next click: what that said stays.
         return self._locked(lambda: act(knob.value)) or None
 
     def _locked(self, act: Callable[[], object]) -> str:
