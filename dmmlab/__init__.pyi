@@ -53,6 +53,7 @@ from .explorers import (
     PruningExplorer as PruningExplorer,
     PruningSession as PruningSession,
     StreamStepper as StreamStepper,
+    SynthesisDashboard as SynthesisDashboard,
     TrainingExplorer as TrainingExplorer,
 )
 from .learning import (

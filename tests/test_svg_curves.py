@@ -140,7 +140,8 @@ def test_losses_fall_on_a_logarithmic_scale_and_long_runs_stay_small():
     assert ys[0] < ys[1]
     long = loss_curve([(10 * i, 1 / (i + 1)) for i in range(100_000)], [500])
     assert len(long) < 20_000
-    assert long.count("stroke-dasharray") == 2  # the cut, and its key
+    assert long.count("stroke-dasharray") == 2  # the mark, and what it means
+    assert "links were cut" in long
 
 
 def test_painted_links_and_neurons_and_no_others():

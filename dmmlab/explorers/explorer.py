@@ -67,6 +67,7 @@ class Explorer(ipywidgets.VBox):
         self.file = ipywidgets.Text(value=name, layout=Layout(width="170px"), tooltip="svg, pdf, png, eps, gv, tex or json")
         self.export_button = self.button("export", self._export)
         self._quiet = False
+        self._shown_still: Any = None  # a handle to the still picture in a notebook
 
     def arrange(self, *knobs: ipywidgets.Widget, details: Sequence[ipywidgets.Widget] = ()) -> None:
         """The circuit on the left; on the right knobs, measures, the message and curves.
@@ -151,13 +152,8 @@ class Explorer(ipywidgets.VBox):
         """Writes what is exported into a file, and returns its path."""
         return self.drawing().save_as(path)
 
-    def page(self) -> str:
-        """What stands here where there is no kernel, as HTML."""
-        images = "".join(as_image(svg) for svg in self.still() if svg)
-        return f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
-
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
-        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self.page()}
+        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self._page()}
 
     def _ipython_display_(self, **kwargs: Any) -> None:
         # Two outputs: the explorer, and its still picture, which the explorer hides as long as it
@@ -165,7 +161,20 @@ class Explorer(ipywidgets.VBox):
         bundle = self._repr_mimebundle_(**kwargs)
         page = bundle.pop("text/html")
         display(bundle, raw=True)
-        display({"text/html": page, "text/plain": "a still picture of an explorer"}, raw=True)
+        self._shown_still = display(_as_output(page), raw=True, display_id=True)
+
+    def renew_still(self) -> None:
+        """Makes the still picture in the notebook one of how things stand now."""
+        if self._shown_still is not None:
+            self._shown_still.update(_as_output(self._page()), raw=True)
+
+    def _page(self) -> str:
+        images = "".join(as_image(svg) for svg in self.still() if svg)
+        return f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
+
+
+def _as_output(page: str) -> dict[str, str]:
+    return {"text/html": page, "text/plain": "a still picture of an explorer"}
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.VBox:

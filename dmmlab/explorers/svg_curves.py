@@ -100,7 +100,10 @@ def answer_curves(
     """
     cycles, bottom = answers.shape[1], len(names) * HEIGHT
     x = _scale(0, max(1, cycles), LEFT, WIDTH - 4)
-    panels = [_panel(i * HEIGHT, name, answers[i], targets[i] if targets is not None else None) for i, name in enumerate(names)]
+    panels = [_panel(i * HEIGHT, answers[i], targets[i] if targets is not None else None) for i in range(len(names))]
+    titles = "".join(
+        f'<text x="{LEFT}" y="{i * HEIGHT + 12}" font-weight="bold">{html.escape(name)}</text>' for i, name in enumerate(names)
+    )
     now = "" if cursor is None else _now(x(cursor), x(cursor + 1), bottom)
     read = _items(items, x, bottom + 9)
     height = bottom + (13 if read else 0)
@@ -114,7 +117,7 @@ def answer_curves(
         f'<text x="{LEFT}" y="{height + 12}">cycle 0</text>'
         f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">{cycles - 1}</text>'
     )
-    sheet = _sheet(height + 18, f"Answers over {cycles} cycles", "".join(panels) + now + read + legend + foot)
+    sheet = _sheet(height + 18, f"Answers over {cycles} cycles", "".join(panels) + now + titles + read + legend + foot)
     return sheet.replace("<svg ", f'<svg data-left="{LEFT}" data-right="{WIDTH - 4}" ', 1)
 
 
@@ -144,6 +147,56 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) ->
             f'<text x="{LEFT + 23}" y="{height - 2}">links were cut</text>'
         )
     return _sheet(height, f"The loss over {last} steps", lines + marks + curve + foot)
+
+
+def restart_curves(restarts: Mapping[int, Sequence[tuple[float, float, int]]], best: int | None = None) -> str:
+    """Error and links of each restart over the seconds, both on logarithmic scales.
+
+    Args:
+        restarts: for each, (seconds, error, links) after each phase or cut.
+        best: the restart that is blue and on top; the others are grey.
+
+    Returns:
+        The curves as SVG.
+    """
+    points = [point for rows in restarts.values() for point in rows]
+    x = _scale(0, max([1.0, *(seconds for seconds, _, _ in points)]), LEFT, WIDTH - 4)
+    inside = ""
+    for panel, (name, column) in enumerate((("error", 1), ("links", 2))):
+        top, bottom = panel * HEIGHT, (panel + 1) * HEIGHT
+        values = [_log(point[column]) for point in points] or [0.0]
+        low, high = math.floor(min(values)), max(math.ceil(max(values)), math.floor(min(values)) + 1)
+        y = _scale(low, high, bottom - 6, top + TOP)
+        for exponent in range(low, high + 1, max(1, -(-(high - low) // 3))):
+            inside += (
+                f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(exponent):.1f}" y2="{y(exponent):.1f}" stroke="#e3e3e3"/>'
+                f'<text x="{LEFT - 5}" y="{y(exponent) + 4:.1f}" text-anchor="end">{_power(exponent)}</text>'
+            )
+        inside += f'<text x="{LEFT}" y="{top + 12}" font-weight="bold">{name}</text>'
+        for i in sorted(restarts, key=lambda i: i == best):
+            places = [(x(row[0]), y(_log(row[column]))) for row in restarts[i]]
+            path = f"M{places[0][0]:.1f},{places[0][1]:.1f}" + "".join(f"H{a:.1f}V{b:.1f}" for a, b in places[1:])
+            colour, width = (ANSWER, 2) if i == best else (TARGET, 1.2)
+            inside += (
+                f'<g><title>restart {i}</title><path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+                f'<circle cx="{places[-1][0]:.1f}" cy="{places[-1][1]:.1f}" r="2.4" fill="{colour}"/></g>'
+            )
+    height = 2 * HEIGHT
+    told = "" if best is None else f"blue: restart {best}, the best so far"
+    inside += (
+        f'<text x="{LEFT}" y="{height + 12}" fill="{ANSWER}">{told}</text>'
+        f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">'
+        f"{max([0.0, *(seconds for seconds, _, _ in points)]):.0f} s</text>"
+    )
+    return _sheet(height + 18, f"Error and links of {len(restarts)} restarts", inside)
+
+
+def _log(value: float) -> float:
+    return math.log10(min(max(value, 1e-12), 1e9)) if math.isfinite(value) else 9.0
+
+
+def _power(exponent: int) -> str:
+    return f"{10**exponent:g}" if 0 <= exponent <= 4 else f"1e{exponent}"
 
 
 def as_image(svg: str) -> str:
@@ -177,7 +230,7 @@ def _items(items: Sequence[tuple[int, str]], x: Callable[[float], float], y: flo
     return f'<g font-family="DejaVu Sans Mono, Menlo, monospace">{cells}</g>' if cells else ""
 
 
-def _panel(top: float, name: str, answers: np.ndarray, targets: np.ndarray | None) -> str:
+def _panel(top: float, answers: np.ndarray, targets: np.ndarray | None) -> str:
     answers = np.where(np.isfinite(answers), np.clip(answers, -HUGE, HUGE), answers)
     targets = None if targets is None else np.where(np.isfinite(targets), np.clip(targets, -HUGE, HUGE), np.nan)
     finite = np.concatenate([x[np.isfinite(x)] for x in (answers, targets if targets is not None else answers)])
@@ -203,7 +256,7 @@ def _panel(top: float, name: str, answers: np.ndarray, targets: np.ndarray | Non
         )
     wide = _steps(targets, x, y, low, high, TARGET, 4.5) if targets is not None else ""
     line = _steps(answers, x, y, low, high, ANSWER, 1.6)
-    return f'{marks}<text x="{LEFT}" y="{top + 12}" font-weight="bold">{html.escape(name)}</text>{told}{wide}{line}'
+    return f"{marks}{told}{wide}{line}"
 
 
 def _steps(values: np.ndarray, x: Callable, y: Callable, low: float, high: float, colour: str, width: float) -> str:

@@ -79,9 +79,9 @@ class TrainingExplorer(Explorer):
             "keep": self.button("checkpoint", self._keep, "keep these weights, to come back to them"),
             "back": self.button("back to", self._back, "take the weights of this checkpoint"),
         }
-        cutting = ipywidgets.HBox([self.start, self.buttons["cut"], self.smallest, self.buttons["undo"]])
+        cutting = ipywidgets.HBox([self.start, self.buttons["cut"], self.smallest])
         keeping = ipywidgets.HBox([self.buttons["back"], self.checkpoint])
-        options = ipywidgets.HBox([self.buttons["keep"], self.show_cut])
+        options = ipywidgets.HBox([self.buttons["undo"], self.buttons["keep"], self.show_cut])
         self.arrange(cutting, self.learning_rate, self.l1, options, keeping)
 
     def repaint(self) -> str:
@@ -127,6 +127,7 @@ class TrainingExplorer(Explorer):
         self._going.clear()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+            self.renew_still()
         self._show_knobs()
 
     def close(self) -> None:

@@ -109,10 +109,10 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
     nbformat.write(notebook, path)
 
 
-def open_notebook(browser: Any, address: str, name: str) -> Any:
-    """A page with a notebook, its kernel idle."""
+def open_notebook(browser: Any, address: str, name: str, mode: str = "doc") -> Any:
+    """A page with a notebook, its kernel idle; ``mode="lab"`` has a file browser beside it."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.goto(f"{address}/doc/tree/{name}")
+    page.goto(f"{address}/{mode}/tree/{name}")
     page.wait_for_function(CONNECTED, timeout=60_000)
     return page
 

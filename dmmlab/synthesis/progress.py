@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..core.machine import Machine
 from .rounding import Verdict
 from .trace import Event
 
@@ -19,8 +20,8 @@ from .trace import Event
 class SearchState:
     """What a synthesis has come to so far; its threads write, a view reads.
 
-    ``events`` has the events of each restart that has begun, ``verdicts`` the verdict on each that
-    has ended.
+    ``events`` has the events of each restart that has begun, ``snapshots`` makes the machine that
+    it is at, ``verdicts`` has the verdict on each that has ended.
 
     Args:
         question: of the problem.
@@ -31,6 +32,7 @@ class SearchState:
     def __init__(self, question: str, planned: int, budget: float | None = None):
         self.question, self.planned, self.budget = question, planned, budget
         self.events: dict[int, list[Event]] = {}
+        self.snapshots: dict[int, Callable[[], Machine]] = {}
         self.verdicts: dict[int, Verdict | None] = {}
         self.outcome = ""  # the result in words, at the end
         self.began = time.monotonic()
@@ -168,21 +170,26 @@ def as_html(state: SearchState) -> str:
     Returns:
         HTML; folded to one line once there is an outcome.
     """
+    table = table_of_restarts(state)
+    if state.outcome:
+        return f"<details><summary>{html.escape(state.outcome)}</summary>{table}</details>"
+    best, left = state.best, state.seconds_left
+    parts = ["compiling" if not state.events else f"{len(state.verdicts)} of up to {state.planned} restarts done"]
+    parts += [f"best so far: {_links(best.links)}, {in_words(best)}"] if best is not None else []
+    parts += [f"{state.seconds:.0f} s"] + ([f"{left:.0f} s left"] if left is not None else [])
+    stop = "Interrupting the kernel (■) ends it and keeps the best."
+    return f"<div><b>{html.escape(' · '.join(parts))}</b><br><small>{stop}</small>{table}</div>"
+
+
+def table_of_restarts(state: SearchState) -> str:
+    """The restarts as an HTML table, a row for each that has begun."""
     cell = "padding:1px 10px 1px 0;text-align:left"
     body = "".join(
         f"<tr>{''.join(f'<td style={chr(34)}{cell}{chr(34)}>{html.escape(text)}</td>' for text in _texts(row))}</tr>"
         for row in state.rows()
     )
     head = "".join(f'<th style="{cell}">{name}</th>' for name in ("restart", "phase", "links", "error", "seconds", "verdict"))
-    table = f'<table style="margin:4px 0">{"<tr>" + head + "</tr>" if body else ""}{body}</table>'
-    if state.outcome:
-        return f"<details><summary>{html.escape(state.outcome)}</summary>{table}</details>"
-    best, left = state.best, state.seconds_left
-    parts = ["compiling" if not body else f"{len(state.verdicts)} of up to {state.planned} restarts done"]
-    parts += [f"best so far: {_links(best.links)}, {in_words(best)}"] if best is not None else []
-    parts += [f"{state.seconds:.0f} s"] + ([f"{left:.0f} s left"] if left is not None else [])
-    stop = "Interrupting the kernel (■) ends it and keeps the best."
-    return f"<div><b>{html.escape(' · '.join(parts))}</b><br><small>{stop}</small>{table}</div>"
+    return f'<table style="margin:4px 0">{"<tr>" + head + "</tr>" if body else ""}{body}</table>'
 
 
 def _texts(row: dict[str, Any]) -> list[str]:

@@ -204,8 +204,10 @@ class _Search:
             restart.weights, restart.done, restart.trace = saved.weights, saved.done, saved.trace
 
         def tell(event: Event) -> None:
+            latest = restart.trace.snapshots[-1]
             with self.state.lock:
                 self.state.events.setdefault(restart.index, []).append(event)
+                self.state.snapshots[restart.index] = lambda: self.task.machine(unflatten(latest, self.task.mask))
 
         for event in restart.trace.events:
             tell(event)

@@ -19,6 +19,8 @@ CELLS = {
     "editor": 'explorer = dm.MachineEditor(dm.published(), problem=problem, figures="out")\nexplorer',
     "training": "task = dm.Task(problem, dm.feedforward(2, 2), seed=1)\n"
     'explorer = dm.TrainingExplorer(task, task.initial_weights(jax.random.key(0)), figures="out")\nexplorer',
+    "dashboard": "settings = dm.Settings(restarts=2, rounds=1, ramp_steps=1500, cool_steps=300, finish_steps=300, trials=20)\n"
+    'explorer = dm.SynthesisDashboard("sum", seed=1, settings=settings, figures="out")\nexplorer',
     "network": "task = dm.Task(problem, seed=1)\n"
     'explorer = dm.PruningExplorer(dm.PruningSession(task, task.initial_weights(jax.random.key(0))), "out")\nexplorer',
 }
@@ -36,10 +38,10 @@ HALF_WAY = """name => {
 class Reader:
     """What a reader does with an explorer: looks, presses keys, drags, clicks, types."""
 
-    def __init__(self, browser, lab, folder, name):
+    def __init__(self, browser, lab, folder, name, mode="doc"):
         file = f"{name}-{len(list(folder.glob('*.ipynb')))}.ipynb"  # JupyterLab remembers a notebook by its name
         write_notebook(folder / file, [FIRST, CELLS[name], "1 + 1"])
-        self.page = open_notebook(browser, lab, file)
+        self.page = open_notebook(browser, lab, file, mode)
         self.page.set_default_timeout(200_000)
         run_all(self.page)
         self.page.locator(".dmmlab-picture svg").first.wait_for()
@@ -317,8 +319,9 @@ MAIN_CONTROLS = {
     "pruning": "label:text-is('threshold')",
     "network": "label:text-is('threshold')",
     "stepper": ".dmmlab-run input[type=range]",
-    "editor": "label:text-is('norm-2-1.dict <- accum-1-2.dict')",
+    "editor": "label:text-is('accum-1-2.dict-2 <- input.char')",
     "training": "button:text-is('start')",
+    "dashboard": "button:text-is('stop')",
 }
 SIZES = [(1400, 900), (1100, 700)]
 
@@ -327,21 +330,21 @@ def outside(reader, places):
     """Of what is looked for, what is not wholly within the notebook's part of the window."""
     window = reader.page.locator(".jp-WindowedPanel-outer").first.bounding_box()
 
-    def within(box):
-        left, top, right, bottom = window["x"], window["y"], window["x"] + window["width"], window["y"] + window["height"]
-        return left <= box["x"] and box["x"] + box["width"] <= right and top <= box["y"] and box["y"] + box["height"] <= bottom
+    def within(box):  # to a pixel, which scrolling may halve
+        return all(
+            window[start] - 1 <= box[start] and box[start] + box[size] <= window[start] + window[size] + 1
+            for start, size in (("x", "width"), ("y", "height"))
+        )
 
     boxes = {place: reader.page.locator(place).first.bounding_box() for place in places}
     return {place: box for place, box in boxes.items() if box is None or not within(box)}
 
 
-@pytest.mark.parametrize("reader", MAIN_CONTROLS, indirect=True)
-def test_circuit_main_control_and_number_of_links_are_seen_together(reader, request, tmp_path):
-    name, page = request.node.callspec.params["reader"], reader.page
-    execute = "([name, options]) => window.jupyterapp.commands.execute(name, options)"
-    page.evaluate(execute, ["application:set-mode", {"mode": "multiple-document"}])
-    page.evaluate(execute, ["filebrowser:activate", {}])
-    page.locator(".jp-FileBrowser").wait_for()
+@pytest.mark.parametrize("name", MAIN_CONTROLS)
+def test_circuit_main_control_and_number_of_links_are_seen_together(browser, lab, lab_folder, tmp_path, name):
+    reader = Reader(browser, lab, lab_folder, name, mode=f"lab/workspaces/{name}")  # with the file browser
+    page = reader.page
+    page.locator(".jp-FileBrowser").first.wait_for()
     links = [] if name == "stepper" else ['.widget-html b[data-name="links"]']  # whose links are what they are
     places = [".dmmlab-explorer", ".dmmlab-picture svg", MAIN_CONTROLS[name], ".dmmlab-message", *links]
     for width, height in SIZES:
@@ -354,8 +357,9 @@ def test_circuit_main_control_and_number_of_links_are_seen_together(reader, requ
 
         reader.until(missing, {}, 30_000)
         circuit = page.locator(".dmmlab-picture svg").first.bounding_box()
-        assert circuit["width"] >= 200 and circuit["height"] >= 150  # noqa: PT018
+        assert max(circuit["width"], circuit["height"]) >= 200
         page.screenshot(path=tmp_path / f"{name}-{width}.png")  # to be looked at
+    page.close()
 
 
 @explorer("pruning")
@@ -369,6 +373,27 @@ def test_an_explorer_whose_kernel_is_restarted_says_so(reader):
     reader.until(dead.is_visible, False)
     reader.press("threshold", "End")
     reader.until(lambda: reader.number("links"), "0")
+
+
+@explorer("dashboard")
+def test_the_dashboard_of_a_synthesis(reader, lab_folder):
+    page = reader.page
+    reader.until(lambda: reader.number("best so far"), "exact")
+    reader.until(reader.message, lambda text: "exact" in text)
+    assert reader.number("links") == "2"
+    assert page.locator(".dmmlab-picture g.edge text").count() == 2
+    assert page.locator(".dmmlab-more td:text-is('exact')").count() >= 1
+    assert page.locator("button:text-is('stop')").is_disabled()
+    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(2)
+    cell.locator(".cm-content").fill("print(explorer.result.verdict)")
+    page.keyboard.press("Shift+Enter")
+    reader.until(lambda: cell.locator(".jp-OutputArea-output").first.inner_text(), lambda text: "2 links" in text)
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.reload()
+    reader.until(lambda: page.evaluate(STILLS), 2)  # the circuit that was found, and the curves
+    page.screenshot(path=lab_folder.parent / "still.png")
+    assert "exact" in page.locator("[id^=dmmlab-]").first.inner_text()
 
 
 STILLS = "() => [...document.querySelectorAll('[id^=dmmlab-] img')].filter(image => image.offsetParent).length"
