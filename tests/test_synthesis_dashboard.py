@@ -42,6 +42,7 @@ def dashboards(tmp_path):
     assert not list(AT_WORK)
 
 
+@pytest.mark.slow
 def test_it_shows_a_synthesis_to_its_end(dashboards, tmp_path):
     dashboard = dashboards(seed=1, settings=SMALL)
     with pytest.raises(LabError, match=r"still at work; wait\(\) waits for it"):
@@ -94,12 +95,14 @@ def test_the_circuit_of_the_restart_that_leads_is_shown_and_then_the_best(dashbo
     assert number(dashboard, "restarts") == "1 of up to 2 done"
 
 
+@pytest.mark.slow
 def test_the_same_as_without_dashboard(dashboards):
     found = dashboards(seed=3, settings=SMALL).wait()
     alone = dm.synthesize("sum", seed=3, settings=SMALL, progress=False)
     assert found.machine == alone.machine
 
 
+@pytest.mark.slow
 def test_a_second_dashboard_stops_the_first(dashboards):
     first = dashboards(settings=ENDLESS)
     first.export_button.click()

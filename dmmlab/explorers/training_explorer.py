@@ -191,8 +191,9 @@ class TrainingExplorer(Explorer):
             RUNNING.discard(self)
             self.start.description = "resume"
 
-    def _turn(self, knob: ipywidgets.Widget, act: Callable[[float], None]) -> str:
-        return self._locked(lambda: act(knob.value))
+    def _turn(self, knob: ipywidgets.Widget, act: Callable[[float], None]) -> str | None:
+        # The browser may send a knob's last move after the next click: what that said stays.
+        return self._locked(lambda: act(knob.value)) or None
 
     def _locked(self, act: Callable[[], object]) -> str:
         with self._lock:

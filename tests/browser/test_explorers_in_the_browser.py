@@ -300,7 +300,7 @@ def test_attended_training(reader, lab_folder):
     reader.until(reader.message, lambda text: text.startswith("taken back: the cut at step"))
     reader.click("cut the smallest")
     reader.until(lambda: int(reader.number("links").replace(",", "")), lambda n: n <= links - 10)
-    assert re.fullmatch(r"1: \d+ links, loss \S+", reader.page.locator(".widget-dropdown option").first.inner_text())
+    assert re.fullmatch(r"1:\s\d+\slinks,\sloss\s\S+", reader.page.locator(".widget-dropdown option").first.inner_text())
     reader.page.locator(".widget-dropdown select").select_option(index=0)
     reader.click("back to")
     reader.until(reader.message, lambda text: text.startswith("back at checkpoint 1"))
@@ -357,7 +357,7 @@ def test_circuit_main_control_and_number_of_links_are_seen_together(browser, lab
 
         reader.until(missing, {}, 30_000)
         circuit = page.locator(".dmmlab-picture svg").first.bounding_box()
-        assert max(circuit["width"], circuit["height"]) >= 200
+        assert max(circuit["width"], circuit["height"]) >= 150  # that of a sum is small
         page.screenshot(path=tmp_path / f"{name}-{width}.png")  # to be looked at
     page.close()
 
