@@ -155,13 +155,8 @@ class Explorer(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.children)} parts; show it in JupyterLab>"  # of a widget, all of its parts
 
-    def page(self) -> str:
-        """What stands here where there is no kernel, as HTML."""
-        images = "".join(as_image(svg) for svg in self.still() if svg)
-        return f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
-
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
-        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self.page()}
+        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self._page()}
 
     def _ipython_display_(self, **kwargs: Any) -> None:
         # Two outputs: the explorer, and its still picture, which the explorer hides as long as it

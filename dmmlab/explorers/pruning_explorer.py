@@ -18,7 +18,7 @@ from ..synthesis.problem_checks import item_text
 from ..synthesis.tasks import Task
 from .explorer import NARROW, WIDE, Explorer, table
 from .pruning_session import PruningSession
-from .svg_curves import answer_curves, inline
+from .svg_curves import SILENCE, answer_curves, inline
 
 LONGEST = 24  # characters of a string in the list of strings
 
@@ -163,5 +163,6 @@ def _items(task: Task, string: int) -> list[str]:
 
 
 def _beginning(task: Task, string: int) -> str:
-    text = "".join(_items(task, string))
+    """The first items of a string, without silence."""
+    text = "".join(item for item in _items(task, string) if item != SILENCE)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

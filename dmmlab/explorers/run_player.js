@@ -26,7 +26,7 @@ function brief(v) {
 }
 
 const BODY = `
-<div class="dmmlab-body dmmlab-run" data-lm-suppress-shortcuts="true">
+<div class="dmmlab-body dmmlab-run">
   <div class="dmmlab-seen">
     <div class="dmmlab-picture"></div>
     <div class="dmmlab-detail" aria-live="polite"></div>
@@ -59,6 +59,8 @@ class Player {
     this.changed = changed;
     this.find = (name) => el.querySelector(name);
     this.range = this.find("input");
+    // JupyterLab has shortcuts for arrows, space and enter, and looks for this mark where the focus is.
+    el.querySelectorAll("input, button").forEach((knob) => knob.setAttribute("data-lm-suppress-shortcuts", "true"));
     this.picked = "";
     this.range.addEventListener("input", () => this.go(Number(this.range.value)));
     this.range.addEventListener("keydown", (event) => { // "End goes to the end", whatever the browser does
@@ -269,14 +271,20 @@ function render({ model, el }) { // in a notebook
 }
 
 // In a page without a kernel: the still picture that stands there gives way to the run, which stands in a data attribute.
-async function playHere(id) {
+// It does so when it comes near, which it never does beside an explorer that is alive, for then it is hidden.
+function playHere(id) {
   const still = document.getElementById(id), box = still?.querySelector("[data-run]");
-  if (!box || box.dataset.playing || typeof DecompressionStream === "undefined") return;
-  box.dataset.playing = "yes";
-  const run = await unpacked(Uint8Array.from(atob(box.dataset.run), (c) => c.charCodeAt(0)));
-  const player = new Player(box, () => {}, (name) => player.pick(name));
-  player.load(run, Number(box.dataset.cycle));
-  still.classList.add("dmmlab-plays");
+  if (!box || box.dataset.near || typeof DecompressionStream === "undefined") return;
+  box.dataset.near = "not yet";
+  const near = new IntersectionObserver(async ([{ isIntersecting }]) => {
+    if (!isIntersecting) return;
+    near.disconnect();
+    const run = await unpacked(Uint8Array.from(atob(box.dataset.run), (c) => c.charCodeAt(0)));
+    const player = new Player(box, () => {}, (name) => player.pick(name));
+    player.load(run, Number(box.dataset.cycle));
+    still.classList.add("dmmlab-plays");
+  }, { rootMargin: "800px" });
+  near.observe(still);
 }
 
 export default { render };

@@ -172,7 +172,7 @@ class StreamStepper(Stepping):
         write_text(path, self.recording.circuit(self.cycle))  # with what flows
         return path
 
-    def page(self) -> str:
+    def _page(self) -> str:
         return run_page(self.recording, self.cycle, self.still_id, f"To read another string, {RUN_IT}")
 
     def _recorded(self) -> Recording:

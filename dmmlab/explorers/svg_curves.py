@@ -100,7 +100,10 @@ def answer_curves(
     """
     cycles, bottom = answers.shape[1], len(names) * HEIGHT
     x = _scale(0, max(1, cycles), LEFT, WIDTH - 4)
-    panels = [_panel(i * HEIGHT, name, answers[i], targets[i] if targets is not None else None) for i, name in enumerate(names)]
+    panels = [_panel(i * HEIGHT, answers[i], targets[i] if targets is not None else None) for i in range(len(names))]
+    titles = "".join(
+        f'<text x="{LEFT}" y="{i * HEIGHT + 12}" font-weight="bold">{html.escape(name)}</text>' for i, name in enumerate(names)
+    )
     now = "" if cursor is None else _now(x(cursor), x(cursor + 1), bottom)
     read = _items(items, x, bottom + 9)
     height = bottom + (13 if read else 0)
@@ -114,7 +117,7 @@ def answer_curves(
         f'<text x="{LEFT}" y="{height + 12}">cycle 0</text>'
         f'<text x="{WIDTH - 4}" y="{height + 12}" text-anchor="end">{cycles - 1}</text>'
     )
-    sheet = _sheet(height + 18, f"Answers over {cycles} cycles", "".join(panels) + now + read + legend + foot)
+    sheet = _sheet(height + 18, f"Answers over {cycles} cycles", "".join(panels) + now + titles + read + legend + foot)
     return sheet.replace("<svg ", f'<svg data-left="{LEFT}" data-right="{WIDTH - 4}" ', 1)
 
 
@@ -227,7 +230,7 @@ def _items(items: Sequence[tuple[int, str]], x: Callable[[float], float], y: flo
     return f'<g font-family="DejaVu Sans Mono, Menlo, monospace">{cells}</g>' if cells else ""
 
 
-def _panel(top: float, name: str, answers: np.ndarray, targets: np.ndarray | None) -> str:
+def _panel(top: float, answers: np.ndarray, targets: np.ndarray | None) -> str:
     answers = np.where(np.isfinite(answers), np.clip(answers, -HUGE, HUGE), answers)
     targets = None if targets is None else np.where(np.isfinite(targets), np.clip(targets, -HUGE, HUGE), np.nan)
     finite = np.concatenate([x[np.isfinite(x)] for x in (answers, targets if targets is not None else answers)])
@@ -253,7 +256,7 @@ def _panel(top: float, name: str, answers: np.ndarray, targets: np.ndarray | Non
         )
     wide = _steps(targets, x, y, low, high, TARGET, 4.5) if targets is not None else ""
     line = _steps(answers, x, y, low, high, ANSWER, 1.6)
-    return f'{marks}<text x="{LEFT}" y="{top + 12}" font-weight="bold">{html.escape(name)}</text>{told}{wide}{line}'
+    return f"{marks}{told}{wide}{line}"
 
 
 def _steps(values: np.ndarray, x: Callable, y: Callable, low: float, high: float, colour: str, width: float) -> str:

@@ -26,6 +26,15 @@ CELLS = {
 }
 
 
+HALF_WAY = """name => {
+    const edge = [...document.querySelectorAll(".dmmlab-picture g.edge")].find(each => each.dataset.name === name);
+    edge.scrollIntoView({ block: "center" });
+    const path = edge.querySelector("a path");
+    const point = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM());
+    return [point.x, point.y];
+}"""
+
+
 class Reader:
     """What a reader does with an explorer: looks, presses keys, drags, clicks, types."""
 
@@ -80,6 +89,11 @@ class Reader:
         for step in range(1, 6):
             self.page.mouse.move(x + pixels * step / 5, y)
         self.page.mouse.up()
+
+    def click_link(self, name):
+        """Clicks the line of a link, half way."""
+        x, y = self.page.evaluate(HALF_WAY, name)
+        self.page.mouse.click(x, y)
 
     def click(self, label):
         self.page.locator(f"button:text-is('{label}')").click()
@@ -181,46 +195,82 @@ def test_the_pruning_explorer_of_the_whole_network(reader):
 
 @explorer("stepper")
 def test_the_stream_stepper(reader, lab_folder):
-    def cycle():
-        return reader.handle("cycle").get_attribute("aria-valuenow")
+    page, run = reader.page, ".dmmlab-explorer:not(.dmmlab-still) .dmmlab-run"
+    cycle = page.locator(f"{run} input[type=range]")
+    height = page.locator(".dmmlab-explorer").first.bounding_box()["height"]
 
-    def flowing():
-        return reader.page.locator(".widget-html table").first.inner_text()
+    def shown():
+        return page.locator(f"{run} output").inner_text()
 
-    reader.press("cycle", "ArrowRight", 34)
-    reader.until(flowing, lambda text: "{t: 2, e: 1, s: 1}" in text)
-    assert float(cycle()) == 34
-    reader.click("◀")
-    reader.until(flowing, lambda text: "timer.timer\t34" in text)
-    reader.drag("cycle", 60)
-    reader.until(flowing, lambda text: "{t: 3" in text)
-    assert "t:" in reader.page.locator(".dmmlab-picture g.edge a").first.evaluate(
-        "() => [...document.querySelectorAll('.dmmlab-picture a')].map(a => a.getAttribute('xlink:title')).join()"
-    )
+    def text(selector):
+        return page.locator(f"{run} {selector}").all_inner_texts()
+
+    cycle.focus()
+    for _ in range(34):
+        page.keyboard.press("ArrowRight")
+    reader.until(shown, "34 of 139")
+    assert text(".dmmlab-here") == ["t"]
+    assert "{t: 2, e: 1, s: 1}" in text('[data-neuron="accum"] code')
+    assert "t 2 …" in page.locator(f"{run} g.edge text").all_text_contents()  # on the links, too
+    page.keyboard.press("End")
+    reader.until(shown, "139 of 139")
+    assert text(".dmmlab-again.dmmlab-here") == ["."]
+    page.keyboard.press("Home")
+    reader.until(shown, "0 of 139")
+    for button, wanted in (("on", 1), ("on", 2), ("back", 1), ("last", 139), ("on", 139), ("first", 0), ("back", 0)):
+        page.locator(f"{run} [data-go={button}]").click()
+        reader.until(shown, f"{wanted} of 139")
+    curves = page.locator(f"{run} [data-now]").first.locator("xpath=ancestor::*[local-name()='svg']").bounding_box()
+    page.mouse.click(curves["x"] + curves["width"] / 2, curves["y"] + curves["height"] / 2)
+    reader.until(shown, lambda told: 55 < int(told.split()[0]) < 70)
+    reader.click_link("norm.dict <- accum.dict")
+    reader.until(lambda: text(".dmmlab-detail")[0], lambda told: told.startswith("norm.dict <- accum.dict: {t: 3, e: 1"))
+    assert page.locator(f"{run} g.edge.dmmlab-picked").count() == 1
+    assert page.locator(f"{run} .dmmlab-line.dmmlab-picked").get_attribute("data-neuron") == "accum"
+    page.locator(f"{run} [data-go=play]").click()
+    reader.until(lambda: text("[data-go=play]")[0], "❚❚ pause")
+    before = int(shown().split()[0])
+    reader.until(shown, lambda told: int(told.split()[0]) > before + 1)
+    page.locator(f"{run} [data-go=play]").click()
+    reader.until(lambda: text("[data-go=play]")[0], "▶ play")
     reader.type("string", "")
-    reader.until(reader.message, lambda text: "an empty stream" in text)
+    reader.until(reader.message, lambda told: "an empty stream" in told)
     reader.type("string", "x")
     reader.until(reader.message, "")
+    reader.until(shown, lambda told: told.endswith("of 29"))
     reader.type("string", "y" * 10_000)
-    reader.until(reader.message, lambda text: "10,000 characters: the first 400 of 100,020 cycles" in text)
-    reader.page.locator(".widget-play button").first.click()
-    before = float(cycle())
-    reader.until(cycle, lambda now: float(now) > before + 1)
+    reader.until(reader.message, lambda told: "10,000 characters: the first 400 of 100,020 cycles" in told)
+    reader.until(shown, lambda told: told.endswith("of 399"))
+    assert page.locator(".dmmlab-explorer").first.bounding_box()["height"] == height
     assert reader.export(lab_folder, "flow.svg").read_text().startswith("<svg")
 
 
 @explorer("editor")
 def test_the_machine_editor(reader, lab_folder):
-    error = reader.number("largest error on this string")
-    label = "norm-2-1.dict <- accum-1-2.dict"
-    reader.press(label, "ArrowRight", 20)
-    reader.until(lambda: reader.number("largest error on this string"), lambda text: text != error)
+    def error():
+        return reader.number("largest error on this string")
+
+    first, label = error(), "norm-2-1.dict <- accum-1-2.dict"
+    row = reader.page.locator(".dmmlab-sliders .dmmlab-picked .widget-label")
+    assert row.count() == 0  # to be looked at turns nothing
+    reader.click_link(label)
+    reader.until(row.all_inner_texts, [label])
+    box, sliders = row.bounding_box(), reader.page.locator(".dmmlab-sliders").bounding_box()
+    assert sliders["y"] <= box["y"] <= sliders["y"] + sliders["height"]  # it was brought into sight
+    reader.until(lambda: reader.page.evaluate("() => document.activeElement.getAttribute('role')"), "slider")
+    for _ in range(20):
+        reader.page.keyboard.press("ArrowRight")
+    reader.until(error, lambda text: text != first)
     reader.click("reset")
-    reader.until(lambda: reader.number("largest error on this string"), error)
+    reader.until(error, first)
+    other = "output.dict-1 <- compare-3-1.false"
+    reader.handle(other).focus()
+    reader.until(lambda: reader.page.locator("g.edge.dmmlab-picked").first.get_attribute("data-name"), other)
+    reader.until(row.all_inner_texts, [other])
     reader.drag(label, -20)
-    reader.until(lambda: reader.number("largest error on this string"), lambda text: text != error)
+    reader.until(error, lambda text: text != first)
     reader.type("string", "aab")
-    reader.until(lambda: float(reader.number("largest error on this string")), lambda wrong: wrong > 0.9)
+    reader.until(lambda: float(error()), lambda wrong: wrong > 0.9)
     reader.type("string", "")
     reader.until(reader.message, lambda text: "an empty stream" in text)
     assert '"soft"' in reader.export(lab_folder, "edited.json").read_text()
@@ -268,7 +318,7 @@ def test_attended_training(reader, lab_folder):
 MAIN_CONTROLS = {
     "pruning": "label:text-is('threshold')",
     "network": "label:text-is('threshold')",
-    "stepper": "label:text-is('cycle')",
+    "stepper": ".dmmlab-run input[type=range]",
     "editor": "label:text-is('accum-1-2.dict-2 <- input.char')",
     "training": "button:text-is('start')",
     "dashboard": "button:text-is('stop')",
@@ -349,12 +399,27 @@ def test_the_dashboard_of_a_synthesis(reader, lab_folder):
 STILLS = "() => [...document.querySelectorAll('[id^=dmmlab-] img')].filter(image => image.offsetParent).length"
 
 
-@explorer("stepper")
+@explorer("editor")
 def test_a_notebook_saved_with_an_explorer_shows_its_still_picture(reader):
+    saved(reader)
+    reader.until(lambda: reader.page.evaluate(STILLS), 2)
+    assert reader.page.locator(".dmmlab-picture").count() == 0
+
+
+@explorer("stepper")
+def test_a_saved_stepper_steps_without_a_kernel(reader):
+    saved(reader)
+    page = reader.page
+    page.locator(".dmmlab-plays [data-go=last]").click()
+    reader.until(page.locator(".dmmlab-plays output").inner_text, "139 of 139")
+    assert page.evaluate(STILLS) == 0
+    assert "A recorded run: step through it here." in page.locator(".dmmlab-recorded").inner_text()
+
+
+def saved(reader):
+    """Saves the notebook, ends its kernel, and opens it again."""
     page = reader.page
     assert page.evaluate(STILLS) == 0  # as long as the explorer is alive
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.reload()
-    reader.until(lambda: page.evaluate(STILLS), 2)
-    assert page.locator(".dmmlab-picture").count() == 0
