@@ -9,8 +9,10 @@ import html
 import io
 import json
 import os
+import re
 import tempfile
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -27,8 +29,29 @@ FONT = "DejaVu Sans"
 ONE_AT_A_TIME = threading.Lock()  # Graphviz is not made for threads: two that draw at once abort the process
 
 
+MOST_BYTES = 16_000  # of one text: Graphviz reads no longer ones
+MOST_DOTS = 32_767, 150_000_000  # of a PNG: of each side, and in all, which is 600 MB while it is drawn
+USUAL_DPI = 300
+TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|[^<>"]+')  # in DOT, a quoted text, or one in a label like HTML
+
+
 class DrawingError(LabError):
     """A drawing that cannot be made."""
+
+
+def check_text(text: str) -> None:
+    """Raises :class:`DrawingError` for letters that no picture has, and for very long texts.
+
+    No picture has halves of characters (lone surrogates), what is no character at all, or what
+    steers a terminal.
+    """
+    for c in set(text):
+        nothing = ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF
+        if (nothing or unicodedata.category(c) in ("Cc", "Cs")) and c not in "\n\t":
+            raise DrawingError(f"a drawing cannot have the letter {c!r}, which is in a name or a title")
+    longest = max((len(part.encode()) for part in TEXT.findall(text)), default=0)
+    if longest > MOST_BYTES:
+        raise DrawingError(f"a name or a title takes {longest:,} bytes; a drawing has at most {MOST_BYTES:,}")
 
 
 class Drawing(graphviz.Digraph):
@@ -52,18 +75,33 @@ class Drawing(graphviz.Digraph):
             format: ``svg`` (if left out), ``pdf``, ``png``, ``eps``, ``gv``, or ``tex`` for TikZ.
             dpi: dots per inch of a PNG.
 
-        Raises :class:`DrawingError` for another format, and for EPS with letters that are not
-        Latin.
+        Raises :class:`DrawingError` for another format, for letters that cannot be drawn, for EPS
+        with letters that are not Latin, and for a PNG of too many dots.
         """
         format = format or "svg"
         if format not in FORMATS:
             raise DrawingError(one_of("format", format, FORMATS))
+        check_text(self.source)
+        if format == "png":
+            self._check_dots(dpi)
         if format == "gv":
             return self.source.encode()
         if format == "tex":
             return as_tikz(self.placed).encode()
         drawn = self._render(format, f"-Gdpi={dpi}" if format == "png" else "")
         return _with_fallback_font(drawn) if format == "svg" else drawn
+
+    def _check_dots(self, dpi: int) -> None:
+        """Where there may be too many, which is seen by laying the drawing out once more."""
+        if dpi <= USUAL_DPI and max(map(len, TEXT.findall(self.source))) <= 1000:
+            return
+        left, low, right, high = map(float, self.placed["bb"].split(","))
+        width, height = ((end - begin + 8) / 72 * dpi for begin, end in ((left, right), (low, high)))
+        if max(width, height) > MOST_DOTS[0] or width * height > MOST_DOTS[1]:
+            raise DrawingError(
+                f"a PNG of {width:,.0f} x {height:,.0f} dots is too large to be drawn: take fewer than {dpi} dots per inch, "
+                "or SVG or PDF"
+            )
 
     def _render(self, format: str, options: str = "") -> bytes:
         with ONE_AT_A_TIME:
@@ -143,7 +181,10 @@ def _silent_stderr() -> Iterator[None]:
 def _render(source: str, format: str, options: str = "", engine: str = "dot") -> bytes:
     import pygraphviz  # here, because it loads Graphviz, and Graphviz the fonts
 
-    return pygraphviz.AGraph(string=source).draw(format=format, prog=engine, args=options)
+    try:
+        return pygraphviz.AGraph(string=source).draw(format=format, prog=engine, args=options)
+    except (pygraphviz.DotError, OSError) as error:
+        raise DrawingError(f"Graphviz cannot draw this: {str(error).splitlines()[0] if str(error) else error!r}") from None
 
 
 def _in_few_colours(png: bytes) -> bytes:
