@@ -23,7 +23,7 @@ from .graphviz_drawing import check_text
 from .line_styles import HARD, NEGATIVE, POSITIVE, largest_weight
 
 FIGURE_FORMATS = ("svg", "pdf", "png", "eps")
-MOST_LETTERS = 40  # of a name beside a matrix
+MOST_LETTERS = 80  # of a name beside a matrix
 COLOURS = ("#1b6ca8", "#d1720c", "#3a923a", "#8b5fbf")  # told apart in grey and by the colour blind
 
 
