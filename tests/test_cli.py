@@ -2,8 +2,11 @@
 
 import html
 import json
+import os
+import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,46 @@ def test_the_last_character_repeats_on_request(capsys, json_too):
         assert last == stops
 
 
+def test_a_long_run_in_which_little_happens(capsys):
+    assert main(["run", "handcrafted", "--string", "ab", "--period", "10000000", "--cycles", "30", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["outputs"]) == 30
+
+
+@pytest.mark.slow
+def test_the_limit_can_be_lifted():
+    command = [sys.executable, "-m", "dmmlab", "run", "handcrafted", "--string", "a", "--cycles", "10000000", "--no-limit"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("cycle")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_a_run_that_takes_long_shows_its_progress_on_a_terminal():
+    """Its output goes to a file, so that standard error alone is a terminal."""
+    master, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
+    command = [sys.executable, "-m", "dmmlab", "run", "handcrafted", "--string", "a", "--cycles", "100000", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
+        shown = b""
+        while b"cycles/s" not in shown:
+            shown += os.read(master, 10_000)
+        process.terminate()
+    os.close(master)
+    assert b"100000" in shown
+
+
+def test_a_short_run_shows_no_progress():
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-m", "dmmlab", "run", "handcrafted", "--string", "a", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
+        assert process.wait(timeout=60) == 0
+    with pytest.raises(OSError, match="Input/output error"):  # the end of a terminal of which nothing was written
+        os.read(master, 10)
+    os.close(master)
+
+
 def test_test_as_text(capsys):
     assert main(["test", "handcrafted", "--string", "test string."]) == 0
     assert "loss               0   (sum of squared errors over 140 cycles)" in capsys.readouterr().out
@@ -124,6 +167,9 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
         (["run", "handcrafted", "--string", ":number", "--words"], "dmmlab run: item ':number': expected text other than"),
         (["run", "handcrafted", "--string", "a", "--cycles", "0"], "dmmlab run: argument --cycles: '0': expected a whole number from 1"),
         (["run", "handcrafted", "--string", "a", "--cycles", "x"], "dmmlab run: argument --cycles: 'x': expected a whole number"),
+        (["run", "handcrafted", "--string", "a", "--cycles", "10000000"], "dmmlab run: 10,000,000 cycles: at most 100,000 are run, for they take long; --no-limit lifts"),
+        (["run", "handcrafted", "--string", "ab", "--period", "10000000", "--json"], "dmmlab run: 20,000,020 cycles: at most 100,000 are run"),
+        (["test", "handcrafted", "--string", "ab", "--period", "10000000"], "dmmlab test: 20,000,020 cycles: at most 100,000 are run"),
         (["run", "handcraftde", "--string", "a"], "dmmlab run: unknown machine 'handcraftde'; did you mean 'handcrafted'?"),
         (["run", "no.json", "--string", "a"], "dmmlab run: no.json: cannot be read: No such file or directory"),
         (["run", "no\0.json", "--string", "a"], "dmmlab run: "),

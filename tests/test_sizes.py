@@ -95,7 +95,7 @@ def test_widths_that_are_none(tmp_path, width):
 
 
 def test_a_picture_that_no_memory_holds_is_refused(tmp_path):
-    with pytest.raises(DrawingError, match=r"a PNG of 472,441 by [\d,]+ pixels is too large: ask for fewer dots per inch"):
+    with pytest.raises(DrawingError, match=r"a PNG of 472,441 x [\d,]+ dots is too large to be drawn: take fewer"):
         circuit(handcrafted()).save_as(tmp_path / "x.png", dpi=2400, width=500)
 
 

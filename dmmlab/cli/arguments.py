@@ -81,8 +81,9 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
             "--cycles",
             type=WHOLE,
             metavar="T",
-            help="how many cycles (default: 20 after the last character's turn)",
+            help="how many cycles (default: 20 after the last character's turn; at most 100,000)",
         )
+        sub.add_argument("--no-limit", action="store_true", help="run more than 100,000 cycles, which takes long")
         sub.add_argument(
             "--period",
             type=WHOLE,

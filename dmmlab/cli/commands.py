@@ -18,6 +18,8 @@ from ..core.streams import Stream, symbols
 from ..core.vvalues import VValue
 from .arguments import command_line
 
+MOST_CYCLES = 100_000  # of a run, unless asked for more
+PATIENCE = 1.5  # seconds before there is a progress bar
 INTERRUPTED = "interrupted"  # why a synthesis ended early
 
 
@@ -76,11 +78,11 @@ def _run(options: argparse.Namespace) -> int:
     from ..drawing.vvalue_text import show
 
     machine, stream = _machine(options.machine), _stream(options)
-    cycles = options.cycles or _enough_cycles(options)
+    cycles = _cycles(options)
     sinks = [name for name, kind in machine.neurons.items() if not kind.outputs]
     if not sinks:
         raise LabError(f"{options.machine}: no output neuron, so there is nothing to print")
-    rows = _answers(machine, stream, cycles, sinks, options.engine)
+    rows = _with_progress(_answers(machine, stream, cycles, sinks, options.engine), cycles, options.json)
     if options.json:
         outputs = [{"cycle": cycle, **arrived} for cycle, arrived in rows]
         _print_json({"machine": options.machine, "string": options.string, "cycles": cycles, "outputs": outputs})
@@ -120,7 +122,7 @@ def _test_on_string(options: argparse.Namespace) -> int:
     machine, stream = _machine(options.machine), _stream(options)
     if "output" not in machine.neurons:
         raise LabError(f"{options.machine}: no neuron 'output' to compare with the handcrafted detector")
-    cycles = options.cycles or _enough_cycles(options)
+    cycles = _cycles(options)
     error = imitation_error(machine.astype(np.float32), stream, cycles)
     if options.json:
         _print_json({**error._asdict(), "links": machine.count()})
@@ -384,8 +386,20 @@ def _items(options: argparse.Namespace) -> list[str]:
     return items
 
 
-def _enough_cycles(options: argparse.Namespace) -> int:
-    return options.period * len(_items(options)) + 20  # as in 2022: 12 characters, 140 cycles
+def _cycles(options: argparse.Namespace) -> int:
+    """As many as are asked for, or as in 2022: 12 characters, 140 cycles."""
+    cycles = options.cycles or options.period * len(_items(options)) + 20
+    if cycles > MOST_CYCLES and not options.no_limit:
+        raise LabError(f"{cycles:,} cycles: at most {MOST_CYCLES:,} are run, for they take long; --no-limit lifts that")
+    return cycles
+
+
+def _with_progress(rows: Iterator[tuple[int, VValue]], cycles: int, as_json: bool) -> Iterator[tuple[int, VValue]]:
+    """The rows, with a progress bar where they take long and are not seen as they come."""
+    from tqdm import tqdm
+
+    hidden = not sys.stderr.isatty() or (sys.stdout.isatty() and not as_json)
+    return iter(tqdm(rows, total=cycles, unit=" cycles", delay=PATIENCE, disable=hidden, leave=False))
 
 
 def _cell(x: object) -> str:

@@ -29,7 +29,7 @@ import numpy as np
 from .errors import LabError, one_of
 from .files import read_json, write_json
 from .network_matrix import Links, MachineError, matrix_of, matrix_of_links, port_of, weight_at, with_weight
-from .neurons import TYPES, NeuronType
+from .neurons import MAX_NAME, TYPES, NeuronType
 from .summaries import Facts, plural, summarised
 from .types_as_data import type_as_data, types_from_data
 from .vvalues import Number, VValue, add, check, describe, paths, show_path
@@ -352,6 +352,8 @@ def _floats(matrix: VValue) -> VValue:
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not name or not name.isprintable() or set(name) & set("./:\\"):
         raise MachineError(f"{describe(name)}: a neuron needs a printable name without any of . / : \\")
+    if len(name) > MAX_NAME:
+        raise MachineError(f"{describe(name)}: a neuron's name of {len(name):,} letters; it may have {MAX_NAME:,}")
 
 
 def _speaks_first(kind: NeuronType) -> bool:

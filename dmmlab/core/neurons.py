@@ -25,6 +25,7 @@ from .errors import LabError
 from .summaries import Facts, names, summarised
 from .vvalues import Number, VValue, add, dot, from_paths, is_plain, max_norm, number, paths
 
+MAX_NAME = 1000  # letters of a neuron's name, or of one of its inputs or outputs
 Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
 
 
@@ -119,6 +120,8 @@ class NeuronType:
                 raise LabError(f"neuron type {self.name!r}: {side} {fields!r}: expected a tuple of names")
             if len(set(fields)) < len(fields) or any(set(f) & set("./:\\") or not f.isprintable() for f in fields):
                 raise LabError(f"neuron type {self.name!r}: {side} {fields!r}: each needs a name of its own without . / : \\")
+            if any(len(f) > MAX_NAME for f in fields):
+                raise LabError(f"neuron type {self.name[:60]!r}: {side}: a name has at most {MAX_NAME:,} letters")
             object.__setattr__(self, side, tuple(fields))
         shape = len(self.inputs), len(self.outputs)
         needed = {Scaling.EVEN: (1, 1), Scaling.DIFFERENCE: (2, 2), Scaling.BILINEAR: (2, 1)}

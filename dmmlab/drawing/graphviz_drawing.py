@@ -9,9 +9,11 @@ import html
 import io
 import json
 import os
+import re
 import struct
 import tempfile
 import threading
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -26,12 +28,32 @@ from .tikz import as_tikz
 
 FORMATS = ("svg", "pdf", "png", "eps", "gv", "tex")
 FONT = "DejaVu Sans"
-MOST_PIXELS_A_SIDE, MOST_PIXELS = 32_767, 400_000_000  # what Cairo can, and what memory should have to hold
 ONE_AT_A_TIME = threading.Lock()  # Graphviz is not made for threads: two that draw at once abort the process
+
+
+MOST_BYTES = 16_000  # of one text: Graphviz reads no longer ones
+MOST_DOTS = 32_767, 150_000_000  # of a PNG: of each side, and in all, which is 600 MB while it is drawn
+USUAL_DPI = 300
+TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|[^<>"]+')  # in DOT, a quoted text, or one in a label like HTML
 
 
 class DrawingError(LabError):
     """A drawing that cannot be made."""
+
+
+def check_text(text: str) -> None:
+    """Raises :class:`DrawingError` for letters that no picture has, and for very long texts.
+
+    No picture has halves of characters (lone surrogates), what is no character at all, or what
+    steers a terminal.
+    """
+    for c in set(text):
+        nothing = ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF
+        if (nothing or unicodedata.category(c) in ("Cc", "Cs")) and c not in "\n\t":
+            raise DrawingError(f"a drawing cannot have the letter {c!r}, which is in a name or a title")
+    longest = max((len(part.encode()) for part in TEXT.findall(text)), default=0)
+    if longest > MOST_BYTES:
+        raise DrawingError(f"a name or a title takes {longest:,} bytes; a drawing has at most {MOST_BYTES:,}")
 
 
 class Drawing(graphviz.Digraph):
@@ -59,33 +81,39 @@ class Drawing(graphviz.Digraph):
             width: in cm; the height, the letters and the lines follow. As large as letters of 8 to
                 11 points make it, if left out.
 
-        Raises :class:`DrawingError` for another format, for a width that is no width, and for EPS
-        with letters that are not Latin.
+        Raises :class:`DrawingError` for another format, for a width that is no width, for letters
+        that cannot be drawn, for EPS with letters that are not Latin, and for a PNG of too many
+        dots.
         """
         format = format or "svg"
         if format not in FORMATS:
             raise DrawingError(one_of("format", format, FORMATS))
         if width is not None and not 0.5 <= width <= 500:
             raise DrawingError(f"width: expected from 0.5 to 500 cm, got {width:g}")
+        check_text(self.source)
         if format == "gv":
             return self._with_width(width).source.encode()
         if format == "tex":
             return as_tikz(self.placed, width).encode()
         if format == "png":
-            self._check_pixels(dpi, width)
+            self._check_dots(dpi, width)
         size = "" if width is None else f" -Gsize={_size(width)}"
         drawn = self._render(format, f"-Gmargin=0{size}{f' -Gdpi={dpi}' if format == 'png' else ''}")
         if format == "png":
             return _with_resolution(drawn, dpi)
         return _with_fallback_font(drawn) if format == "svg" else drawn
 
-    def _check_pixels(self, dpi: int, width: float | None) -> None:
+    def _check_dots(self, dpi: int, width: float | None) -> None:
+        """Where there may be too many, which is seen by laying the drawing out once more."""
+        if width is None and dpi <= USUAL_DPI and max(map(len, TEXT.findall(self.source))) <= 1000:
+            return
         left, low, right, high = map(float, self.placed["bb"].split(","))
         across = dpi * ((right - left + 8) / 72 if width is None else width / 2.54)
         up = across * (high - low + 8) / (right - left + 8)
-        if max(across, up) > MOST_PIXELS_A_SIDE or across * up > MOST_PIXELS:
+        if max(across, up) > MOST_DOTS[0] or across * up > MOST_DOTS[1]:
             raise DrawingError(
-                f"a PNG of {across:,.0f} by {up:,.0f} pixels is too large: ask for fewer dots per inch, or write a pdf"
+                f"a PNG of {across:,.0f} x {up:,.0f} dots is too large to be drawn: take fewer than {dpi} dots per inch, "
+                "or SVG or PDF"
             )
 
     def _with_width(self, width: float | None) -> "Drawing":
@@ -174,7 +202,10 @@ def _silent_stderr() -> Iterator[None]:
 def _render(source: str, format: str, options: str = "", engine: str = "dot") -> bytes:
     import pygraphviz  # here, because it loads Graphviz, and Graphviz the fonts
 
-    return pygraphviz.AGraph(string=source).draw(format=format, prog=engine, args=options)
+    try:
+        return pygraphviz.AGraph(string=source).draw(format=format, prog=engine, args=options)
+    except (pygraphviz.DotError, OSError) as error:
+        raise DrawingError(f"Graphviz cannot draw this: {str(error).splitlines()[0] if str(error) else error!r}") from None
 
 
 def _size(width: float) -> str:

@@ -2,8 +2,10 @@
 
 import copy
 import io
+import math
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ from ..core.files import write_bytes
 from ..core.machine import Machine
 from ..core.vvalues import VValue, number
 from .circuits import graph
+from .graphviz_drawing import check_text
 from .line_styles import HARD, NEGATIVE, POSITIVE, largest_weight
 
 FIGURE_FORMATS = ("svg", "pdf", "png", "eps")
+MOST_LETTERS = 80  # of a name beside a matrix
 COLOURS = ("#1b6ca8", "#d1720c", "#3a923a", "#8b5fbf")  # told apart in grey and by the colour blind
 
 
@@ -92,12 +96,14 @@ def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
         The figure.
 
     Raises:
-        LabError: a machine without links.
+        LabError: a machine without links, or a title with letters that no picture has.
     """
     links = list(machine.links())
     if not links:
         raise LabError("a machine without links: there is no matrix to plot")
     g = graph(machine)
+    if title is not None:
+        check_text(title)
     order = {name: (layer, name) for name, layer in g.nodes(data="layer")}
     rows = sorted({(order[link.to_neuron], link.to_field) for link in links}, reverse=True)
     columns = sorted({(order[link.from_neuron], link.from_field) for link in links})
@@ -111,6 +117,10 @@ def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
         else:
             image[place] = float(link.weight)
     largest = largest_weight(machine)
+    unit = 1.0
+    if not 1e-30 < largest < 1e30:  # the axis of colours is computed in double precision, with room to spare
+        unit = max(10.0 ** math.floor(math.log10(largest)), math.ulp(0.0))
+        image, largest = image / unit, largest / unit
     shades = LinearSegmentedColormap.from_list("sign", [NEGATIVE, "#f4dfc0", "#f6f6f6", "#c3d3e8", POSITIVE])
     figure, axis = plt.subplots(figsize=(8, 1.2 + 5.6 * min(1.6, max(0.4, len(rows) / len(columns)))))
     norm = SymLogNorm(linthresh=largest / 1000, vmin=-largest, vmax=largest)
@@ -121,17 +131,26 @@ def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
         ends = [*firsts[1:], len(names)]
         turned: dict[str, Any] = {"rotation": 90} if set_ticks == axis.set_xticks else {}
         set_ticks(
-            [(a + b - 1) / 2 for a, b in zip(firsts, ends, strict=True)], [names[a] for a in firsts], fontsize=7, **turned
+            [(a + b - 1) / 2 for a, b in zip(firsts, ends, strict=True)],
+            [_cut(names[a]) for a in firsts],
+            fontsize=7,
+            parse_math=False,
+            **turned,
         )
         for a in firsts[1:]:
             line(a - 0.5, color="#dddddd", linewidth=0.5)
     axis.scatter([c for _, c in hard], [r for r, _ in hard], marker="s", s=9, color=HARD)
     axis.grid(False)
     axis.tick_params(length=0)
-    axis.set(xlabel="from", ylabel="to", title=title)
-    figure.colorbar(shown, ax=axis, shrink=0.6, label="weight")
+    axis.set(xlabel="from", ylabel="to")
+    axis.set_title(title or "", parse_math=False)
+    figure.colorbar(shown, ax=axis, shrink=0.6, label="weight" if unit == 1.0 else f"weight / {unit:.0e}")
     plt.close(figure)
     return figure
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 def save_matrix(
@@ -182,5 +201,7 @@ def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300, width: 
         figure = copy.deepcopy(figure)  # the reader's own stays as it is
         figure.set_size_inches(figure.get_size_inches() * (width / 2.54 / figure.get_size_inches()[0]))
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    figure.savefig(buffer, format=kind, metadata=date.get(kind), dpi=dpi)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # a box stands for it, as everywhere
+        figure.savefig(buffer, format=kind, metadata=date.get(kind), dpi=dpi)
     write_bytes(path, re.sub(rb"%%CreationDate:.*\n", b"", buffer.getvalue()) if kind == "eps" else buffer.getvalue())

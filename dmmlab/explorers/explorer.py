@@ -155,6 +155,11 @@ class Explorer(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.children)} parts; show it in JupyterLab>"  # of a widget, all of its parts
 
+    def _page(self) -> str:
+        """What stands here where there is no kernel, as HTML."""
+        images = "".join(as_image(svg) for svg in self.still() if svg)
+        return f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
         return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self._page()}
 
@@ -169,7 +174,7 @@ class Explorer(ipywidgets.VBox):
     def renew_still(self) -> None:
         """Makes the still picture in the notebook one of how things stand now."""
         if self._shown_still is not None:
-            self._shown_still.update(_as_output(self.page()), raw=True)
+            self._shown_still.update(_as_output(self._page()), raw=True)
 
 
 def _as_output(page: str) -> dict[str, str]:
