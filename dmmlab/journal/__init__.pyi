@@ -8,5 +8,6 @@ from .execution import (
     prepare as prepare,
     update as update,
 )
+from .reference import write_reference as write_reference
 from .several_at_once import automatic_jobs as automatic_jobs, execute_all as execute_all
 from .site import write_index as write_index
