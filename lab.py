@@ -3,13 +3,15 @@
 
     python3 lab.py journal    executes the journal (more: python3 lab.py journal --help)
     python3 lab.py test       passes the tests (more: python3 lab.py test --help)
-    python3 lab.py open       opens the notebooks in JupyterLab
+    python3 lab.py open       opens a copy of the notebooks in JupyterLab, build/lab, to play with
+    python3 lab.py edit       opens the notebooks themselves
 
 Packages go to the folder .venv beside this file, once; one that it did not make stays as it is.
 Inside the conda environment of environment.yml they are there already, and nothing is installed.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,10 +20,12 @@ import venv
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
+PLAYGROUND = PROJECT / "build" / "lab"
 COMMANDS = {
     "journal": ["dmmlab", "journal"],
     "test": ["pytest", "--numprocesses", "auto", "--dist", "loadfile"],
-    "open": ["jupyterlab", str(PROJECT / "notebooks")],
+    "open": ["jupyterlab", f"--ServerApp.root_dir={PLAYGROUND}", f"--ServerApp.preferred_dir={PLAYGROUND / 'notebooks'}"],
+    "edit": ["jupyterlab", str(PROJECT / "notebooks")],
 }
 
 
@@ -33,6 +37,8 @@ def main(arguments: list[str]) -> int:
         print(f"lab.py: this is Python {sys.version.split()[0]}; 3.11 or newer is needed", file=sys.stderr)
         return 2
     python = sys.executable if _is_conda_environment() else _python_of_venv()
+    if arguments[0] == "open":
+        copy_notebooks(PROJECT / "notebooks", PLAYGROUND)
     module, *rest = COMMANDS[arguments[0]]
     folder = PROJECT if module == "pytest" else None
     return _run([str(python), "-m", module, *rest, *arguments[1:]], folder)
@@ -50,6 +56,34 @@ def _run(command: list[str], folder: Path | None) -> int:
                 return process.wait()
             except KeyboardInterrupt:
                 pass
+
+
+def copy_notebooks(source: Path, playground: Path) -> None:
+    """Copies the notebooks to where one can run and change them, and what they export is ignored.
+
+    A copy that the reader has changed stays as it is; one that is as it was copied follows the
+    checkout.
+    """
+    for folder in ("notebooks", "figures"):
+        (playground / folder).mkdir(parents=True, exist_ok=True)
+    record = playground / "copied.json"  # what each notebook was like when it was copied
+    try:
+        copied = dict(json.loads(record.read_text()))
+    except (OSError, ValueError, TypeError):
+        copied = {}
+    for path in sorted(source.glob("[0-9]*.ipynb")):
+        target, now = playground / "notebooks" / path.name, _digest(path)
+        if target.exists() and _digest(target) not in (now, copied.get(path.name)):
+            if copied.get(path.name) != now:
+                print(f"lab.py: {target} has your changes and stays; to get the newer one, delete it", file=sys.stderr)
+            continue
+        shutil.copyfile(path, target)
+        copied[path.name] = now
+    record.write_text(json.dumps(copied, indent=1) + "\n")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _is_conda_environment() -> bool:

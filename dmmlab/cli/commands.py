@@ -330,7 +330,7 @@ def _explore(options: argparse.Namespace) -> int:
 
 
 def _journal(options: argparse.Namespace) -> int:
-    from ..journal import execution as journal, site
+    from ..journal import execution as journal, reference, site
     from ..journal.several_at_once import execute_all
 
     paths = journal.notebooks(options.notebooks)
@@ -342,6 +342,8 @@ def _journal(options: argparse.Namespace) -> int:
     out, sources = Path(options.out), {path.stem: path for path in paths}
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(out.resolve().parent / "jax-cache"))  # what several compile
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+    if not options.notebooks:  # the whole journal, with all that its site has
+        reference.write_reference(out)
     executed, failure = execute_all(paths, out, parameters, options.jobs, quiet=not sys.stderr.isatty())
     if failure is not None:
         print(f"dmmlab journal: {failure}", file=sys.stderr)

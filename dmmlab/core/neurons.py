@@ -22,7 +22,7 @@ from enum import Enum
 from typing import Any
 
 from .errors import LabError
-from .summaries import Facts, names, summarised
+from .summaries import Facts, names, summary_html
 from .vvalues import Number, VValue, add, dot, from_paths, is_plain, max_norm, number, paths
 
 MAX_NAME = 1000  # letters of a neuron's name, or of one of its inputs or outputs
@@ -69,7 +69,6 @@ class Formula:
     fieldwise: bool = False
 
 
-@summarised
 @dataclass(frozen=True)
 class NeuronType:
     """A kind of neuron.
@@ -168,6 +167,11 @@ class NeuronType:
                 f"one for each of {self.outputs}"
             )
         return dict(zip(self.outputs, results, strict=True))
+
+    def __repr__(self) -> str:
+        return f"<NeuronType {self.name}: {', '.join(self.inputs) or '()'} -> {', '.join(self.outputs) or '()'}>"[:200]
+
+    _repr_html_ = summary_html
 
     def _summary(self) -> tuple[str, Facts]:
         yes = [name for name in ("reads_stream", "uniform", "accumulates") if getattr(self, name)]

@@ -31,7 +31,7 @@ T = TypeVar("T", bound=type[HasSummary])
 def summarised(cls: T) -> T:
     """A class decorator: ``repr`` and a notebook's HTML from the ``_summary`` of the class."""
     cls.__repr__ = _text  # type: ignore[method-assign, assignment]
-    cls._repr_html_ = _html  # type: ignore[attr-defined]
+    cls._repr_html_ = summary_html  # type: ignore[attr-defined]
     return cls
 
 
@@ -42,7 +42,8 @@ def _text(self: HasSummary) -> str:
     return "\n".join([_short(title), *(_short(f"  {name:<{width}}  {value}".rstrip()) for name, value in rows)])
 
 
-def _html(self: HasSummary) -> str:
+def summary_html(self: HasSummary) -> str:
+    """What a notebook shows: title and facts as HTML."""
     title, facts = self._summary()
     cells = "".join(
         f'<tr><td style="text-align:left">{html.escape(name)}</td><td style="text-align:left">{html.escape(value)}</td></tr>'

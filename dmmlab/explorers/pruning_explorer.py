@@ -29,11 +29,11 @@ class PruningExplorer(Explorer):
     Args:
         pruning: a :class:`~dmmlab.explorers.pruning_session.PruningSession`, of a machine, a
             network, or the history of a synthesis.
-        figures: the folder for what is exported.
+        figures: the folder for what is exported, made when it is needed.
         name: the file's name that is offered for that.
     """
 
-    def __init__(self, pruning: PruningSession, figures: str | os.PathLike = "../figures", name: str = "pruned.svg"):
+    def __init__(self, pruning: PruningSession, figures: str | os.PathLike = "figures", name: str = "pruned.svg"):
         super().__init__(figures, name)
         self.pruning = pruning
         low, high = (math.log10(x) for x in pruning.range)

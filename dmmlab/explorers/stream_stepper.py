@@ -72,7 +72,7 @@ class StreamStepper(Stepping):
         text: what it reads.
         period: cycles from one character to the next.
         problem: has the targets, if they are to be shown.
-        figures: the folder for what is exported.
+        figures: the folder for what is exported, made when it is needed.
         cycle: where to begin.
         repeat_last: whether the last character comes again and again.
         streams: what the neurons read instead of ``text``: one stream, or one for each neuron.
@@ -93,7 +93,7 @@ class StreamStepper(Stepping):
         text: str = "test string.",
         period: int = 10,
         problem: Problem | None = None,
-        figures: str | os.PathLike = "../figures",
+        figures: str | os.PathLike = "figures",
         cycle: int = 0,
         repeat_last: bool = True,
         *,
@@ -196,7 +196,7 @@ class MachineEditor(Stepping):
         text: what it reads.
         period: cycles from one character to the next.
         problem: has the targets, if they are to be shown.
-        figures: the folder for what is exported; ``.json`` writes the machine.
+        figures: the folder for what is exported, made when needed; ``.json`` writes the machine.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a machine without soft links, or with too many.
     """
@@ -207,7 +207,7 @@ class MachineEditor(Stepping):
         text: str = "test string.",
         period: int = 10,
         problem: Problem | None = None,
-        figures: str | os.PathLike = "../figures",
+        figures: str | os.PathLike = "figures",
     ):
         if not 0 < machine.count() <= MOST_SLIDERS:
             raise LabError(f"{machine.count()} soft links: the editor has sliders for 1 to {MOST_SLIDERS}")

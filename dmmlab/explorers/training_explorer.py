@@ -44,10 +44,10 @@ class TrainingExplorer(Explorer):
         task: the links, and the strings to learn from.
         weights: where to begin, a matrix for each stage.
         learning_rate: of Adam.
-        figures: the folder for what is exported.
+        figures: the folder for what is exported, made when it is needed.
     """
 
-    def __init__(self, task: Task, weights: Weights, learning_rate: float = 1e-2, figures: str | os.PathLike = "../figures"):
+    def __init__(self, task: Task, weights: Weights, learning_rate: float = 1e-2, figures: str | os.PathLike = "figures"):
         super().__init__(figures, "schedule.json")
         for other in list(RUNNING):  # perhaps of the same cell, which is run once more
             other.pause()

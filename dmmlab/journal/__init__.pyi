@@ -9,5 +9,6 @@ from .execution import (
     update as update,
 )
 from .exploring import exploring_notebook as exploring_notebook
+from .reference import write_reference as write_reference
 from .several_at_once import automatic_jobs as automatic_jobs, execute_all as execute_all
 from .site import write_index as write_index

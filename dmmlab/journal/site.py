@@ -34,6 +34,7 @@ DESCRIPTION = (
     "A dataflow matrix machine is a neural machine in which a single neuron processes streams of vectors whose indices are "
     "trees; here such machines are trained by gradients, and pruned to small programs that one can read."
 )
+REFERENCE = "reference/dmmlab.html"  # beside the pages, if dmmlab.journal.reference has written it
 MAX_BYTES = 2**28  # of a page or of a figure; a page of the journal takes about half a megabyte
 
 HEAD = """<meta http-equiv="Content-Security-Policy" content="default-src data: blob: 'unsafe-inline' 'unsafe-eval'">
@@ -70,7 +71,9 @@ body { margin: 0; background: var(--paper); color: var(--ink); }
 #site nav { display: flex; flex: 1; gap: 1.5rem; min-width: 0; }
 #site a { color: var(--quiet); text-decoration: none; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 #site a:hover { color: var(--accent); }
-#site a:first-child { color: var(--ink); font-weight: 600; flex: none; margin-right: auto; }
+#site a:first-child { color: var(--ink); font-weight: 600; flex: none; }
+#site a.reference { flex: none; }
+#site a:is(.reference, :first-child:not(:has(+ .reference))) { margin-right: auto; }
 #theme { display: none; flex: none; width: 2rem; height: 2rem; padding: 0; border: 0; border-radius: 50%; background: none;
   color: var(--quiet); cursor: pointer; }
 #theme svg { display: block; margin: auto; }
@@ -240,19 +243,22 @@ def write_index(out: Path, figures: Path | None = None) -> Path:
         FileError: a file cannot be read or written.
     """
     notebooks = sorted(path for path in (out / "notebooks").glob("*.ipynb") if not path.name.startswith("."))
+    reference = (out / "html" / REFERENCE).is_file()
     entries = [_entry(path, page_of(out, path.stem)) for path in notebooks if page_of(out, path.stem).is_file()]
     for i, each in enumerate(entries):
         before = read_text(each.page, MAX_BYTES)
-        after = linked(before, entries[i - 1] if i else None, entries[i + 1] if i + 1 < len(entries) else None, entries)
+        after = linked(
+            before, entries[i - 1] if i else None, entries[i + 1] if i + 1 < len(entries) else None, entries, reference
+        )
         if after != before:
             write_text(each.page, after)
     pictures = sorted((figures or out / "figures").glob("[!.]*.svg"), key=lambda path: path.stem)
     index = out / "html" / "index.html"
-    write_text(index, _index(entries, pictures))
+    write_text(index, _index(entries, pictures, reference))
     return index
 
 
-def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence[Entry]) -> str:
+def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence[Entry], reference: bool = False) -> str:
     """A page with links to the index, to the pages before and after, and from its text.
 
     Its text has links to those pages alone that are there.
@@ -269,7 +275,8 @@ def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence
         for rel, each, left, right in (("prev", before, "← ", ""), ("next", after, "", " →"))
         if each
     ]
-    header = f'<header id="site"><nav><a href="index.html">Journal</a>{"".join(neighbours)}</nav>{SWITCH}</header>'
+    api = f'<a class="reference" href="{REFERENCE}">Reference</a>' if reference else ""
+    header = f'<header id="site"><nav><a href="index.html">Journal</a>{api}{"".join(neighbours)}</nav>{SWITCH}</header>'
     return HEADER.sub(lambda _: header, LINK.sub(link, text), count=1)
 
 
@@ -300,7 +307,7 @@ def _inline(markdown: str) -> str:
     return text
 
 
-def _index(entries: Sequence[Entry], figures: Sequence[Path]) -> str:
+def _index(entries: Sequence[Entry], figures: Sequence[Path], reference: bool) -> str:
     items = [
         f'<li><span>{each.number}</span><div><a href="{quote(each.page.name)}">{each.title}</a>'
         + (" <em>(stopped at a cell that failed)</em>" if each.failed else "")
@@ -308,6 +315,10 @@ def _index(entries: Sequence[Entry], figures: Sequence[Path]) -> str:
         + "</div></li>"
         for each in entries
     ]
+    api = (
+        f'<h2>Reference</h2>\n<ol><li><span></span><div><a href="{REFERENCE}">dmmlab</a><p>What the package offers: functions '
+        "and classes, what they take, return and raise.</p></div></li></ol>\n"
+    )
     pages = {each.number: quote(each.page.name) for each in reversed(entries) if each.number}
     gallery = f'<h2>Figures</h2>\n<div class="gallery">\n{"".join(_figure(path, pages) for path in figures)}</div>\n'
     return (
@@ -315,7 +326,8 @@ def _index(entries: Sequence[Entry], figures: Sequence[Path]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{TITLE}</title>\n<style>{STYLE}{INDEX_STYLE}</style>\n</head>\n<body>\n"
         f'<header id="site"><nav></nav>{SWITCH}</header>\n<main>\n<h1>{TITLE}</h1>\n<p class="about">{DESCRIPTION}</p>\n'
-        f"<h2>Notebooks</h2>\n<ol>\n{chr(10).join(items)}\n</ol>\n{gallery if figures else ''}</main>\n</body>\n</html>\n"
+        f"<h2>Notebooks</h2>\n<ol>\n{chr(10).join(items)}\n</ol>\n"
+        f"{api if reference else ''}{gallery if figures else ''}</main>\n</body>\n</html>\n"
     )
 
 

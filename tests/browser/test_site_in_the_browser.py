@@ -142,3 +142,26 @@ def test_text_stands_out_from_its_paper(opened, folder):
     for ink in page.evaluate(INKS):
         low, high = sorted([paper, luminance(ink)])
         assert (high + 0.05) / (low + 0.05) > 4, ink
+
+
+@pytest.mark.parametrize("width", [1400, 1280, 1100, 600])
+def test_contents_stand_beside_or_above_the_text(browser, tmp_path, width):
+    cells = [
+        v4.new_markdown_cell(f"# 01 · A\n\n## First\n\n{'word ' * 300}\n\n## Second"),
+        v4.new_code_cell("import x\nassert x\nx"),
+    ]
+    (tmp_path / "page.html").write_text(site.page(v4.new_notebook(cells=cells), "a"), encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "page.html").as_uri())
+    contents, text = page.locator("#contents").bounding_box(), page.locator("main").bounding_box()
+    assert contents["x"] + contents["width"] <= text["x"] + 1 or contents["y"] + contents["height"] <= text["y"] + 1
+    assert (contents["x"] + contents["width"] <= text["x"] + 1) == (width >= 1280)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    imports = page.locator("details.fold >> nth=0")
+    assert not imports.locator(".kn").is_visible()
+    assert imports.locator("summary").inner_text() == "imports"
+    imports.locator("summary").click()
+    assert imports.locator(".kn").is_visible()
+    page.click("#contents >> text=Second")
+    page.wait_for_function("() => location.hash === '#Second'")
+    page.close()
