@@ -52,7 +52,7 @@ def interrupted(command, ready, **options):
 
 
 def test_a_run_that_is_under_way():
-    command = [sys.executable, "-m", "dmmlab", "run", "handcrafted", "--string", "ab", "--cycles", "100000"]
+    command = [sys.executable, "-m", "dmmlab", "run", "handcrafted", "--string", "ab", "--cycles", "100000", "--every-cycle"]
     status, said = interrupted(command, lambda process: [process.stdout.readline() for _ in range(100)])
     assert (status, said) == (130, "dmmlab run: interrupted; the same command begins again\n")
 

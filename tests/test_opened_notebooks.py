@@ -83,7 +83,7 @@ def test_jupyterlab_is_opened_on_the_copies(lab, folders, monkeypatch):
     monkeypatch.setattr(lab, "PROJECT", source.parent)
     monkeypatch.setattr(lab, "PLAYGROUND", playground)
     monkeypatch.setattr(lab, "_is_conda_environment", lambda: True)
-    monkeypatch.setattr(lab.subprocess, "call", lambda command, cwd: called.append(command) or 0)
+    monkeypatch.setattr(lab, "_run", lambda command, folder: called.append(command) or 0)
     assert lab.main(["edit"]) == 0
     assert not playground.exists()
     assert lab.main(["open", "--allow-root"]) == 0
