@@ -2,8 +2,6 @@
 
 import argparse
 import io
-import json
-import math
 import os
 import shlex
 import subprocess
@@ -12,15 +10,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import LabError, one_of
+from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.streams import Stream, symbols
 from ..core.vvalues import VValue
 from .arguments import command_line
+from .machine_names import machine_named, print_json
+from .syntheses import compare, run_on_problem, run_synthesis
 
 MOST_CYCLES = 100_000  # of a run, unless asked for more
 PATIENCE = 1.5  # seconds before there is a progress bar
-INTERRUPTED = "interrupted"  # why a synthesis ended early
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +76,7 @@ def _how_to_go_on(options: argparse.Namespace, interrupt: KeyboardInterrupt) -> 
 def _run(options: argparse.Namespace) -> int:
     from ..drawing.vvalue_text import show
 
-    machine, stream = _machine(options.machine), _stream(options)
+    machine, stream = machine_named(options.machine), _stream(options)
     cycles = _cycles(options)
     sinks = [name for name, kind in machine.neurons.items() if not kind.outputs]
     if not sinks:
@@ -85,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     rows = _with_progress(_answers(machine, stream, cycles, sinks, options.engine), cycles, options.json)
     if options.json:
         outputs = [{"cycle": cycle, **arrived} for cycle, arrived in rows]
-        _print_json({"machine": options.machine, "string": options.string, "cycles": cycles, "outputs": outputs})
+        print_json({"machine": options.machine, "string": options.string, "cycles": cycles, "outputs": outputs})
         return 0
     ports = [(name, field) for name in sinks for field in machine.neurons[name].inputs]
     widths = [max(12, len(f"{name}.{field}")) for name, field in ports]
@@ -111,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
 def _test(options: argparse.Namespace) -> int:
     if (options.problem is None) == (options.string is None):
         raise LabError("give either --string S or --problem P")
-    return _test_on_problem(options) if options.problem else _test_on_string(options)
+    return run_on_problem(options) if options.problem else _test_on_string(options)
 
 
 def _test_on_string(options: argparse.Namespace) -> int:
@@ -119,13 +118,13 @@ def _test_on_string(options: argparse.Namespace) -> int:
 
     from ..machines.detectors import imitation_error
 
-    machine, stream = _machine(options.machine), _stream(options)
+    machine, stream = machine_named(options.machine), _stream(options)
     if "output" not in machine.neurons:
         raise LabError(f"{options.machine}: no neuron 'output' to compare with the handcrafted detector")
     cycles = _cycles(options)
     error = imitation_error(machine.astype(np.float32), stream, cycles)
     if options.json:
-        _print_json({**error._asdict(), "links": machine.count()})
+        print_json({**error._asdict(), "links": machine.count()})
     else:
         print(f"loss               {error.loss:.8g}   (sum of squared errors over {cycles} cycles)")
         print(f"max squared error  {error.max_squared_error:.8g}")
@@ -133,31 +132,9 @@ def _test_on_string(options: argparse.Namespace) -> int:
     return 0
 
 
-def _test_on_problem(options: argparse.Namespace) -> int:
-    from ..synthesis.counterexamples import counterexample
-    from ..synthesis.evaluation import max_abs_errors
-    from ..synthesis.problem_files import load_problem
-
-    machine, problem = _machine(options.machine), load_problem(options.problem)
-    errors = max_abs_errors(problem, machine, options.seed)
-    wrong = None if max(errors.values()) < 1e-9 else counterexample(problem, machine, problem.validation())
-    if options.json:
-        finite = {f"{name}_max_abs_error": error if math.isfinite(error) else None for name, error in errors.items()}
-        _print_json({"problem": options.problem, **finite, "links": machine.count(), "counterexample": wrong and str(wrong)})
-    else:
-        for name, error in errors.items():
-            print(f"largest error on {name:<10} strings  {error:.3g}")
-        print(f"links                                {machine.count()}")
-        if wrong is not None:
-            print(f"for example, {wrong}")
-    return 0
-
-
 def _answers(machine: Machine, stream: Stream, cycles: int, sinks: list[str], engine: str) -> Iterator[tuple[int, VValue]]:
     """What arrives at the machine's output neurons, by cycle."""
     if engine == "compiled":
-        from ..compiler.compiled import compile_machine
-
         compiled = compile_machine(machine, stream, cycles)
         answers = compiled.run_streams(stream, cycles)
         columns = {name: compiled.decode(answers, name) for name in sinks}
@@ -180,7 +157,7 @@ def _replay(options: argparse.Namespace) -> int:
         raise LabError(str(error)) from None
     weights = compiled.machine.count()
     if options.json:
-        _print_json({"loss": result.history["loss"], "weights": weights})
+        print_json({"loss": result.history["loss"], "weights": weights})
     else:
         print(f"{options.run}: {weights} weights, gradients {options.gradients}\n\n step  loss before regularization")
         for step, loss in enumerate(result.history["loss"], start=1):
@@ -203,50 +180,7 @@ def _bench(options: argparse.Namespace) -> int:
             cells = [_cell(x) for x in shown]
             print(f"| {' | '.join(cells)} |", flush=True)
     if options.json:
-        _print_json(rows)
-    return 0
-
-
-def _synthesize(options: argparse.Namespace) -> int:
-    from ..drawing.circuits import circuit
-    from ..synthesis.run_folder import run_into_folder, summary
-    from ..synthesis.settings import Settings
-
-    settings = Settings(
-        restarts=options.restarts,
-        penalty=options.penalty,
-        score=options.score,
-        neurons_first=options.neurons_first,
-        regrow=options.regrow,
-    )
-    progress = False if options.json else None
-    synthesis = run_into_folder(options.problem, options.seed, options.out, options.resume, settings, progress, options.budget)
-    drawing = circuit(synthesis.machine, hide={"timer"} & synthesis.machine.neurons.keys())
-    for ending in ("svg", "pdf"):
-        drawing.save_as(Path(options.out) / f"circuit.{ending}")
-    result = summary(synthesis, options.problem, options.seed, options.out)
-    if options.json:
-        _print_json(result)
-    else:
-        print(f"{options.problem}: {result['verdict']}")
-        if synthesis.counterexample is not None:
-            print(f"for example, {synthesis.counterexample}")
-        for sentence in synthesis.advice:
-            print(f"to try: {sentence}")
-        print(f"{result['machine']}, after {result['seconds']} s")
-    if synthesis.ended_early == INTERRUPTED:
-        raise KeyboardInterrupt
-    return 0
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from ..synthesis.run_folder import compare_runs
-
-    table = compare_runs(options.runs)
-    if options.json:
-        _print_json(json.loads(table.reset_index().to_json(orient="records")))
-    else:
-        print(table.to_string(float_format=lambda x: f"{x:.3g}"))
+        print_json(rows)
     return 0
 
 
@@ -262,7 +196,7 @@ def _draw(options: argparse.Namespace) -> int:
     from ..drawing.drawing_machines import MOST_LINKS
     from ..drawing.graphviz_drawing import FORMATS
 
-    machine, out = _machine(options.machine), Path(options.out)
+    machine, out = machine_named(options.machine), Path(options.out)
     kind = "beside" if options.beside else options.kind or ("circuit" if machine.count() <= MOST_LINKS else "bundle")
     chosen = {"--beside": options.beside, "--as": options.kind, "--hide": options.hide, "--live": options.live}
     for name, value in {**chosen, "--merge": options.merge}.items():
@@ -277,7 +211,7 @@ def _draw(options: argparse.Namespace) -> int:
     else:
         _drawing(machine, kind, options).save_as(out, dpi=options.dpi, width=options.width)
     if options.json:
-        _print_json({"drawing": str(out), "links": machine.count()})
+        print_json({"drawing": str(out), "links": machine.count()})
     return 0
 
 
@@ -285,7 +219,7 @@ def _drawing(machine: Machine, kind: str, options: argparse.Namespace) -> Any:
     from ..drawing.drawing_machines import draw
 
     if kind == "beside":
-        beside, titles = _machine(options.beside), (options.title or options.machine, options.beside)
+        beside, titles = machine_named(options.beside), (options.title or options.machine, options.beside)
         return draw(machine, beside=beside, titles=titles, hide=options.hide, digits=options.digits)
     if kind == "bundle":
         return draw(machine.live() if options.live else machine, kind, hide=options.hide, title=options.title)
@@ -296,10 +230,10 @@ def _drawing(machine: Machine, kind: str, options: argparse.Namespace) -> Any:
 def _show(options: argparse.Namespace) -> int:
     from ..drawing.programs import equations, program
 
-    machine = _machine(options.machine)
+    machine = machine_named(options.machine)
     text = (equations if options.latex else program)(machine, digits=options.digits)
     if options.json:
-        _print_json({"text": text, "links": machine.count()})
+        print_json({"text": text, "links": machine.count()})
     else:
         print(text.rstrip("\n"))
     return 0
@@ -310,7 +244,7 @@ def _explore(options: argparse.Namespace) -> int:
     from ..journal.exploring import exploring_notebook
     from ..synthesis.problem_files import load_problem
 
-    machine, problem, given = _machine(options.machine), options.problem, Path(options.machine)
+    machine, problem, given = machine_named(options.machine), options.problem, Path(options.machine)
     if problem is None and (given / "result.json").is_file():
         problem = read_json(given / "result.json").get("problem")
     elif problem is None and options.machine in ("handcrafted", "published"):
@@ -321,7 +255,7 @@ def _explore(options: argparse.Namespace) -> int:
         raise LabError("--string '': give at least one character")
     path = exploring_notebook(machine, given.resolve().stem, options.out, problem, options.string)
     if options.json:
-        _print_json({"notebook": str(path), "problem": problem, "links": machine.count()})
+        print_json({"notebook": str(path), "problem": problem, "links": machine.count()})
     else:
         print(path)
     if options.no_open:
@@ -353,28 +287,12 @@ def _journal(options: argparse.Namespace) -> int:
     index = site.write_index(out, paths[0].parent / parameters["figures"] if options.update else None)
     if options.json:
         done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
-        _print_json({"executed": done, "failed": failure and failure.notebook, "site": str(index)})
+        print_json({"executed": done, "failed": failure and failure.notebook, "site": str(index)})
     else:
         for each in executed:
             print(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}")
         print(index)
     return 1 if failure else 0
-
-
-def _machine(name: str) -> Machine:
-    from ..machines import detectors
-
-    if name == "handcrafted":
-        return detectors.handcrafted()
-    if name == "published":
-        return detectors.published()
-    if Path(name).is_dir():
-        if not (Path(name) / "machine.json").is_file():
-            raise LabError(f"{name}: a folder without machine.json, so no finished run")
-        return Machine.from_json(Path(name) / "machine.json")
-    if not Path(name).exists() and not name.endswith(".json"):
-        raise LabError(f"{one_of('machine', name, ('handcrafted', 'published'))}, or the name of a file")
-    return Machine.from_json(name)
 
 
 def _stream(options: argparse.Namespace) -> Stream:
@@ -410,17 +328,13 @@ def _cell(x: object) -> str:
     return "" if x is None else str(x)
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, allow_nan=False))
-
-
 COMMANDS = {
     "run": _run,
     "test": _test,
     "replay": _replay,
     "bench": _bench,
-    "synthesize": _synthesize,
-    "compare": _compare,
+    "synthesize": run_synthesis,
+    "compare": compare,
     "draw": _draw,
     "show": _show,
     "explore": _explore,

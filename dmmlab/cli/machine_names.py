@@ -1,0 +1,30 @@
+"""Machines by the names that the command line takes; results as JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import LabError, one_of
+from ..core.machine import Machine
+
+
+def machine_named(name: str) -> Machine:
+    """The machine of a file, of a run's folder, or of the journal. Raises :class:`LabError`."""
+    from ..machines import detectors
+
+    if name == "handcrafted":
+        return detectors.handcrafted()
+    if name == "published":
+        return detectors.published()
+    if Path(name).is_dir():
+        if not (Path(name) / "machine.json").is_file():
+            raise LabError(f"{name}: a folder without machine.json, so no finished run")
+        return Machine.from_json(Path(name) / "machine.json")
+    if not Path(name).exists() and not name.endswith(".json"):
+        raise LabError(f"{one_of('machine', name, ('handcrafted', 'published'))}, or the name of a file")
+    return Machine.from_json(name)
+
+
+def print_json(value: Any) -> None:
+    """Prints one line of JSON, which has no infinities."""
+    print(json.dumps(value, allow_nan=False))

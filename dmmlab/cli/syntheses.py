@@ -1,0 +1,76 @@
+"""The commands about syntheses and their problems."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+from .machine_names import machine_named, print_json
+
+INTERRUPTED = "interrupted"  # why a synthesis ended early
+
+
+def run_synthesis(options: argparse.Namespace) -> int:
+    """``dmmlab synthesize``; an interrupt is raised when what is best so far is written."""
+    from ..drawing.circuits import circuit
+    from ..synthesis.run_folder import run_into_folder, summary
+    from ..synthesis.settings import Settings
+
+    settings = Settings(
+        restarts=options.restarts,
+        penalty=options.penalty,
+        score=options.score,
+        neurons_first=options.neurons_first,
+        regrow=options.regrow,
+    )
+    progress = False if options.json else None
+    synthesis = run_into_folder(options.problem, options.seed, options.out, options.resume, settings, progress, options.budget)
+    drawing = circuit(synthesis.machine, hide={"timer"} & synthesis.machine.neurons.keys())
+    for ending in ("svg", "pdf"):
+        drawing.save_as(Path(options.out) / f"circuit.{ending}")
+    result = summary(synthesis, options.problem, options.seed, options.out)
+    if options.json:
+        print_json(result)
+    else:
+        print(f"{options.problem}: {result['verdict']}")
+        if synthesis.counterexample is not None:
+            print(f"for example, {synthesis.counterexample}")
+        for sentence in synthesis.advice:
+            print(f"to try: {sentence}")
+        print(f"{result['machine']}, after {result['seconds']} s")
+    if synthesis.ended_early == INTERRUPTED:
+        raise KeyboardInterrupt
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """``dmmlab compare``."""
+    from ..synthesis.run_folder import compare_runs
+
+    table = compare_runs(options.runs)
+    if options.json:
+        print_json(json.loads(table.reset_index().to_json(orient="records")))
+    else:
+        print(table.to_string(float_format=lambda x: f"{x:.3g}"))
+    return 0
+
+
+def run_on_problem(options: argparse.Namespace) -> int:
+    """``dmmlab test --problem``."""
+    from ..synthesis.counterexamples import counterexample
+    from ..synthesis.evaluation import max_abs_errors
+    from ..synthesis.problem_files import load_problem
+
+    machine, problem = machine_named(options.machine), load_problem(options.problem)
+    errors = max_abs_errors(problem, machine, options.seed)
+    wrong = None if max(errors.values()) < 1e-9 else counterexample(problem, machine, problem.validation())
+    if options.json:
+        finite = {f"{name}_max_abs_error": error if math.isfinite(error) else None for name, error in errors.items()}
+        print_json({"problem": options.problem, **finite, "links": machine.count(), "counterexample": wrong and str(wrong)})
+    else:
+        for name, error in errors.items():
+            print(f"largest error on {name:<10} strings  {error:.3g}")
+        print(f"links                                {machine.count()}")
+        if wrong is not None:
+            print(f"for example, {wrong}")
+    return 0
