@@ -110,7 +110,9 @@ def execute_all(
                         bar.update()
             process.wait()
             errors.seek(0)
-            said = "" if "interrupted" in last else errors.read()
+            # A kernel is interrupted before it is shut down, and sometimes says so.
+            said = "".join(line for line in errors if "KeyboardInterrupt caught in kernel" not in line)
+            said = "" if "interrupted" in last else said
         if not last:
             starting.release()
         with lock:
