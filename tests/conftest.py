@@ -11,6 +11,7 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 import jax
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -18,6 +19,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 settings.register_profile("dmmlab", deadline=None, derandomize=True)  # the same examples on every machine
 settings.load_profile("dmmlab")
 
+LARGE = 1_200_000_000  # bytes
 SKIPS_FAIL = bool(os.environ.get("CI"))  # all that a test may need is there, so that a skip hides a mistake
 
 
@@ -50,12 +52,14 @@ def _without_skip(report):
 
 @pytest.fixture(scope="module", autouse=True)
 def memory_is_given_back():
-    """After each module, what was compiled for it is dropped, and what is free goes back to the system.
+    """After each module of a process that has grown, what was compiled is dropped, and what is free goes back to the system.
 
     Each function that JAX compiles stays in memory as long as the process, some megabytes apiece: several hundred of them
     made 3.9 GB of the tests. No two modules have many in common, and these are in the cache on disk.
     """
     yield
+    if psutil.Process().memory_info().rss < LARGE:
+        return
     jax.clear_caches()
     gc.collect()
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):

@@ -137,6 +137,7 @@ def test_files_that_are_none(path):
         load_arrays(path, EXPECTED)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(data=st.data())
 def test_every_damage_is_told_or_does_no_harm(data, tmp_path_factory):

@@ -185,6 +185,7 @@ def test_a_matrix_as_a_file_is_the_same_each_time(tmp_path):
         save_matrix(handcrafted(), tmp_path / "x.gif")
 
 
+@pytest.mark.slow
 def test_no_time_in_an_eps_file(tmp_path):
     save_matrix(handcrafted(), tmp_path / "x.eps")
     assert not re.search(rb"CreationDate:.*\d\d:\d\d:\d\d", (tmp_path / "x.eps").read_bytes())

@@ -38,6 +38,7 @@ def test_simplification_preserves_the_answers(drawn):
         assert_same_answers(machine, simplify(machine), stream)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(machines(recurrent=False))
 def test_canonical_twice_is_canonical_once(drawn):

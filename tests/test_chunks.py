@@ -123,6 +123,7 @@ def test_the_carry_is_what_the_last_chunk_ended_in(compiled, whole):
     close(join_up(np.concatenate([first, second]), 90), whole[0][1][0])
 
 
+@pytest.mark.slow
 def test_gradients_flow_from_chunk_to_chunk(compiled, whole):
     inputs, _ = whole[0]
 

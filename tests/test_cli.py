@@ -91,6 +91,7 @@ def test_the_limit_can_be_lifted():
         assert process.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_a_run_that_takes_long_shows_its_progress_on_a_terminal():
     """Its output goes to a file, so that standard error alone is a terminal."""
     master, terminal = pty.openpty()
@@ -130,6 +131,7 @@ def test_draw(tmp_path, ending, capsys):
     assert out.stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [["--beside", "handcrafted"], ["--as", "matrix"], ["--as", "bundle", "--title", "a bundle"], ["--merge", "--digits", "1"]],
@@ -151,6 +153,7 @@ def test_show(capsys):
     assert result["text"].startswith("\\begin{align*}")
 
 
+@pytest.mark.slow
 def test_drawing_says_nothing_on_standard_error(tmp_path):
     done = dmmlab("draw", "handcrafted", tmp_path / "x.png", env={"PATH": ""})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -245,6 +248,7 @@ def test_a_full_disk_is_told_in_one_line():
     assert (done.returncode, done.stderr) == (2, "dmmlab: output cannot be written: No space left on device\n")
 
 
+@pytest.mark.slow
 def test_replay(capsys):
     assert main(["replay", "feedforward-run-2", "--steps", "3", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -329,6 +333,7 @@ def test_a_run_is_a_machine(tmp_path, capsys):
     assert "accum" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_on_a_problem(capsys):
     assert main(["test", "handcrafted", "--problem", "duplicates", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)

@@ -20,6 +20,7 @@ from dmmlab.synthesis.settings import Settings
 DUPLICATES = PROBLEMS["duplicates"]
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_right_has_none():
     assert counterexample(DUPLICATES, handcrafted()) is None
 
@@ -41,6 +42,7 @@ def test_every_damage_is_found_on_a_short_string(damage):
     assert found._repr_html_().count("background") == 2 + 2 * len(found.names)  # the row of that cycle
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_late_is_found_in_the_strings_that_are_given():
     """The machine of 2022 is right on short strings of few letters, within its roundings."""
     machine = published()

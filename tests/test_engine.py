@@ -91,6 +91,7 @@ def test_imitation_error_of_the_teacher_is_zero():
     assert imitation_error(handcrafted(), characters("test string."), 140) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_gradient_of_a_whole_machine_against_finite_differences(float64):
     machine, stream = published(), characters("ab.", period=2)
     target = answers(handcrafted(), stream, 12)

@@ -119,6 +119,7 @@ def until(condition, seconds=300):
 # All explorers
 
 
+@pytest.mark.slow
 def test_a_reader_without_a_kernel_sees_still_pictures_and_how_to_make_them_live(explorer):
     bundle = explorer._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
@@ -340,6 +341,7 @@ def synthesized(machine, problem=DUPLICATES, exact=False):
     return Synthesis(problem, Task(problem, machine, problem.training(0, strings=2, cycles=24)), best, [], 1.0)
 
 
+@pytest.mark.slow
 def test_a_stepper_opens_where_a_synthesis_errs(tmp_path):
     wrong = handcrafted().link("compare.dict-2", "const_1.const_1", 0.25)
     synthesis = synthesized(wrong)
@@ -353,6 +355,7 @@ def test_a_stepper_opens_where_a_synthesis_errs(tmp_path):
     assert stepper.recording.error == pytest.approx(0.75)
 
 
+@pytest.mark.slow
 def test_a_stepper_at_a_failure_of_a_machine_that_explodes_ends_before(tmp_path):
     loop = handcrafted().link("accum.dict-2", "accum.dict", 1e150).link("output.dict-1", "accum.dict", 1.0)
     synthesis = synthesized(loop)
@@ -450,6 +453,7 @@ def test_machines_that_the_editor_has_no_sliders_for(machine, tmp_path):
 # TrainingSession training
 
 
+@pytest.mark.slow
 def test_training_is_started_paused_and_resumed_and_can_be_replayed(trainings, network, tmp_path):
     explorer = trainings()
     training = explorer.training

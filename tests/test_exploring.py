@@ -37,6 +37,7 @@ def test_what_the_notebook_has(capsys):
     assert Machine.from_json("build/explore/published-machine.json") == published()
 
 
+@pytest.mark.slow
 def test_the_notebook_runs():
     assert main(["explore", "handcrafted", "--no-open", "--string", "noon", "--out", "here"]) == 0
     notebook = nbformat.read("here/handcrafted.ipynb", 4)

@@ -77,6 +77,7 @@ dm.canonical(machine), dm.same(machine, dm.published()), dm.imitation_error(mach
     assert not {name for name in imported if name.split(".")[0] in ("jax", "jaxlib", "optax")}
 
 
+@pytest.mark.slow
 def test_what_is_used_is_imported_when_it_is_used():
     before = modules_after("import dmmlab as dm; dm.compiler; dm.learning")
     assert "jax" not in before

@@ -127,6 +127,7 @@ def test_a_step_is_adam_and_soft_thresholding(compiled, batch, descent):
     assert (weights[flatten(compiled.weights()) != 0] == 0).any()
 
 
+@pytest.mark.slow
 def test_the_proximal_step_is_its_formula():
     weights = [jnp.asarray([[0.5, -0.002], [0.0, 1.0]]), jnp.asarray([[-0.3, 0.001]])]
     gradients = [numbers(weights, seed) for seed in (1, 2, 3)]
@@ -174,6 +175,7 @@ def test_masked_links_do_not_move(compiled, batch, descent):
 # Objectives
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("relative", "short"), [(False, 64), (True, 0)], ids=["at once", "relative, one by one"])
 def test_the_gradient_of_imitation_is_that_of_its_value(compiled, batch, monkeypatch, relative, short):
     monkeypatch.setattr(batches, "SHORT", short)
@@ -213,6 +215,7 @@ def test_an_unknown_regularizer(compiled):
         Imitation(compiled, ("l3",))
 
 
+@pytest.mark.slow
 def test_sums_over_strings_at_once_and_one_by_one_agree(compiled, batch, monkeypatch):
     def value_and_slope(strings):
         return jax.value_and_grad(lambda weights: squared_error(compiled, weights, strings))(compiled.weights())
@@ -227,6 +230,7 @@ def test_sums_over_strings_at_once_and_one_by_one_agree(compiled, batch, monkeyp
         np.testing.assert_allclose(a / size, sum(parts) / size, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_batches_by_string_and_by_their_beginnings(batch):
     assert (batch.strings, batch.cycles) == (3, 14)
     begun, whole = batch.first_cycles(6), batch.first_cycles(None)
@@ -254,6 +258,7 @@ def gated(compiled):
     return compiled.mask, log_alpha
 
 
+@pytest.mark.slow
 def test_the_expected_number_of_open_gates_is_its_formula(compiled, batch, gated):
     gates, mask = HardConcreteGates(compiled, loss=lambda compiled, weights, batch: jnp.zeros(())), compiled.mask
     value, _, (_, slope) = gates.value_and_gradient(gated, batch, mask, {"l1": 0.7}, jax.random.key(0))

@@ -66,6 +66,7 @@ def test_while_modules_are_imported(tmp_path):
     assert (status, said) == (130, "dmmlab: interrupted\n")
 
 
+@pytest.mark.slow
 def test_a_replay_prints_the_steps_that_were_done(monkeypatch, capsys):
     def interrupted(compiled, batch, steps, **options):
         return train(compiled, batch, steps, stop=raising, **options)
@@ -94,6 +95,7 @@ def test_a_synthesis_with_nothing_to_keep_yet(tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_processes_of_benchmarks_end_what_they_have_started(tmp_path):
     (tmp_path / "child.py").write_text(
         textwrap.dedent("""

@@ -111,6 +111,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_is_left_to_the_command(home):
     installed(home, INTERRUPTED)
     with lab(home, "journal") as process:

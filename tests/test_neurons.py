@@ -127,6 +127,7 @@ factors = numbers.filter(bool)
 powers = st.sampled_from([0.25, 0.5, 2.0, -0.5, -1.0, -4.0])  # products and quotients are exact
 
 
+@pytest.mark.slow
 @declaring(scaling=Scaling.LINEAR)
 @given(a=numbers, inputs=several)
 def test_linear_types_are_linear(kind, a, inputs):
@@ -158,6 +159,7 @@ def test_bilinear_types_are_symmetric_and_odd_and_take_a_factor_on_either_side(k
     assert results(kind, scale(-1.0, u), v) == (scale(-1.0, product),)
 
 
+@pytest.mark.slow
 @declaring(accumulates=True)
 @given(inputs=several)
 def test_what_accumulates_is_the_sum_of_its_inputs(kind, inputs):
@@ -178,6 +180,7 @@ def test_with_its_feedback_it_is_a_running_sum(kind, stream):
     assert [state.emitted(f"sum.{kind.outputs[0]}") for state in states] == sums
 
 
+@pytest.mark.slow
 @declaring(emits=Emits.NUMBERS)
 @given(inputs=several)
 def test_types_that_emit_numbers_emit_numbers(kind, inputs):
@@ -196,6 +199,7 @@ def test_types_that_emit_the_stream_emit_the_stream(kind, stream, t):
     assert kind.activate({kind.inputs[0]: float(t)}, values(stream)) == {kind.outputs[0]: trim((stream + [{}] * 6)[t])}
 
 
+@pytest.mark.slow
 @declaring(uniform=True)
 @given(inputs=several, order=st.permutations(["a", "b", "c", "word", "/", "."]))
 def test_uniform_types_do_not_know_one_key_from_another(kind, inputs, order):

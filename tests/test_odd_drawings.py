@@ -66,6 +66,7 @@ def test_odd_names_are_drawn_in_silence(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_texts_beyond_what_graphviz_reads(capfd):
     for kind in ("circuit", "bundle"):
         assert draw(handcrafted(), kind, title="x" * 15_000).pipe("svg")
@@ -84,6 +85,7 @@ def test_what_graphviz_refuses_is_a_drawing_error():
         drawing.pipe("svg")
 
 
+@pytest.mark.slow
 def test_names_of_megabytes(tmp_path):
     began = time.monotonic()
     for what in ({"name": "x" * 2**24}, {"field": "x" * 2**24}):
@@ -136,6 +138,7 @@ def test_a_png_of_too_many_dots(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["circuit", "bundle", "matrix"])
 def test_the_command_line_says_it_in_one_line(kind, tmp_path):
     """A title that is no UTF-8 reaches Python as lone surrogates."""

@@ -144,6 +144,7 @@ def test_where_only_accumulators_recur_time_is_parallel(machine):
     assert max(gap(a, b) for a, b in zip(ours, answers(machine, characters("test string."), 60), strict=True)) < 1e-6
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(machines())
 def test_both_say_the_same(case):
@@ -247,6 +248,7 @@ def test_the_engines_agree_on_random_machines_of_a_readers_types(case, stopped):
         check_engines_agree(in_own_words(stopping(machine, which)), stream, 1e-12, HASTY)
 
 
+@pytest.mark.slow
 def test_the_truncated_gradients_of_2022_in_a_readers_words(stream):
     machine = replace(handcrafted(), neurons={**handcrafted().neurons, "accum": TRUNCATED["accum"]})
     own = in_own_words(machine)

@@ -33,6 +33,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.parametrize("way", ["preview", "synthesize"])
 def test_what_cannot_be_learned_is_refused(name, way):

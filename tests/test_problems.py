@@ -48,6 +48,7 @@ def test_answers_to_numbers():
     assert PROBLEMS["difference"].sample(pairs).targets.tolist() == [[0, -1.5, -1]]
 
 
+@pytest.mark.slow
 def test_the_handcrafted_target_is_that_of_the_tree_engine():
     problem = PROBLEMS["duplicates"]
     for sample in (*problem.training(4), *problem.validation(letters=(8,), lengths=(14,))):
@@ -200,6 +201,7 @@ def test_strings_that_would_begin_as_a_training_string_are_drawn_again():
         always.validation(apart_from=always.training(0))
 
 
+@pytest.mark.slow
 def test_test_strings_are_longer_and_others_for_each_seed():
     problem = PROBLEMS["duplicates"]
     cycles = [max(s.cycles for s in each) for each in (problem.training(1), problem.validation(), problem.test(1))]

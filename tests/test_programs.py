@@ -352,6 +352,7 @@ def test_the_order_of_links_does_not_matter():
     assert equations(backwards) == equations(machine)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(machines())
 def test_every_neuron_and_every_weight_is_there(drawn):

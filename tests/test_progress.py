@@ -1,6 +1,8 @@
 """Progress: what a synthesis tells while it works, and the ways in which it ends early."""
 
+import contextlib
 import io
+import signal
 import sys
 import threading
 import time
@@ -129,6 +131,21 @@ def test_an_interrupt_keeps_the_best_if_there_is_one(task):
     assert threading.active_count() < 20
 
 
+@pytest.mark.slow
+def test_an_interrupt_whose_exception_is_dropped(task):
+    """As Python does in a callback of the garbage collector, of which JAX has one."""
+
+    def watch(state):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(PROBLEMS["sum"], task=task, settings=ENDLESS, progress=watch)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [0, -1.0, True, "60", float("nan")])
 def test_budgets_that_cannot_be(budget, task):
     with pytest.raises(LabError, match=r"budget .*: expected a number of seconds above 0"):

@@ -70,6 +70,7 @@ def test_modules_of_a_package_import_in_no_circle():
     order.prepare()  # raises a CycleError, which names the circle
 
 
+@pytest.mark.slow
 def test_the_engines_know_nothing_of_display():
     for path in MODULES:
         if floor(path) in FLOORS[: FLOORS.index("drawing")]:

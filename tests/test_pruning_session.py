@@ -81,6 +81,7 @@ def test_undoing_all_moves_ends_where_it_began_and_passes_where_it_was(task, his
     assert same(pruning.place, places[0])
 
 
+@pytest.mark.slow
 @given(moves)
 @settings(max_examples=60)
 def test_what_is_kept_follows_the_moves(task, history, moves):
@@ -122,6 +123,7 @@ def test_what_is_kept_follows_the_moves(task, history, moves):
             assert (status == "pinned") == (name in pinned)
 
 
+@pytest.mark.slow
 @given(moves)
 @settings(max_examples=25)
 def test_nothing_that_is_asked_of_a_pruned_machine_raises(task, history, moves):
@@ -219,6 +221,7 @@ def test_the_range_spans_the_history(task, history):
     assert high == pytest.approx(2.58 * 1.25)
 
 
+@pytest.mark.slow
 def test_training_what_is_left(pruning):
     pruning.cut_smallest(3)
     pruning.pin(INPUT)
@@ -290,5 +293,6 @@ def test_a_network_without_weights_cannot_be_pruned():
         PruningSession(Task(PROBLEMS["duplicates"], feedforward(1, 1), seed=1))
 
 
+@pytest.mark.slow
 def test_a_machine_of_the_right_answers_measures_nothing_wrong():
     assert PruningSession(Task(PROBLEMS["duplicates"], handcrafted(), seed=1)).measure() == Measured(8, 8, 0.0, 0.0)

@@ -137,6 +137,7 @@ def test_any_string_gives_pictures_that_are_xml(text):
     json.dumps(run_data(recording), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_string_of_10_000_characters():
     recording = Recording(published(), "noon" * 2500, 10, DUPLICATES)
     assert recording.cycles == MOST == recording.answers.shape[1]
@@ -219,6 +220,7 @@ def test_the_data_of_a_run_are_what_the_engine_did(recording):
     assert {link["name"] for link in data["links"]} == {str(link) for link in published().links()}
 
 
+@pytest.mark.slow
 def test_a_page_holds_what_there_is_room_for():
     many = Recording(handcrafted(), "".join(map(chr, range(0x4E00, 0x4E00 + 400))), 1)
     whole, part = (json.loads(gzip.decompress(packed_run(many, 300, most))) for most in (10**9, 13_000))

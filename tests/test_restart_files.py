@@ -104,6 +104,7 @@ def test_a_restart_that_left_the_finite_numbers_is_not_saved(tmp_path, restart, 
         assert store.load(0, task) is None
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time(folder):
     program = (
         "import sys, json\n"
@@ -225,6 +226,7 @@ def test_all_that_a_function_depends_on_counts(tmp_path, old, new):
     assert digest_of(tmp_path / "c.py", MODULE.replace(old, new)) != first
 
 
+@pytest.mark.slow
 def test_digests_are_the_same_in_every_process(tmp_path):
     here = digest_of(tmp_path / "mine.py", MODULE)
     for seed in ("1", "2"):  # of the order of sets

@@ -67,6 +67,7 @@ def test_dot_text_and_tikz_have_the_width_too():
     assert rb"\resizebox{10cm}{!}{" in drawing.pipe("tex", width=10)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("pdfinfo")), reason="needs pdflatex and pdfinfo")
 def test_tikz_of_a_width_compiles_to_that_width(tmp_path):
     DRAWINGS["pair"].save_as(tmp_path / "x.tex", width=12)
@@ -76,6 +77,7 @@ def test_tikz_of_a_width_compiles_to_that_width(tmp_path):
     assert "Pages:           1" in told
 
 
+@pytest.mark.slow
 def test_a_matrix_is_as_wide_as_one_asks(tmp_path):
     save_matrix(handcrafted(), tmp_path / "x.png", dpi=100, width=10)
     with Image.open(tmp_path / "x.png") as image:

@@ -14,7 +14,15 @@ from dmmlab.compiler import ChunkRunner, Chunks
 from dmmlab.core import ACCUM, Formula, State
 from dmmlab.core.summaries import LONGEST, MOST_FACTS, summarised
 from dmmlab.drawing import as_tree
-from dmmlab.explorers import MachineEditor, PruningExplorer, PruningSession, Recording, StreamStepper, TrainingExplorer
+from dmmlab.explorers import (
+    MachineEditor,
+    PruningExplorer,
+    PruningSession,
+    Recording,
+    StreamStepper,
+    SynthesisDashboard,
+    TrainingExplorer,
+)
 from dmmlab.journal import Executed
 from dmmlab.june2022 import RUNS
 from dmmlab.learning import GradientDescent, HardConcreteGates, Imitation, TrainingSession
@@ -51,6 +59,13 @@ def public_classes():
     return {c for c in classes if c.__module__.startswith("dmmlab") and not issubclass(c, BaseException | Enum)}
 
 
+def ended_dashboard():
+    dashboard = SynthesisDashboard("no such problem", figures="build")
+    with pytest.raises(dm.LabError, match="no such problem"):
+        dashboard.wait()
+    return dashboard
+
+
 @pytest.fixture(scope="module")
 def instances():
     """One of each public class, and where it may be large, a large one."""
@@ -84,7 +99,7 @@ def instances():
         Synthesis(problem, task, verdict, [restart] * 1, 3.0), task, trace, events[0], dm.pretty(machine.soft),
         session, Recording(small, "no." * 30), as_tree({"a": 1.0}), Executed("01", 1.0, *[dm.bench.__path__[0]] * 2), Row("a", 1, "b", 2, 3),
         PruningExplorer(session, figures="build"), MachineEditor(small, text="noon"), StreamStepper(small, "noon"),
-        TrainingExplorer(task, task.weights(small)),
+        TrainingExplorer(task, task.weights(small)), ended_dashboard(),
     ]  # fmt: skip
 
 

@@ -54,6 +54,7 @@ def sum_task():
     return Task(PROBLEMS["sum"], seed=1)
 
 
+@pytest.mark.slow
 def test_the_sum_of_two_numbers_is_two_links(synthesis):
     assert synthesis.best.exact
     assert (synthesis.best.links, synthesis.best.validation_max_abs_error, synthesis.best.test_max_abs_error) == (2, 0.0, 0.0)
@@ -211,6 +212,7 @@ def test_embedding_keeps_the_function_and_the_links():
         embed(two, network)
 
 
+@pytest.mark.slow
 def test_every_damage_breaks_the_machine():
     task = Task(PROBLEMS["duplicates"])
     assert len(DAMAGES) == 10

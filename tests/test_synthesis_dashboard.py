@@ -131,6 +131,7 @@ def test_a_problem_that_is_none_is_told(dashboards):
     assert "dashboard" not in said(dashboard)
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_spent(dashboards):
     dashboard = dashboards(settings=ENDLESS, budget=0.5)
     with pytest.raises(LabError, match=r"the budget of 0.5 s is spent"):

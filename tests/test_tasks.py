@@ -27,6 +27,7 @@ def weights(task):
     return task.initial_weights(jax.random.key(1), 0.3)
 
 
+@pytest.mark.slow
 def test_the_error_is_relative_to_the_right_answers(task, weights):
     machine, squares, total = task.machine(weights), 0.0, 0.0
     for sample in task.samples:
@@ -38,6 +39,7 @@ def test_the_error_is_relative_to_the_right_answers(task, weights):
     assert task.mean_squared_error(weights) == pytest.approx(total / (4 * 24), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_strings_of_different_lengths():
     problem = PROBLEMS["characters"]
     samples = [problem.training(0, strings=1, cycles=n)[0] for n in (10, 24)]
@@ -47,6 +49,7 @@ def test_strings_of_different_lengths():
     assert task.mean_squared_error(weights) == pytest.approx(sum((s.targets**2).sum() for s in samples) / 34, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_descent_learns_and_penalties_shrink(task, weights, penalty):
     free = task.descend(weights, 300, (1e-2, 1e-2), penalty=penalty)

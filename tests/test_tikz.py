@@ -68,6 +68,7 @@ def size_and_pages(pdf):
     )
 
 
+@pytest.mark.slow
 @needs_latex
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_it_compiles_alone_on_a_page_of_its_size(tmp_path, name):
@@ -79,6 +80,7 @@ def test_it_compiles_alone_on_a_page_of_its_size(tmp_path, name):
     assert pages == 1
 
 
+@pytest.mark.slow
 @needs_latex
 @pytest.mark.parametrize("name", ["handcrafted", "odd names", "tree", "side by side"])
 def test_it_compiles_twice_in_a_paper_that_loads_what_it_says(tmp_path, name):

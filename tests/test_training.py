@@ -51,6 +51,7 @@ def test_the_loss_is_that_of_the_published_tests():
         assert loss == pytest.approx(imitation_error(published(), characters("test string."), 140).loss, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_regularizers():
     compiled = compile_machine(handcrafted(), characters("a."))
     weights = [2.0 * w for w in compiled.weights()]
@@ -67,11 +68,13 @@ def test_training_lowers_the_loss_with_any_optimizer(small, optimizer):
     assert set(history) == {"loss", "l1", "l2"}
 
 
+@pytest.mark.slow
 def test_adam_of_optax_is_the_adam_that_is_left_out(small, descent):
     ours = train(*small, 20, learning_rate=1e-2, descent=descent).history["loss"]
     assert train(*small, 20, optimizer=optax.adam(1e-2)).history["loss"] == pytest.approx(ours, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_several_strings_of_different_lengths_are_a_sum(small, descent):
     compiled, _ = small
     streams, lengths = [characters("ab.", period=4), characters("b", period=2), characters("aab.", period=1)], [12, 7, 30]
@@ -97,6 +100,7 @@ def test_what_is_not_asked_does_not_count(small, descent):
     assert error == pytest.approx(float((wrong[0, :5] ** 2).sum()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_seeds_by_vmap(small, descent):
     compiled, batch = small
     seeds = [jnp.stack([w, 2 * w, -w]) for w in compiled.weights()]
@@ -112,6 +116,7 @@ def test_seeds_by_vmap(small, descent):
             np.testing.assert_allclose(together[i], weights, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_cut_links_stay_cut_and_nothing_is_compiled_anew(small):
     compiled, batch = small
     descent = descent_for(compiled, {"l1": 0.01})
@@ -172,6 +177,7 @@ def test_infinities_that_the_loss_does_not_show(small):
         train(compiled, batch, 1, loss=bad_slope)
 
 
+@pytest.mark.slow
 def test_a_penalty_that_is_no_number(small, l1_descent):
     with pytest.raises(NotFinite, match="step 1: "):
         train(*small, 1, regularizers={"l1": math.nan}, descent=l1_descent)
@@ -194,6 +200,7 @@ def test_an_interrupt_keeps_what_was_done(small, descent):
     assert len(result.history["loss"]) == 300
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(small, l1_descent, tmp_path):
     options = {"regularizers": {"l1": 0.01}, "descent": l1_descent}
     whole = train(*small, 350, **options)
@@ -285,6 +292,7 @@ def test_each_of_many_seeds(small, l1_descent):
         train_from_each(compiled, batch, 5, [])
 
 
+@pytest.mark.slow
 def test_a_seed_that_explodes_does_not_stop_the_others(small):
     compiled, batch = small
     initial_weights = [compiled.weights(), [w * 1e30 for w in compiled.weights()]]

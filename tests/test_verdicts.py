@@ -130,6 +130,7 @@ def test_weights_that_are_no_fractions_are_not_exact_however_small_the_error(tas
     assert (this.rounded, this.exact, this.is_within_tolerance) == (False, False, True)
 
 
+@pytest.mark.slow
 def test_of_two_exact_forms_the_simpler_one_counts():
     """A product whose clip is never reached may have any scale: 1 and 1 is said, not 3/2 and 2/3."""
     problem = Problem(
@@ -164,6 +165,7 @@ def canned(monkeypatch, task, *soft, verdicts=None):
     return synthesize(PROBLEM, task=task, settings=Settings(restarts=len(soft), rounds=1))
 
 
+@pytest.mark.slow
 def test_a_synthesis_prefers_the_exact_machine(monkeypatch, task, machines):
     synthesis = canned(monkeypatch, task, machines["near"], machines["exact"], machines["wrong"])
     assert synthesis.best.exact

@@ -187,6 +187,7 @@ def smooth(tree):
 smooth_jitted = jax.jit(smooth)  # compiled once for all trees of one structure
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0.1, 2.0), min_size=5, max_size=5))
 def test_gradients_against_finite_differences(leaves):
     with jax.enable_x64(True):

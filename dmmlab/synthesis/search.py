@@ -8,6 +8,7 @@ synthesis early, a budget or an interrupt, the best so far is kept.
 
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -102,7 +103,7 @@ def synthesize(
     description |= provenance(task.compiled.machine.neurons.values())
     with RestartFolder(folder, description) as store:
         search = _Search(task, key, settings, store, state, view_for(progress), stop)
-        with search.stopping():
+        with search.stopping(), noted_interrupts(search.interrupted):
             search.prepare()
             search.run()
         return search.result(began)
@@ -123,6 +124,7 @@ class _Search:
     ):
         self.task, self.key, self.settings, self.store, self.state = task, key, settings, store, state
         self.view, self.asked_to_stop, self.stop = view, asked_to_stop, threading.Event()
+        self.interrupted = threading.Event()
         self.restarts: list[Restart] = []
         self.why = ""  # it ended early
 
@@ -151,6 +153,7 @@ class _Search:
             weights = self.task.initial_weights(self.key, self.settings.scale)
             for penalty in {"proximal", self.settings.penalty}:
                 self.task.error(self.task.descend(weights, 1, (1.0, 1.0), (1.0, 1.0), penalty=penalty))
+                self._look()
             check_problem(problem, samples, unseen.result()["validation"])
 
     def run(self) -> None:
@@ -180,6 +183,7 @@ class _Search:
         for future, restart in zip(futures, restarts, strict=True):
             while not future.done():
                 wait([future], timeout=REFRESH, return_when=FIRST_COMPLETED)
+                self._look()
                 self.view(self.state)
                 if self.state.seconds_left == 0.0:
                     self._end(f"the budget of {self.state.budget:g} s is spent")
@@ -193,6 +197,10 @@ class _Search:
                 wait(futures[: restart.index + 1])
                 self.restarts = self.restarts[: restart.index + 1]
                 return
+
+    def _look(self) -> None:
+        if self.interrupted.is_set():
+            raise KeyboardInterrupt
 
     def _end(self, why: str) -> None:
         self.why = self.why or why
@@ -256,6 +264,29 @@ class _Search:
         self.state.outcome = f"{synthesis.verdict}; {len(restarts)} restarts, {synthesis.seconds:.0f} s"
         self.view(self.state)
         return synthesis
+
+
+@contextmanager
+def noted_interrupts(interrupted: threading.Event) -> Iterator[None]:
+    """Sets an event on an interrupt, beside what happens anyway.
+
+    Python drops the exception of one that comes while a callback of the garbage collector runs, and
+    JAX has such a callback.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def note(number: int, frame: Any) -> None:
+        interrupted.set()
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_budget(budget: Any) -> None:

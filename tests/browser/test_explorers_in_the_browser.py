@@ -96,7 +96,15 @@ class Reader:
         self.page.mouse.click(x, y)
 
     def click(self, label):
-        self.page.locator(f"button:text-is('{label}')").click()
+        """Clicks a button, once: again only if it moved away between the mouse's down and up."""
+        button = self.page.locator(f"button:text-is('{label}')").element_handle()
+        button.evaluate("it => it.addEventListener('click', () => it.dataset.clicked = 'yes', { once: true })")
+
+        def clicked():
+            button.click()
+            return button.evaluate("it => { const was = it.dataset.clicked; delete it.dataset.clicked; return was }")
+
+        self.until(clicked, "yes")
 
     def type(self, label, text):
         row = self.page.locator(".widget-inline-hbox", has=self.page.locator(f"label:text-is('{label}')")).first
