@@ -73,9 +73,12 @@ from .machines import (
 )
 from .synthesis import (
     PROBLEMS as PROBLEMS,
+    STREAMING_TASKS as STREAMING_TASKS,
+    Automaton as Automaton,
     Problem as Problem,
     Settings as Settings,
     Task as Task,
     repair as repair,
     synthesize as synthesize,
+    verify as verify,
 )

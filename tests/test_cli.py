@@ -85,6 +85,7 @@ def test_a_long_run_in_which_little_happens(capsys):
 @pytest.mark.slow
 def test_the_limit_can_be_lifted():
     command = [sys.executable, "-m", "dmmlab", "run", "handcrafted", "--string", "a", "--cycles", "10000000", "--no-limit"]
+    command.append("--every-cycle")  # so that it soon finds that nobody reads
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().startswith("cycle")
         process.stdout.close()

@@ -12,9 +12,9 @@ from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.counterexamples import counterexample
+from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.problems import Problem
 from dmmlab.synthesis.repairs import DAMAGES
-from dmmlab.synthesis.search import synthesize
 from dmmlab.synthesis.settings import Settings
 
 DUPLICATES = PROBLEMS["duplicates"]

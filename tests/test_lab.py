@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -37,7 +38,9 @@ def installed(home, program):
     """A .venv that lab.py has made and finished, whose python is a program of ours."""
     python = home / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text(f"#!{sys.executable}\n{program}")
+    (python.parent / "program.py").write_text(program)
+    command = shlex.join([sys.executable, str(python.parent / "program.py")])  # a path after #! could have no space
+    python.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     python.chmod(0o755)
     wanted = hashlib.sha256((home / "pyproject.toml").read_bytes() + str(home.resolve()).encode()).hexdigest()
     (home / ".venv" / "installed.txt").write_text(wanted)

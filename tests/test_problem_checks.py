@@ -6,9 +6,9 @@ import pytest
 
 from dmmlab.core.errors import LabError
 from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.problem_checks import ProblemWarning, check_problem, item_text
 from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.search import synthesize
 
 
 def counting(amount):

@@ -12,9 +12,9 @@ import pytest
 from dmmlab.core.errors import LabError
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.progress import SearchState, TerminalView, as_html, view_for
 from dmmlab.synthesis.rounding import Verdict
-from dmmlab.synthesis.search import synthesize
 from dmmlab.synthesis.settings import Settings
 from dmmlab.synthesis.tasks import Task
 from dmmlab.synthesis.trace import Event

@@ -18,9 +18,9 @@ from dmmlab.core.errors import LabError
 from dmmlab.core.neurons import ACCUM, NeuronType, constant
 from dmmlab.core.vvalues import number
 from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.provenance import differences, provenance
 from dmmlab.synthesis.restart_files import Restart, RestartFolder
-from dmmlab.synthesis.search import synthesize
 from dmmlab.synthesis.tasks import Task
 from dmmlab.synthesis.trace import Event, Trace
 

@@ -14,8 +14,8 @@ from dmmlab.machines.detectors import handcrafted
 from dmmlab.machines.isomorphism import same
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.phases import PHASES
+from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.repairs import DAMAGES, repair
-from dmmlab.synthesis.search import synthesize
 from dmmlab.synthesis.settings import Settings
 from dmmlab.synthesis.tasks import Task
 

@@ -13,7 +13,8 @@ MACHINE_HELP = (
 
 PROBLEM_HELP = (
     "duplicates, characters, words, sentences, repetition, longest-run, margin, running-maximum, sum, difference, "
-    "bracket-depth or seen-before; or one of your own, as in my_problem.py:vowels (the file is executed)"
+    "bracket-depth or seen-before; one of the streaming tasks, such as Add_Mod_5; "
+    "or one of your own, as in my_problem.py:vowels (the file is executed)"
 )
 
 
@@ -188,6 +189,33 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub.add_argument("--regrow", type=whole_number(0, 100), default=0, metavar="N", help="regrow links N times (default: 0)")
 
     sub.add_argument("--budget", type=seconds, metavar="SECONDS", help="how long it may take; what is best by then is kept")
+
+    sub = command(
+        "verify",
+        "say how sure it is that a machine answers a problem",
+        "Says how sure it is that a machine answers a problem: identical to the target; proved, for all strings; exhaustive, "
+        "for all strings up to a length; tested; or refuted, with a string on which it errs. The exit status is 1 if it is "
+        "refuted.",
+    )
+    sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
+    sub.add_argument("problem", metavar="PROBLEM", help=PROBLEM_HELP)
+    sub.add_argument("--seconds", type=seconds, default=20.0, metavar="S", help="how long a proof may take (default: 20)")
+
+    sub = command(
+        "tasks",
+        "run the benchmark of 62 streaming tasks",
+        "Synthesizes a machine for each of the 62 published streaming tasks, or for those that are named, proves what can be "
+        "proved, and writes one table, and each machine with its circuit and program.",
+    )
+    sub.add_argument("names", nargs="*", metavar="NAME", help="tasks, such as Add_Mod_5 (default: all)")
+    sub.add_argument("--out", default="build/tasks", metavar="DIR", help="where to write (default: build/tasks)")
+    sub.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    sub.add_argument("--seed", type=SEED, default=0, metavar="K", help="(default: 0)")
+    sub.add_argument("--budget", type=seconds, default=240.0, metavar="SECONDS", help="for each task (default: 240)")
+    sub.add_argument("--jobs", type=whole_number(1, 100), default=2, metavar="N", help="tasks at a time (default: 2)")
+    sub.add_argument(
+        "--hide-states", action="store_true", help="hide the targets' states, so that gradients alone find machines"
+    )
 
     sub = command(
         "compare",

@@ -16,7 +16,7 @@ from ..core.streams import Stream, symbols
 from ..core.vvalues import VValue
 from .arguments import command_line
 from .machine_names import machine_named, print_json
-from .syntheses import compare, run_on_problem, run_synthesis
+from .syntheses import compare, run_on_problem, run_streaming_tasks, run_synthesis, verify_machine
 
 MOST_CYCLES = 100_000  # of a run, unless asked for more
 PATIENCE = 1.5  # seconds before there is a progress bar
@@ -337,6 +337,8 @@ COMMANDS = {
     "bench": _bench,
     "synthesize": run_synthesis,
     "compare": compare,
+    "verify": verify_machine,
+    "tasks": run_streaming_tasks,
     "draw": _draw,
     "show": _show,
     "explore": _explore,

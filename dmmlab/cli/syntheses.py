@@ -55,6 +55,55 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def verify_machine(options: argparse.Namespace) -> int:
+    """``dmmlab verify``; the exit status is 1 if the machine is refuted."""
+    from ..synthesis.problem_files import load_problem
+    from ..synthesis.proofs import verify
+
+    proof = verify(load_problem(options.problem), machine_named(options.machine), options.seconds)
+    if options.json:
+        print_json(
+            {
+                "machine": options.machine,
+                "problem": options.problem,
+                "grade": proof.grade,
+                "how": proof.how,
+                "delays": list(proof.delays),
+                "length": proof.length,
+                "counterexample": proof.counterexample and str(proof.counterexample),
+                "seconds": round(proof.seconds, 2),
+            }
+        )
+    else:
+        print(proof)
+        if proof.counterexample is not None:
+            print(repr(proof.counterexample))
+    return 1 if proof.grade == "refuted" else 0
+
+
+def run_streaming_tasks(options: argparse.Namespace) -> int:
+    """``dmmlab tasks``."""
+    from ..synthesis.streaming_benchmark import run_tasks
+
+    def tell(row: dict) -> None:
+        if not options.json:
+            links = f"{row['links']} links, delay {row['delay']}" if row["exact"] else row["how"]
+            print(
+                f"{row['task']:<24}{row['proof'] if row['exact'] else 'not solved':<26}{links}, {row['seconds']} s", flush=True
+            )
+
+    rows = run_tasks(
+        options.names, options.out, options.seed, options.budget, options.resume, options.jobs, options.hide_states, tell
+    )
+    solved = [row for row in rows if row["exact"]]
+    certain = sum(row["proof"] in ("identical", "proved") for row in solved)
+    if options.json:
+        print_json({"tasks": len(rows), "exact": len(solved), "certain": certain, "rows": rows})
+    else:
+        print(f"{len(solved)} of {len(rows)} exact, {certain} of these identical or proved; {options.out}/table.csv")
+    return 0
+
+
 def run_on_problem(options: argparse.Namespace) -> int:
     """``dmmlab test --problem``."""
     from ..synthesis.counterexamples import counterexample

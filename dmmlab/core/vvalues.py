@@ -22,6 +22,7 @@ structure of a tree of weights, such as an optimizer's update, is ``jax.tree.map
 import math
 import reprlib
 from collections.abc import Iterable, Iterator
+from numbers import Number as NumberClass
 from typing import Any
 
 import numpy as np
@@ -124,8 +125,8 @@ def number(v: VValue) -> Number:
 
 
 def is_plain(x: object) -> bool:
-    """Whether a number is one of Python or NumPy, not one of JAX."""
-    return isinstance(x, int | float | np.number)
+    """Whether it is a number of Python (a fraction, too) or NumPy, not one of JAX."""
+    return isinstance(x, int | float | np.number | NumberClass)
 
 
 def is_traced(x: object) -> bool:

@@ -1,7 +1,7 @@
 """The dashboard of a synthesis: its restarts as they work, the best circuit as it shrinks.
 
 The synthesis runs in a thread, so that the notebook's other cells can be used meanwhile.
-:func:`dmmlab.synthesis.search.synthesize` does the work; it needs no browser.
+:func:`dmmlab.synthesis.portfolio.synthesize` does the work; it needs no browser.
 """
 
 import os
@@ -18,9 +18,9 @@ from ..drawing.bundles import bundle
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
 from ..machines.networks import Network
+from ..synthesis.portfolio import synthesize
 from ..synthesis.problems import Problem
 from ..synthesis.progress import SearchState, in_words, rank, table_of_restarts
-from ..synthesis.search import synthesize
 from ..synthesis.settings import Settings
 from ..synthesis.synthesis_result import Synthesis
 from .explorer import Explorer, table

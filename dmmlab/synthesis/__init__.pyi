@@ -1,19 +1,25 @@
+from .automata import Automaton as Automaton
 from .catalogue import PROBLEMS as PROBLEMS
 from .counterexamples import Counterexample as Counterexample, counterexample as counterexample
+from .draws import text as text
 from .evaluation import Evaluator as Evaluator, max_abs_errors as max_abs_errors
 from .idle_links import without_idle_links as without_idle_links
 from .phases import PHASES as PHASES, finish as finish, fit as fit, shorten as shorten, sparsify as sparsify
+from .portfolio import synthesize as synthesize
 from .problem_checks import Preview as Preview, ProblemWarning as ProblemWarning, check_problem as check_problem
 from .problem_files import load_problem as load_problem
-from .problems import Problem as Problem, Sample as Sample, text as text
+from .problems import Problem as Problem, Sample as Sample
 from .progress import SearchState as SearchState
+from .proofs import Proof as Proof, verify as verify
 from .pruning import prune as prune, tidy as tidy
 from .repairs import DAMAGES as DAMAGES, Repair as Repair, embed as embed, repair as repair
 from .restart_files import Restart as Restart
 from .rounding import Verdict as Verdict, round_off as round_off, tested as tested
 from .run_folder import compare_runs as compare_runs, run_into_folder as run_into_folder, summary as summary
-from .search import synthesize as synthesize
 from .settings import Settings as Settings
+from .streaming_benchmark import run_tasks as run_tasks
+from .streaming_tasks import STREAMING_TASKS as STREAMING_TASKS
 from .synthesis_result import Synthesis as Synthesis
 from .tasks import Task as Task
 from .trace import Event as Event, Trace as Trace
+from .transitions import TransitionError as TransitionError, transition_machine as transition_machine

@@ -11,7 +11,8 @@ from ..core.neurons import PRODUCT
 from ..core.vvalues import VValue, number
 from ..machines.detectors import handcrafted
 from ..machines.networks import RECURRENT
-from .problems import Items, Problem, text
+from .draws import Items, text
+from .problems import Problem
 
 
 def _count(chosen: Callable[[str], bool]) -> Callable[[Iterable[VValue]], Iterator[float]]:

@@ -12,8 +12,9 @@ from ..core.engine import RunError, run
 from ..core.machine import Machine
 from ..core.streams import Stream
 from ..core.vvalues import VValue, number
+from .draws import LETTERS, Items
 from .problem_checks import item_text
-from .problems import LETTERS, Items, Problem, Sample
+from .problems import Problem, Sample
 from .rounding import EXACT
 
 LENGTHS = range(1, 13)  # items of the strings that are drawn to find a short one
@@ -114,9 +115,23 @@ def counterexample(problem: Problem, machine: Machine, samples: Iterable[Sample]
         wrong = _wrong(answers, sample.targets).any(axis=0)
         if wrong.any():
             end = min(int(np.argmax(wrong)) + 1 + AFTER, answers.shape[1])
-            items = problem.items_of(sample)[:end]
-            return Counterexample(machine, problem.sample(items), items, answers[:, :end], tuple(problem.answers))
+            return on_string(problem, machine, problem.items_of(sample)[:end])
     return None
+
+
+def on_string(problem: Problem, machine: Machine, items: Items) -> Counterexample:
+    """A machine on a string on which it is known to err.
+
+    Args:
+        problem: what is asked.
+        machine: what answers.
+        items: one a cycle.
+
+    Returns:
+        The string, with answers and targets.
+    """
+    sample = problem.sample(items)
+    return Counterexample(machine, sample, items, _answers(problem, machine, sample), tuple(problem.answers))
 
 
 def _drawn(problem: Problem, seed: int) -> Iterator[Sample]:

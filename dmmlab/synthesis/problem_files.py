@@ -8,10 +8,11 @@ from pathlib import Path
 from ..core.errors import LabError, one_of
 from .catalogue import PROBLEMS
 from .problems import Problem
+from .streaming_tasks import STREAMING_TASKS
 
 
 def load_problem(name: str) -> Problem:
-    """A problem by its name in the catalogue, or as ``file.py:name``.
+    """A problem by its name in the catalogue or among the streaming tasks, or as ``file.py:name``.
 
     The file is executed, as Python executes a module: name only files that you trust.
 
@@ -27,11 +28,12 @@ def load_problem(name: str) -> Problem:
     """
     file, colon, attribute = name.rpartition(":")
     if not (colon and file.endswith(".py")):
-        if name in PROBLEMS:
-            return PROBLEMS[name]
+        known = {**PROBLEMS, **STREAMING_TASKS}
+        if name in known:
+            return known[name]
         if name.endswith(".py"):
             raise LabError(f"{name}: add which problem of the file is meant, as in {name}:vowels")
-        raise LabError(f"{one_of('problem', name, PROBLEMS)}; one of your own is file.py:name")
+        raise LabError(f"{one_of('problem', name, known)}; one of your own is file.py:name")
     path = Path(file)
     if not path.is_file():
         raise LabError(f"{file}: no such file")

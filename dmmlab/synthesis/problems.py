@@ -19,7 +19,7 @@ No training string begins a validation or test string. A new problem is a few li
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -35,18 +35,17 @@ from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import VValue, from_paths, paths
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
+from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
 from .problem_checks import Preview, check_problem
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-*/"  # up to 40 of them are drawn
 DENSITIES = (0.2, 0.4, 0.7, 1.0)  # of items among cycles, in strings to learn from
 VALIDATION_LENGTHS = (14, 200, 2000)  # items
 TEST_LENGTHS = (30, 300, 3000)  # items
 ALPHABETS = (8, 40)  # letters, of validation and of test strings
+USUAL_DELAY = 3  # cycles
 DRAWS = 100  # how often a string is drawn that must not begin as a training string does
 TIMINGS = ("dense", "one in ten cycles", "random gaps")
 
-Items = list[VValue]
-Draw = Callable[[random.Random, str, int], Items]  # (random numbers, letters, how many) -> items
 Target = Machine | Callable[[Iterable[VValue]], Iterable[float | Sequence[float]]]
 
 
@@ -84,18 +83,6 @@ class Sample(NamedTuple):
         return f"Sample: {plural(self.cycles, 'cycle')}, {self.kind}", [*reads.items(), *facts.items()]
 
 
-def text(marks: str = "") -> Draw:
-    """Draws letters and marks, all equally likely.
-
-    Args:
-        marks: characters beside the letters.
-
-    Returns:
-        A function for :class:`Problem`'s ``draw``.
-    """
-    return lambda rng, letters, size: [{rng.choice(letters + marks): 1.0} for _ in range(size)]
-
-
 @summarised
 @dataclass(frozen=True)
 class Problem:
@@ -112,10 +99,14 @@ class Problem:
             for each answer, if they differ). A link costs one cycle, so it is how deep the machine
             may be.
         types: the neuron types of the starting network.
-        recurrent: whether it starts fully recurrent, since no feedforward machine can answer it.
+        recurrent: whether it starts fully recurrent, since no feedforward machine can answer it. If
+            left out, both are tried.
         answers: the names of the answers.
         inputs: the neurons that read; if there are several, an item is ``{neuron: V-value}``.
         silence: whether cycles without an item come between those with one.
+        alphabet: all items that may come, if there are finitely many; they are drawn equally often,
+            if nothing else is given. Proofs need it.
+        longest: how many items a string has at most; no limit if left out.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a machine without ``output``, or a delay below
     1.
@@ -123,16 +114,20 @@ class Problem:
 
     question: str
     target: Target
-    draw: Draw = field(default_factory=text)
+    draw: Draw = ANY_LETTERS
     constants: Mapping[str, VValue] = field(default_factory=dict)
-    delay: int | Sequence[int] = 3
+    delay: int | Sequence[int] | None = None
     types: Sequence[NeuronType] | None = None
-    recurrent: bool = False
+    recurrent: bool | None = None
     answers: Sequence[str] = ("answer",)
     inputs: Sequence[str] = ("input",)
     silence: bool = True
+    alphabet: Sequence[VValue] = ()
+    longest: int | None = None
 
     def __post_init__(self):
+        if self.alphabet and self.draw is ANY_LETTERS:
+            object.__setattr__(self, "draw", one_of_these(self.alphabet))
         if isinstance(self.target, Machine):
             if "output" not in self.target.neurons:
                 raise LabError("the target has no neuron 'output', so there is nothing to imitate")
@@ -142,8 +137,14 @@ class Problem:
 
     @property
     def delays(self) -> tuple[int, ...]:
-        """The delay of each answer, in cycles."""
-        return tuple(self.delay) if isinstance(self.delay, Sequence) else (self.delay,) * len(self.answers)
+        """The delay of each answer, in cycles; 3 where none is given."""
+        if isinstance(self.delay, Sequence):
+            return tuple(self.delay)
+        return (USUAL_DELAY if self.delay is None else self.delay,) * len(self.answers)
+
+    def with_delay(self, delay: int | Sequence[int]) -> "Problem":
+        """The same problem, its answers due so many cycles after an item."""
+        return replace(self, delay=delay)
 
     @cached_property
     def network(self) -> Network:
@@ -178,7 +179,7 @@ class Problem:
         samples = []
         for i in range(strings):
             density = DENSITIES[i % len(DENSITIES)] if self.silence else 1.0
-            present = [rng.random() < density for _ in range(cycles)]
+            present = [rng.random() < density for _ in range(min(cycles, self.longest or cycles))]
             samples.append(self._sample(rng, LETTERS[:letters], present, f"{letters} letters, density {density}"))
         return samples
 
@@ -225,7 +226,9 @@ class Problem:
         if min(*letters, *lengths, 1) < 1 or max(letters) > len(LETTERS):
             raise LabError(f"letters {letters}, lengths {lengths}: expected 1 or more, and {len(LETTERS)} letters at most")
         samples = []
-        for alphabet in letters:
+        if self.longest is not None:
+            lengths = sorted({min(length, self.longest) for length in lengths})
+        for alphabet in letters[:1] if self.alphabet else letters:
             for length in lengths:
                 for timing in TIMINGS if self.silence else TIMINGS[:1]:
                     for _ in range(max(1, min(8, 200 // length))):
@@ -268,7 +271,9 @@ class Problem:
         """
         events = {name: sample.streams[name].events for name in self.inputs}
         if len(events) == 1:
-            return [events[self.inputs[0]].get(t, {}) for t in range(sample.cycles)]
+            mine = events[self.inputs[0]]
+            are_numbers = mine and not self.silence and not any(isinstance(v, dict) for v in mine.values())
+            return [mine.get(t, 0.0 if are_numbers else {}) for t in range(sample.cycles)]
         return [{name: each[t] for name, each in events.items() if t in each} for t in range(sample.cycles)]
 
     def preview(self, seed: int = 0, items: int = 14, letters: int = 4) -> Preview:
@@ -306,7 +311,8 @@ class Problem:
         if len(drawn) != sum(present):
             raise LabError(f"draw gave {len(drawn)} items: expected {sum(present)}")
         items = iter(drawn)
-        return self.sample([next(items) if here else {} for here in present], kind, len(letters))
+        late: Items = [{}] * max(self.delays) if self.longest is not None else []  # so that the last answers are seen
+        return self.sample([*(next(items) if here else {} for here in present), *late], kind, len(letters))
 
     def _streams(self, items: Items) -> dict[str, Stream]:
         if len(self.inputs) == 1:
@@ -318,7 +324,7 @@ class Problem:
         if isinstance(self.target, Machine):
             return answers
         late = [
-            np.concatenate([np.zeros(min(d, len(items))), row[: len(items) - d]])
+            np.concatenate([np.zeros(min(d, len(items))), row[: max(0, len(items) - d)]])
             for row, d in zip(answers, self.delays, strict=True)
         ]
         return np.stack(late)

@@ -29,10 +29,11 @@ class SearchState:
         question: of the problem.
         planned: how many restarts there may be.
         budget: seconds, if there is a limit.
+        start: what is tried, in words, if there are several starts.
     """
 
-    def __init__(self, question: str, planned: int, budget: float | None = None):
-        self.question, self.planned, self.budget = question, planned, budget
+    def __init__(self, question: str, planned: int, budget: float | None = None, start: str = ""):
+        self.question, self.planned, self.budget, self.start = question, planned, budget, start
         self.events: dict[int, list[Event]] = {}
         self.snapshots: dict[int, Callable[[], Machine]] = {}
         self.verdicts: dict[int, Verdict | None] = {}
@@ -119,11 +120,16 @@ class TerminalView:
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._shown: SearchState | None = None
         self._told: set[int] = set()
 
     def __call__(self, state: SearchState) -> None:
         from tqdm import tqdm
 
+        if self._bar is not None and self._shown is not state:  # another start
+            self._bar.close()
+            self._bar, self._told = None, set()
+        self._shown = state
         if self._bar is None:
             form = "{desc} |{bar:10}| {n_fmt}/{total_fmt} restarts, {elapsed}"
             self._bar = tqdm(total=state.planned, bar_format=form, file=sys.stderr, dynamic_ncols=True, leave=False)
@@ -137,7 +143,7 @@ class TerminalView:
                 )
         self._bar.total, self._bar.n = state.planned, len(self._told)
         working = [f"{r['restart']}: {r['phase']}, {_links(r['links'])}, {r['error']:.1e}" for r in rows if not r["verdict"]]
-        parts = ["; ".join(working[:4]) or "compiling"]
+        parts = [state.start] * bool(state.start) + ["; ".join(working[:4]) or "compiling"]
         if state.best is not None:
             parts.append(f"best: {_links(state.best.links)}, {in_words(state.best)}")
         if state.seconds_left is not None:
@@ -181,6 +187,7 @@ def as_html(state: SearchState) -> str:
         return f"<details><summary>{html.escape(state.outcome)}</summary>{table}</details>"
     best, left = state.best, state.seconds_left
     parts = ["compiling" if not state.events else f"{len(state.verdicts)} of up to {state.planned} restarts done"]
+    parts = [state.start] * bool(state.start) + parts
     parts += [f"best so far: {_links(best.links)}, {in_words(best)}"] if best is not None else []
     parts += [f"{state.seconds:.0f} s"] + ([f"{left:.0f} s left"] if left is not None else [])
     stop = "Interrupting the kernel (■) ends it and keeps the best."

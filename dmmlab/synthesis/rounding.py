@@ -13,6 +13,7 @@ from ..machines.canonical_form import canonical, rounded
 from .tasks import Task
 
 EXACT = 1e-9  # the largest absolute error of an exact machine, in double precision
+SMALL, NEARLY = 64, 1e-12  # denominators of weights that are fractions as they stand, and how nearly they are
 TOLERANCE = 1e-3  # and of one that is within the tolerance
 
 
@@ -67,8 +68,9 @@ class Verdict(NamedTuple):
 def round_off(task: Task, machine: Machine) -> Verdict:
     """Rounds weights to small fractions if the machine is then exact on validation strings.
 
-    Where the scale of a product is pinned by a clip alone, it is tried both as it is and at 1; the
-    simpler machine that is exact counts.
+    Where the scale of a product is pinned by a clip alone, it is tried both as it is and at 1. So
+    is the machine as it stands, if all its weights are fractions already. The simpler machine that
+    is exact counts.
 
     Args:
         task: has the strings.
@@ -81,6 +83,8 @@ def round_off(task: Task, machine: Machine) -> Verdict:
         LayoutError: the machine has a link that the task's network has not.
     """
     forms = [rounded(canonical(machine, pinned)) for pinned in (True, False)]
+    if _is_rational(machine):
+        forms.append(machine)
     for form in sorted([form for i, form in enumerate(forms) if form not in forms[:i]], key=_complexity):
         error = task.evaluator.max_abs_error(form, "validation")
         if error < EXACT:
@@ -99,6 +103,12 @@ def tested(task: Task, verdict: Verdict) -> Verdict:
         The same, with ``test_max_abs_error``.
     """
     return verdict._replace(test_max_abs_error=task.evaluator.max_abs_error(verdict.machine, "test"))
+
+
+def _is_rational(machine: Machine) -> bool:
+    """Whether all weights are fractions, not too large and up to the rounding of a float."""
+    weights = [float(link.weight) for link in machine.links() if not link.hard]
+    return all(abs(float(Fraction(w).limit_denominator(SMALL)) - w) <= NEARLY * abs(w) for w in weights)
 
 
 def _complexity(machine: Machine) -> int:

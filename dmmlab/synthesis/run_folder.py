@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import LabError
 from ..core.files import read_json, write_json, write_text
+from .portfolio import synthesize
 from .problem_files import load_problem
 from .progress import View
 from .restart_files import LOCK
-from .search import synthesize
 from .settings import Settings
 from .synthesis_result import Synthesis
 
@@ -44,7 +44,7 @@ def run_into_folder(
         folder: where to write.
         resume: whether to go on with a run that was interrupted.
         settings: the defaults if left out.
-        progress: as of :func:`~dmmlab.synthesis.search.synthesize`.
+        progress: as of :func:`~dmmlab.synthesis.portfolio.synthesize`.
         budget: seconds that it may take.
 
     Returns:

@@ -6,107 +6,66 @@ where it was. Validation strings choose the winner; test strings say how good it
 synthesis early, a budget or an interrupt, the best so far is kept.
 """
 
-import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import jax
 
 from ..compiler.weights import is_finite, unflatten
 from ..core.errors import LabError
-from ..machines.networks import Network
 from .phases import PHASES
 from .problem_checks import check_problem, nothing_to_learn
-from .problem_files import load_problem
-from .problems import Problem
-from .progress import SearchState, View, rank, view_for
-from .provenance import provenance
+from .progress import SearchState, View, rank
 from .restart_files import Restart, RestartFolder
 from .rounding import round_off, tested
 from .settings import Settings
 from .synthesis_result import Synthesis
-from .tasks import Stopped, Task, random_key
+from .tasks import Stopped, Task
 from .trace import Event
 
 REFRESH = 0.25  # seconds between two looks at the progress
 
 
-def synthesize(
-    problem: Problem | str,
-    network: Network | None = None,
-    key: Any = None,
-    *,
-    seed: int = 0,
-    settings: Settings | None = None,
-    task: Task | None = None,
-    folder: str | os.PathLike | None = None,
-    budget: float | None = None,
-    progress: bool | View | None = None,
+def search(
+    task: Task,
+    key: Any,
+    settings: Settings,
+    store: RestartFolder,
+    state: SearchState,
+    view: View,
     stop: threading.Event | None = None,
+    rounds: range | None = None,
 ) -> Synthesis:
-    """Looks for the smallest exact machine that answers a problem.
-
-    The restarts run side by side on as many cores as there are. If none of ``settings.restarts`` is
-    exact on the validation strings there are as many more, up to ``settings.rounds`` times. No more
-    are made once ``settings.agreeing`` of them have ended, each by itself, in an exact machine of
-    the same number of links, and none in a smaller one. The best is the machine with the fewest
-    links that is exact there; if there is none, the one with the fewest links that is within the
-    tolerance; else the one with the smallest error. Test strings are run at the end, and choose
-    nothing.
-
-    It ends early, and keeps the best so far, when its budget is spent, when ``stop`` is set, and on
-    an interrupt (Ctrl-C, or the notebook's stop button).
+    """The restarts of one task, side by side, on as many cores as there are.
 
     Args:
-        problem: what is asked; or its name
-            (:func:`~dmmlab.synthesis.problem_files.load_problem`).
-        network: where to start; the problem's own network if left out.
-        key: a JAX key, instead of a seed.
-        seed: the training and test strings and all random weights come from it.
-        settings: the defaults if left out.
-        task: a task of your own (other training strings), instead of the problem and the network.
-        folder: where each restart is saved after each of its phases, and taken up again if it is
-            there. The machine that comes of it is the same as that of an uninterrupted run, on the
-            same computer.
-        budget: seconds that it may take; no limit if left out. What is under way when they are over
-            ends within a second or two, and is judged.
-        progress: whether to show each restart as it works; in a notebook or a terminal, if left
-            out. Or a view of your own (:class:`~dmmlab.synthesis.progress.SearchState`).
-        stop: set it, from another thread, to end the synthesis.
+        task: what is asked, and the network.
+        key: a JAX key, for the random weights.
+        settings: how to go about it.
+        store: where restarts are saved.
+        state: for the view.
+        view: shows the progress.
+        stop: set it, from another thread, to end the search.
+        rounds: of so many restarts each; ``range(settings.rounds)`` if left out.
 
     Returns:
-        The best machine, and all restarts. ``best.exact`` says whether it is exact.
+        The best machine, and all restarts.
 
     Raises:
-        LabError: a problem whose answers are all the same
-            (:func:`~dmmlab.synthesis.problem_checks.check_problem`); the folder holds another run
-            (:mod:`dmmlab.synthesis.provenance`), or another process works on it; no restart ends in
-            finite numbers; or the time was over before there was anything to keep.
+        LabError: no restart ends in finite numbers; or the search was ended before there was
+            anything to keep.
         KeyboardInterrupt: an interrupt before there was anything to keep.
     """
-    began = time.monotonic()
-    settings = settings or Settings()
-    key = random_key(seed if key is None else key)
-    seed = int(jax.random.bits(key))
-    task = task or Task(load_problem(problem) if isinstance(problem, str) else problem, network, seed=seed)
-    _check_budget(budget)
-    state = SearchState(task.problem.question, settings.restarts, budget)
-    description = {"question": task.problem.question, "task": task.fingerprint, "seed": seed}
-    description |= {"settings": json.loads(json.dumps(asdict(settings)))}
-    description |= provenance(task.compiled.machine.neurons.values())
-    with RestartFolder(folder, description) as store:
-        search = _Search(task, key, settings, store, state, view_for(progress), stop)
-        with search.stopping(), noted_interrupts(search.interrupted):
-            search.prepare()
-            search.run()
-        return search.result(began)
+    one = _Search(task, key, settings, store, state, view, stop, rounds or range(settings.rounds))
+    with one.stopping(), noted_interrupts(one.interrupted):
+        one.prepare()
+        one.run()
+    return one.result()
 
 
 class _Search:
@@ -121,7 +80,9 @@ class _Search:
         state: SearchState,
         view: View,
         asked_to_stop: threading.Event | None,
+        rounds: range,
     ):
+        self.rounds = rounds
         self.task, self.key, self.settings, self.store, self.state = task, key, settings, store, state
         self.view, self.asked_to_stop, self.stop = view, asked_to_stop, threading.Event()
         self.interrupted = threading.Event()
@@ -160,12 +121,12 @@ class _Search:
         """Round after round of restarts, until one is exact."""
         each = self.settings.restarts
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            for number in range(self.settings.rounds):
-                self.state.planned = (number + 1) * each
+            for number in self.rounds:
+                self.state.planned = (number + 1 - self.rounds.start) * each
                 new = [Restart(i, []) for i in range(number * each, (number + 1) * each)]
                 self.restarts += new
                 futures = [pool.submit(self._run_restart, restart) for restart in new]
-                if number == 0:
+                if number == self.rounds.start:
                     pool.submit(lambda: self.task.evaluator)  # made meanwhile
                 try:
                     self._wait(futures, new)
@@ -243,7 +204,7 @@ class _Search:
             with self.state.lock:
                 self.state.verdicts[restart.index] = restart.verdict
 
-    def result(self, began: float) -> Synthesis:
+    def result(self) -> Synthesis:
         """The verdicts, the winner tested."""
         task, restarts = self.task, [restart for restart in self.restarts if restart.weights]
         if not any(restart.verdict is not None and restart.verdict.is_valid for restart in restarts):
@@ -260,7 +221,7 @@ class _Search:
         for i, verdict in verdicts.items():
             if i == winner or verdict.is_valid:
                 restarts[i].verdict = verdicts[i] = tested(task, verdict)
-        synthesis = Synthesis(task.problem, task, verdicts[winner], restarts, time.monotonic() - began, self.why)
+        synthesis = Synthesis(task.problem, task, verdicts[winner], restarts, self.state.seconds, self.why)
         self.state.outcome = f"{synthesis.verdict}; {len(restarts)} restarts, {synthesis.seconds:.0f} s"
         self.view(self.state)
         return synthesis
@@ -287,11 +248,6 @@ def noted_interrupts(interrupted: threading.Event) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _check_budget(budget: Any) -> None:
-    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int | float) or not budget > 0):
-        raise LabError(f"budget {budget!r}: expected a number of seconds above 0")
 
 
 def _agree(restarts: Sequence[Restart], count: int) -> bool:

@@ -14,6 +14,7 @@ from ..machines.detectors import handcrafted
 from ..machines.isomorphism import same
 from .counterexamples import Counterexample, counterexample
 from .problems import Problem
+from .proofs import Proof, verify
 from .restart_files import Restart
 from .rounding import Verdict
 from .tasks import Task
@@ -36,6 +37,7 @@ class Synthesis:
     restarts: Sequence[Restart]
     seconds: float
     ended_early: str = ""  # why, if it did
+    start: str = ""  # what led to the best machine, if several starts were there to be tried
 
     @property
     def machine(self) -> Machine:
@@ -63,6 +65,16 @@ class Synthesis:
             name = "handcrafted detector" if same(target, handcrafted()) else "machine to be imitated"
             return f"{links}, {kind}exact: this is the {name}"
         return f"{links}, {kind}exact on all strings it has not seen"
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """How many cycles after an item each answer is due; 0 where a machine is imitated."""
+        return (0,) * len(self.problem.answers) if isinstance(self.problem.target, Machine) else self.problem.delays
+
+    @cached_property
+    def proof(self) -> Proof:
+        """How sure it is that the best machine is right (:mod:`dmmlab.synthesis.proofs`)."""
+        return verify(self.problem, self.machine)
 
     @cached_property
     def counterexample(self) -> Counterexample | None:
@@ -147,7 +159,7 @@ def _advice(synthesis: Synthesis) -> Iterator[str]:
     else:
         yield "a look at the question: no restart learned the training strings (problem.preview() shows some)"
         if not isinstance(problem.target, Machine):
-            yield f"another delay: {problem.delay} cycles is how deep the machine may be"
+            yield f"another delay: {problem.delays} cycles is how deep the machine may be"
         if not problem.recurrent:
             yield "recurrent=True, if the answer needs a loop that an accumulator does not give"
         yield "other types or constants, if the four types cannot express the answer"

@@ -1,0 +1,55 @@
+"""Starts: where a synthesis may begin, from cheap to rich.
+
+A problem may say how deep its machine is (``delay``), whether it needs loops (``recurrent``), which
+types of neurons there are. What it does not say is tried: first a feedforward network, then small
+recurrent ones, with shorter and longer delays, then larger ones and more types.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..core.machine import Machine
+from ..core.neurons import CONST_1, INPUT, PRODUCT, answering, constant
+from ..machines.networks import LAYER, RECURRENT, Network, recurrent
+from .problems import USUAL_DELAY, Problem
+
+RICH = (*LAYER, PRODUCT)
+
+
+class Start(NamedTuple):
+    """A problem with its delay, and a network; ``name`` says in words what is tried."""
+
+    name: str
+    problem: Problem
+    network: Network
+
+
+def starts(problem: Problem) -> Iterator[Start]:
+    """The starts of a problem, those that are cheap first.
+
+    Args:
+        problem: what is asked. What it says is obeyed in all of them.
+
+    Returns:
+        The starts; the first is the problem's own network.
+    """
+    first = problem if problem.delay is not None else problem.with_delay(USUAL_DELAY)
+    yield Start("recurrent" if problem.recurrent else "feedforward", first, first.network)
+    any_delay = problem.delay is None and not isinstance(problem.target, Machine)
+    for copies, delay, types in ((2, 3, RECURRENT), (2, 2, RECURRENT), (3, 4, RECURRENT), (5, 3, RECURRENT)):
+        is_new = problem.recurrent is None or (problem.recurrent and (copies, delay) != (2, USUAL_DELAY))
+        if not is_new or (delay != USUAL_DELAY and not any_delay):
+            continue
+        tried = problem.with_delay(delay) if any_delay else first
+        network = recurrent(copies, problem.types or types, answering(tuple(problem.answers)), sources(problem))
+        yield Start(f"recurrent, {copies} of each type, delay {tried.delays[0]}", tried, network)
+    if problem.types is None and not problem.recurrent:
+        rich = replace(first, types=RICH)
+        yield Start("feedforward, with products", rich, rich.network)
+
+
+def sources(problem: Problem) -> dict:
+    """The neurons of a problem that nothing but the timer feeds, by name."""
+    named = {name: constant(name, "char", v) for name, v in problem.constants.items()}
+    return dict.fromkeys(problem.inputs, INPUT) | {"const_1": CONST_1} | named

@@ -1,0 +1,154 @@
+"""Proofs: what is right gets its grade, what is wrong a string on which it errs."""
+
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+import dmmlab as dm
+from dmmlab.core.engine import answers
+from dmmlab.core.errors import LabError
+from dmmlab.core.streams import values
+from dmmlab.core.vvalues import number
+from dmmlab.machines.exact_steps import ExactMachine, InexactError, exact, exact_weight
+from dmmlab.synthesis.automata import Automaton
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.proofs import GRADES, verify
+from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
+from dmmlab.synthesis.transitions import transition_machine
+
+KINDS = {  # of machine, and by what it is proved
+    "Add_Mod_3": "explored",
+    "Div_5": "explored",
+    "Base_3_Addition": "explored",
+    "Parity_Last3": "explored",
+    "Sum_All": "induction",
+    "Sum_Last4": "induction",
+    "Max_Seen": "induction",
+    "Min_Seen": "induction",
+    "Newton_Spring": "induction",
+    "Abs_Diff": "induction",
+}
+
+
+def by_hand(problem):
+    """A counter of full stops, for items of text."""
+    return dm.Machine.build({"accum.dict-2": {"input.char": 1}, "output.answer": {"accum.dict": 1}}, problem.network.neurons)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_right_machines_are_proved(name):
+    machine, delays = transition_machine(STREAMING_TASKS[name])
+    proof = verify(STREAMING_TASKS[name], machine)
+    assert proof.grade == "proved"
+    assert KINDS[name] in proof.how
+    assert proof.delays == delays
+    assert proof.holds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Add_Mod_3", "Max_Seen", "Sum_Last4", "Newton_Spring", "Balanced_Parenthesis"])
+def test_a_weight_that_is_a_quarter_off_is_refuted_or_changes_no_answer(name):
+    """Twenty changes for each of five machines; a machine that is proved in spite of one is right on drawn strings."""
+    problem = STREAMING_TASKS[name]
+    machine, delays = transition_machine(problem)
+    problem = problem.with_delay(delays)
+    links = [link for link in machine.links() if not link.hard]
+    rng = random.Random(name)
+    grades = []
+    for _ in range(20):
+        link = rng.choice(links)
+        changed = machine.link(
+            f"{link.to_neuron}.{link.to_field}",
+            f"{link.from_neuron}.{link.from_field}",
+            link.weight + rng.choice([-0.25, 0.25]),
+        )
+        proof = verify(problem, changed, seconds=1.0)
+        grades.append(proof.grade)
+        if proof.grade == "refuted":
+            found = proof.counterexample
+            assert abs(found.answers - found.targets).max() > 1e-9
+        else:
+            assert dm.synthesis.counterexample(problem, changed) is None
+    assert grades.count("refuted") >= 15
+
+
+def test_the_target_itself():
+    proof = verify(PROBLEMS["duplicates"], dm.handcrafted())
+    assert (proof.grade, proof.delays) == ("identical", (0, 0))
+
+
+@pytest.mark.slow
+def test_what_has_no_alphabet_is_explored_up_to_a_length():
+    other = dm.handcrafted().link("output.dict-1", "const_1.const_1", 0.0)
+    other = other.link("accum.dict-2", "const_1.const_1", 1.0)  # counts cycles, too
+    proof = verify(PROBLEMS["duplicates"], other)
+    assert proof.grade == "refuted"
+    assert proof.counterexample.cycle < 6
+
+
+def test_a_target_without_a_state_is_tested_only():
+    problem = dm.Problem("How many?", lambda items: iter([0.0] * len(list(items))), delay=1)
+    machine = dm.Machine.build({"output.answer": {}}, problem.network.neurons)
+    proof = verify(problem, machine)
+    assert proof.grade == "tested"
+    assert "write it as an Automaton" in proof.how
+    assert not proof.holds
+
+
+def test_the_smallest_delay_is_found():
+    problem = STREAMING_TASKS["Sum_All"]
+    machine, delays = transition_machine(problem)
+    assert problem.delay is None
+    assert verify(problem, machine).delays == delays == (2,)
+    assert verify(problem.with_delay(3), machine).grade == "refuted"
+
+
+def test_errors():
+    with pytest.raises(LabError, match=r"the machine does not answer output\.answer"):
+        verify(STREAMING_TASKS["Sum_All"], dm.handcrafted())
+
+
+def test_grades_are_what_the_readme_says():
+    text = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+    assert all(f"*{grade}" in text for grade in GRADES)
+
+
+def test_exact_steps_are_those_of_the_tree_engine():
+    """Numbers and trees, in fractions: the published detectors and a machine of transitions."""
+    rng = random.Random(0)
+    string = [{rng.choice("ab."): 1.0} if rng.random() < 0.6 else {} for _ in range(40)]
+    machine, stepped = dm.handcrafted(), ExactMachine(dm.handcrafted())
+    outputs = stepped.initial
+    for item, expected in zip(string, answers(machine, values(string), 40), strict=True):
+        given = stepped.answers(outputs)
+        assert [float(x) for x in given] == [number(expected.get(port, {})) for port in ("dict-1", "dict-2")]
+        outputs = stepped.step(outputs, {"input": item})
+
+
+def test_exact_numbers():
+    assert exact({"a": 2.0, "b": {"c": 0.0}}) == {"a": 2}
+    assert exact(0.25) == Fraction(1, 4)
+    assert exact({}) == 0
+    assert exact_weight(2 / 3, "w") == Fraction(2, 3)
+    with pytest.raises(InexactError, match=r"the weight 0\.707107 of w is no small fraction"):
+        exact_weight(2**-0.5, "w")
+
+
+def test_a_machine_that_counts_cycles_cannot_be_run_exactly():
+    machine = dm.handcrafted().link("norm.dict", "timer.timer", 1.0)
+    with pytest.raises(InexactError, match="only what reads a stream may be fed by a timer"):
+        ExactMachine(machine)
+
+
+def test_a_step_that_does_not_run_on_symbols_is_explored():
+    """Bit operations have no meaning for unknown numbers."""
+    problem = STREAMING_TASKS["Bitwise_Xor"]
+    assert verify(problem, transition_machine(problem)[0]).how.endswith("were explored")
+
+
+def test_an_automaton_is_a_target():
+    parity = Automaton(0, lambda ones, x: ((ones + x) % 2,) * 2)
+    assert list(parity([1, 1, 0, 1])) == [1, 0, 0, 1]
