@@ -272,8 +272,8 @@ class Problem:
         events = {name: sample.streams[name].events for name in self.inputs}
         if len(events) == 1:
             mine = events[self.inputs[0]]
-            are_numbers = mine and not self.silence and not any(isinstance(v, dict) for v in mine.values())
-            return [mine.get(t, 0.0 if are_numbers else {}) for t in range(sample.cycles)]
+            are_numbers = not self.silence and not any(v for v in mine.values() if isinstance(v, dict))
+            return [mine.get(t) or (0.0 if are_numbers else {}) for t in range(sample.cycles)]
         return [{name: each[t] for name, each in events.items() if t in each} for t in range(sample.cycles)]
 
     def preview(self, seed: int = 0, items: int = 14, letters: int = 4) -> Preview:

@@ -147,10 +147,18 @@ def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
 
 
 def with_delay(problem: Problem, machine: Machine) -> Problem:
-    """The problem with a delay: its own, or one at which the machine is right on short strings."""
+    """The problem with a delay: its own, or the one at which the machine is right for longest."""
     if isinstance(problem.target, Machine) or problem.delay is not None:
         return problem
-    return next((p for d in DELAYS if counterexample(p := problem.with_delay(d), machine) is None), problem.with_delay(3))
+    best, right_for = problem, -1
+    for delay in DELAYS:
+        tried = problem.with_delay(delay)
+        wrong = counterexample(tried, machine)
+        if wrong is None:
+            return tried
+        if wrong.cycle - delay > right_for:
+            best, right_for = tried, wrong.cycle - delay
+    return best
 
 
 def _tested(problem: Problem, machine: Machine, seed: int, made: Any, reason: str) -> Proof:

@@ -14,6 +14,7 @@ from ..core.neurons import CONST_1, INPUT, PRODUCT, answering, constant
 from ..machines.networks import LAYER, RECURRENT, Network, recurrent
 from .problems import USUAL_DELAY, Problem
 
+LOOPS = ((2, USUAL_DELAY), (2, 2), (3, 4), (5, USUAL_DELAY))  # copies of each type, and delays, of recurrent starts
 RICH = (*LAYER, PRODUCT)
 
 
@@ -26,7 +27,7 @@ class Start(NamedTuple):
 
 
 def starts(problem: Problem) -> Iterator[Start]:
-    """The starts of a problem, those that are cheap first.
+    """The starts of a problem, those that are cheap first; one, if the problem says all.
 
     Args:
         problem: what is asked. What it says is obeyed in all of them.
@@ -37,13 +38,15 @@ def starts(problem: Problem) -> Iterator[Start]:
     first = problem if problem.delay is not None else problem.with_delay(USUAL_DELAY)
     yield Start("recurrent" if problem.recurrent else "feedforward", first, first.network)
     any_delay = problem.delay is None and not isinstance(problem.target, Machine)
-    for copies, delay, types in ((2, 3, RECURRENT), (2, 2, RECURRENT), (3, 4, RECURRENT), (5, 3, RECURRENT)):
-        is_new = problem.recurrent is None or (problem.recurrent and (copies, delay) != (2, USUAL_DELAY))
-        if not is_new or (delay != USUAL_DELAY and not any_delay):
-            continue
-        tried = problem.with_delay(delay) if any_delay else first
-        network = recurrent(copies, problem.types or types, answering(tuple(problem.answers)), sources(problem))
-        yield Start(f"recurrent, {copies} of each type, delay {tried.delays[0]}", tried, network)
+    if problem.recurrent is None or (problem.recurrent and (any_delay or problem.types is None)):
+        for copies, delay in LOOPS:
+            if problem.recurrent and (copies, delay) == LOOPS[0]:  # which is the first
+                continue
+            if delay == USUAL_DELAY or any_delay:
+                tried = problem.with_delay(delay) if any_delay else first
+                types = problem.types or RECURRENT
+                network = recurrent(copies, types, answering(tuple(problem.answers)), sources(problem))
+                yield Start(f"recurrent, {copies} of each type, delay {delay}", tried, network)
     if problem.types is None and not problem.recurrent:
         rich = replace(first, types=RICH)
         yield Start("feedforward, with products", rich, rich.network)

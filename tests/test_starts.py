@@ -1,0 +1,92 @@
+"""Starts: what a problem says is obeyed, what it does not say is tried; the best is kept."""
+
+import threading
+
+import pytest
+
+import dmmlab as dm
+from dmmlab.core.errors import LabError
+from dmmlab.machines.networks import RECURRENT
+from dmmlab.synthesis.automata import Automaton
+from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.portfolio import synthesize
+from dmmlab.synthesis.problems import Problem
+from dmmlab.synthesis.settings import Settings
+from dmmlab.synthesis.starts import starts
+from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
+
+SHORT = Settings(restarts=2, rounds=2, fit_steps=20, ramp_steps=40, cool_steps=20, retrain_steps=10, finish_steps=20, trials=2)
+
+
+def count(stream):
+    total = 0
+    for item in stream:
+        total += sum(item.values()) if isinstance(item, dict) else item
+        yield total
+
+
+def names(problem):
+    return [start.name for start in starts(problem)]
+
+
+def test_without_hints_it_goes_from_cheap_to_rich():
+    problem = Problem("How many?", count)
+    tried = list(starts(problem))
+    assert [start.name for start in tried] == [
+        "feedforward",
+        "recurrent, 2 of each type, delay 3",
+        "recurrent, 2 of each type, delay 2",
+        "recurrent, 3 of each type, delay 4",
+        "recurrent, 5 of each type, delay 3",
+        "feedforward, with products",
+    ]
+    assert [start.problem.delays for start in tried] == [(3,), (3,), (2,), (4,), (3,), (3,)]
+    assert tried[0].network.links == problem.network.links
+    links = [len(start.network.links) for start in tried[1:5]]
+    assert links == sorted(links)
+
+
+def test_hints_are_obeyed():
+    assert all(start.problem.delays == (5,) for start in starts(Problem("?", count, delay=5)))
+    assert names(Problem("?", count, recurrent=False, types=RECURRENT)) == ["feedforward"]
+    assert names(Problem("?", count, recurrent=True, types=RECURRENT, delay=2)) == ["recurrent"]
+    assert names(Problem("?", count, recurrent=True))[:2] == ["recurrent", "recurrent, 2 of each type, delay 2"]
+    assert len(list(starts(PROBLEMS["longest-run"]))) == 1
+    for start in starts(PROBLEMS["duplicates"]):  # whose target is a machine: its answers come when they come
+        assert start.problem.delay == 3 or start.problem is PROBLEMS["duplicates"]
+
+
+@pytest.mark.slow
+def test_an_automaton_needs_no_training():
+    found = synthesize(STREAMING_TASKS["Add_Mod_3"], seed=1)
+    assert (found.start, found.best.exact, found.delays) == ("transitions", True, (2,))
+    assert found.proof.grade == "proved"
+    assert found.proof is found.proof
+    assert len(found.restarts) == 1
+
+
+@pytest.mark.slow
+def test_what_is_no_sum_of_neurons_is_trained():
+    power = Automaton(1, lambda s, x: ((s * s + x) % 10007, s % 2))
+    found = synthesize(Problem("?", power, alphabet=(0, 1, 2), silence=False), settings=SHORT, budget=8.0)
+    assert found.start.startswith(("feedforward", "recurrent"))
+    assert not found.best.exact
+    assert found.ended_early == "the budget of 8 s is spent" or "budget" in found.ended_early
+
+
+@pytest.mark.slow
+def test_a_stop_ends_all_starts():
+    stop = threading.Event()
+
+    def watch(state):
+        if state.start == "recurrent, 2 of each type, delay 3":
+            stop.set()
+
+    found = synthesize(Problem("How many?", count), settings=SHORT, progress=watch, stop=stop)
+    assert found.ended_early in ("stopped", "")
+    assert found.start in ("feedforward", "recurrent, 2 of each type, delay 3")
+
+
+def test_a_problem_that_is_no_name():
+    with pytest.raises(LabError, match="unknown problem 'Add_Mod_33'; did you mean 'Add_Mod_3'"):
+        dm.synthesize("Add_Mod_33")
