@@ -100,6 +100,7 @@ def instances():
         session, Recording(small, "no." * 30), as_tree({"a": 1.0}), Executed("01", 1.0, *[dm.bench.__path__[0]] * 2), Row("a", 1, "b", 2, 3),
         PruningExplorer(session, figures="build"), MachineEditor(small, text="noon"), StreamStepper(small, "noon"),
         TrainingExplorer(task, task.weights(small)), ended_dashboard(),
+        dm.Automaton((0,) * 1000, lambda state, item: (state, item)), dm.synthesis.Proof("proved", "long " * 200, (2,)),
     ]  # fmt: skip
 
 

@@ -261,10 +261,13 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub = command(
         "show",
         "print a machine as a short program",
-        "Prints a machine as a short program, one line for each neuron, or as LaTeX equations.",
+        "Prints a machine as a short program, one line for each neuron, as LaTeX equations, or as a Python program "
+        "with all digits that needs nothing but Python.",
     )
     sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
-    sub.add_argument("--latex", action="store_true", help="as equations, for a paper (amsmath)")
+    forms = sub.add_mutually_exclusive_group()
+    forms.add_argument("--latex", action="store_true", help="as equations, for a paper (amsmath)")
+    forms.add_argument("--python", action="store_true", help="as a Python program that needs nothing but Python")
     sub.add_argument("--digits", type=whole_number(0, 17), default=2, metavar="N", help="decimals of the weights (default: 2)")
 
     sub = command(

@@ -231,9 +231,10 @@ def _drawing(machine: Machine, kind: str, options: argparse.Namespace) -> Any:
 
 def _show(options: argparse.Namespace) -> int:
     from ..drawing.programs import equations, program
+    from ..drawing.python_programs import python_program
 
     machine = machine_named(options.machine)
-    text = (equations if options.latex else program)(machine, digits=options.digits)
+    text = python_program(machine) if options.python else (equations if options.latex else program)(machine, options.digits)
     if options.json:
         print_json({"text": text, "links": machine.count()})
     else:

@@ -12,6 +12,7 @@ from .plots import (
     save_matrix as save_matrix,
 )
 from .programs import equations as equations, program as program
+from .python_programs import python_program as python_program
 from .vvalue_text import (
     as_lines as as_lines,
     as_sum as as_sum,

@@ -1,0 +1,167 @@
+"""A machine as a stand-alone Python program, which needs nothing but Python.
+
+``step(state, item)`` is one cycle: it takes what all neurons emitted in the cycle before and the
+item of this one, and returns what they emit now and what arrives at the output. ``run(items)``
+yields the answers, cycle by cycle. Weights are written to the last digit, so that the answers are
+those of the tree engine up to the order of sums.
+"""
+
+import ast
+import inspect
+import keyword
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+
+from ..core.errors import LabError
+from ..core.machine import Machine
+from ..core.neurons import NeuronType, Port
+from . import standalone_functions
+from .programs import Terms, _Writer
+
+FUNCTIONS: Mapping[str, Callable] = {
+    name: function for name, function in vars(standalone_functions).items() if inspect.isfunction(function)
+}
+TAKEN = {*FUNCTIONS, *keyword.kwlist, "state", "item", "items", "answers", "step", "run", "START", "isinstance", "dict", "any"}
+
+
+class PythonError(LabError):
+    """A machine that cannot be written as Python."""
+
+
+def python_program(machine: Machine) -> str:
+    """Writes a machine as a Python module of its own.
+
+    Args:
+        machine: what to write down.
+
+    Returns:
+        The text: the functions that it needs, ``START``, ``step`` and ``run``.
+
+    Raises:
+        PythonError: it has no output, or a neuron type whose formula is no Python expression of
+            known functions.
+    """
+    if "output" not in machine.neurons:
+        raise PythonError("a machine without a neuron 'output' has no answers")
+    writer = _PythonWriter(machine)
+    expressions, comments = [], []
+    for name in machine.neurons:
+        if name != "output" and name not in writer.clocks:
+            for field, text in writer.results(name).items():
+                if machine.neurons[name].outputs:
+                    expressions.append((writer.port((name, field or machine.neurons[name].outputs[0]), now=True), text))
+                    comments.append(name)
+    answers = writer.results("output")
+    names = [name for name, _ in expressions]
+    needed = _functions(machine, [*(text for _, text in expressions), *answers.values()], set(names), comments)
+    lines = [f'"""{_one_line(machine)}"""', ""]
+    lines += [f"\n{_source(function)}\n" for function in needed]
+    lines += [
+        "",
+        f"START = (0,) * {len(names)}  # nothing is emitted before the first cycle",
+        "",
+        "",
+        "def step(state, item):",
+        '    """One cycle: (state, item) -> (next state, answers)."""',
+        f"    ({', '.join(names)},) = state",
+        "    answers = {",
+        *(f"        {field!r}: {text}," for field, text in answers.items()),
+        "    }",
+        "    state = (",
+        *(f"        {text},  # {name}" for name, text in expressions),
+        "    )",
+        "    return state, answers",
+        "",
+        "",
+        "def run(items):",
+        '    """The answers in each cycle; an item is a number, or a dictionary such as {"a": 1}."""',
+        "    state = START",
+        "    for item in items:",
+        "        state, answers = step(state, item)",
+        "        yield answers",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+class _PythonWriter(_Writer):
+    """Says a machine in Python."""
+
+    def __init__(self, machine: Machine):
+        super().__init__(machine, 17)
+        readers = {name for name, kind in machine.neurons.items() if kind.reads_stream}
+        self.readers = [name for name in machine.neurons if name in readers]
+        self.clocks = {
+            name
+            for name, kind in machine.neurons.items()
+            if kind.name == "timer" and all(link.to_neuron in {*readers, name} for link in machine.links() if link[2] == name)
+        }
+        self._names: dict[tuple[str, str], str] = {}
+
+    def results(self, name: str) -> dict[str, str]:
+        kind = self.machine.neurons[name]
+        if kind.reads_stream:
+            if kind.formula is None or not kind.formula.program.startswith("stream("):
+                raise PythonError(f"{name}: what a neuron of type {kind.name} makes of its stream is not known in Python")
+            return {"": "item" if len(self.readers) == 1 else f"item.get({name!r}, 0)"}
+        return super().results(name)
+
+    def sum(self, terms: Terms) -> str:
+        if len(terms) == 1 and terms[0][0] == 1:
+            return self.port(terms[0][1])
+        if all(name in self.scalar_neurons for _, (name, _) in terms):
+            return super().sum(terms)
+        return f"combine({', '.join(f'({self.digit(w)}, {self.port(port)})' for w, port in terms)})"
+
+    def difference(self, plus: Terms, minus: Terms = ()) -> str:
+        return self.sum((*plus, *((-w, port) for w, port in minus)))
+
+    def named(self, name: str, field: str, now: bool) -> str:
+        if (name, field) not in self._names:
+            base = re.sub(r"\W|^(?=\d)", "_", f"{name}_{field}" if field else name)
+            taken, count, unique = {*self._names.values(), *TAKEN}, 1, base
+            while unique in taken:
+                count += 1
+                unique = f"{base}_{count}"
+            self._names[name, field] = unique
+        return self._names[name, field]
+
+    def port(self, port: Port, now: bool = False) -> str:
+        name, field = port
+        return self.named(name, "" if len(self.machine.neurons[name].outputs) <= 1 else field, now)
+
+    def digit(self, x: float) -> str:
+        return repr(int(x)) if float(x).is_integer() and abs(x) < 1e15 else repr(float(x))
+
+    def call(self, kind: NeuronType, arguments: Mapping[str, str]) -> str:
+        raise PythonError(f"neuron type {kind.name!r} has no formula, so that it cannot be written as Python")
+
+
+def _functions(machine: Machine, texts: list[str], names: set[str], neurons: list[str]) -> list[str]:
+    """The functions that expressions call, in order; all names in them must be known."""
+    called: set[str] = set()
+    for text, neuron in zip(texts, [*neurons, *["output"] * (len(texts) - len(neurons))], strict=True):
+        try:
+            tree = ast.parse(text, mode="eval")
+        except SyntaxError:
+            raise PythonError(f"{neuron}: {text!r} is no Python expression") from None
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        if unknown := used - names - FUNCTIONS.keys() - {"item"}:
+            raise PythonError(f"{neuron}: its formula uses {', '.join(sorted(unknown))}, which Python does not know")
+        called |= used & FUNCTIONS.keys()
+    return [name for name in FUNCTIONS if name in called]
+
+
+def _source(name: str) -> str:
+    """A function as it stands, without its types."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(FUNCTIONS[name])))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+            for argument in [*node.args.args, *([node.args.vararg] if node.args.vararg else [])]:
+                argument.annotation = None
+    return ast.unparse(tree)
+
+
+def _one_line(machine: Machine) -> str:
+    return f"A dataflow matrix machine of {machine.count()} links, written down by dmmlab; it needs nothing but Python."
