@@ -9,10 +9,11 @@ from dmmlab.core.errors import LabError
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import number
 from dmmlab.synthesis.automata import Automaton
+from dmmlab.synthesis.exact_fits import Hinge, directions, fit_sum
 from dmmlab.synthesis.problems import Problem
 from dmmlab.synthesis.streaming_benchmark import run_tasks, table
 from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
-from dmmlab.synthesis.transitions import Hinge, TransitionError, directions, fit_sum, observe, transition_machine
+from dmmlab.synthesis.transitions import TransitionError, observe, transition_machine
 
 # From the published table, on whole strings: what the answer to the last item is.
 DEFINITIONS = {

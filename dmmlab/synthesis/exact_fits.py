@@ -1,0 +1,200 @@
+"""Fits: a function of a few whole numbers as an exact sum of few neurons.
+
+A sum is linear but for *hinges*, ``relu(direction . numbers - threshold)``. For a direction of
+small whole numbers, whether a function is linear but for what depends on ``direction . numbers`` is
+decided by one small least-squares problem; the thresholds are then where its slope changes. So
+directions are tried from the simple ones upwards. All coefficients are fractions, and a fit is one
+only if it is exact on all rows.
+"""
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+LARGEST = 64  # denominator of a coefficient
+FEW = 250  # with which a direction is tried first
+HINGES = 60  # of one function, at most
+GATE = 2  # neurons: what takes more may be a bit times a number
+DIRECTIONS = 3000  # at most, from the simple ones upwards
+
+
+class Hinge(NamedTuple):
+    """``relu(direction . (state, item) - threshold)``."""
+
+    direction: tuple[int, ...]
+    threshold: int
+
+
+class Affine(NamedTuple):
+    """A linear function of (state, item), and a constant."""
+
+    linear: tuple[Fraction, ...]
+    constant: Fraction
+
+
+class Sum(NamedTuple):
+    """A function of (state, item): a linear part, a constant, and hinges with their weights."""
+
+    linear: tuple[Fraction, ...]
+    constant: Fraction
+    hinges: dict[Hinge, Fraction]
+
+
+def fit_sum(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge] = ()) -> Sum | None:
+    """The sum of few neurons that gives ``values`` exactly, or None.
+
+    Args:
+        inputs: (rows, numbers), whole.
+        values: (rows,), whole.
+        known: hinges that are there already, and so cost nothing.
+
+    Returns:
+        Of the sums with hinges in one direction, the one with the fewest new hinges, and of these
+        with the fewest terms.
+    """
+    linear = _linear(inputs, values, None)
+    if linear is not None:
+        return Sum(*linear, {})
+
+    def cost(found: Sum) -> tuple[int, int]:
+        new = len(found.hinges.keys() - set(known)) + any(found.linear)
+        return new, len(found.hinges) + sum(map(bool, found.linear)) + sum(abs(x) for h in found.hinges for x in h.direction)
+
+    few = slice(0, FEW)
+    fits = (
+        _along(inputs, values, direction)
+        for direction in directions(inputs.shape[1])
+        if _along(inputs[few], values[few], direction) is not None
+    )
+    found = [fit for fit in fits if fit is not None]
+    if not found or min(map(cost, found))[0] > GATE:
+        found += [fit for fit in [_gated(inputs, values)] if fit is not None]
+    return min(found, key=cost, default=None)
+
+
+def directions(size: int) -> list[tuple[int, ...]]:
+    """Vectors of small whole numbers, the simple ones first; of a vector and its negative, one."""
+    found = []
+    for most, entries in ((3, 2), (2, 4), (1, 8)):
+        for count in range(1, min(size, entries) + 1):
+            for places in itertools.combinations(range(size), count):
+                for numbers in itertools.product([x for x in range(-most, most + 1) if x], repeat=count):
+                    if numbers[0] > 0:
+                        vector = [0] * size
+                        for place, x in zip(places, numbers, strict=True):
+                            vector[place] = x
+                        found.append(tuple(vector))
+    unique = sorted(dict.fromkeys(found), key=lambda d: (sum(map(abs, d)), d))
+    return unique[:DIRECTIONS]
+
+
+def _linear(inputs: np.ndarray, values: np.ndarray, skip: int | None) -> tuple[tuple[Fraction, ...], Fraction] | None:
+    """``values`` as an exact linear function, without the number at the place ``skip``; or None."""
+    columns = np.concatenate([inputs, np.ones((len(inputs), 1), dtype=object)], axis=1).astype(float)
+    if skip is not None:
+        columns[:, skip] = 0
+    weights, *_ = np.linalg.lstsq(columns, values.astype(float), rcond=None)
+    exact = [Fraction(float(w)).limit_denominator(LARGEST) for w in weights]
+    fitted = sum((int(w.numerator) * inputs[:, i] * (LCM // w.denominator) for i, w in enumerate(exact[:-1]) if w), 0)
+    fitted = fitted + exact[-1].numerator * (LCM // exact[-1].denominator)
+    return (tuple(exact[:-1]), exact[-1]) if np.all(fitted == values * LCM) else None
+
+
+LCM = int(np.lcm.reduce(np.arange(1, LARGEST + 1).astype(object)))
+
+
+def _along(inputs: np.ndarray, values: np.ndarray, direction: tuple[int, ...]) -> Sum | None:
+    """``values`` as a linear function plus one of ``direction . inputs``, exactly; or None."""
+    u = inputs @ np.array(direction, dtype=object)
+    points, group = np.unique(u.astype(np.int64), return_inverse=True)
+    if len(points) < 3:
+        return None
+    skip = max(i for i, x in enumerate(direction) if x)  # the direction itself makes up for it
+    counts = np.bincount(group)
+
+    def within(column: np.ndarray) -> np.ndarray:
+        return column - (np.bincount(group, column) / counts)[group]
+
+    columns = np.stack([within(inputs[:, i].astype(float)) for i in range(inputs.shape[1]) if i != skip] or [np.zeros(len(u))])
+    weights, *_ = np.linalg.lstsq(columns.T, within(values.astype(float)), rcond=1e-9)
+    if np.abs(columns.T @ weights - within(values.astype(float))).max() > 1e-6:
+        return None
+    linear = [Fraction(float(w)).limit_denominator(LARGEST) for w in weights]
+    if inputs.shape[1] == 1:
+        linear = []
+    linear.insert(skip, Fraction(0))
+    rest = values * LCM - sum(
+        (w.numerator * (LCM // w.denominator) * inputs[:, i] for i, w in enumerate(linear) if w), np.zeros(len(u), dtype=object)
+    )
+    levels: dict[int, int] = {}
+    for point, value in zip(u, rest, strict=True):
+        if levels.setdefault(point, value) != value:
+            return None
+    places = sorted(levels)
+    slopes = [Fraction(levels[b] - levels[a], LCM * (b - a)) for a, b in itertools.pairwise(places)]
+    hinges = {
+        Hinge(direction, at): after - before
+        for at, (before, after) in zip(places[1:], itertools.pairwise(slopes), strict=False)
+    }
+    hinges = {hinge: weight for hinge, weight in hinges.items() if weight}
+    if len(hinges) > HINGES:
+        return None
+    first = slopes[0]
+    linear = [w + first * d for w, d in zip(linear, direction, strict=True)]
+    constant = Fraction(levels[places[0]], LCM) - first * places[0]
+    return Sum(tuple(linear), constant, hinges)
+
+
+def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
+    """``values`` as a linear function plus a multiple of a bit times a bounded number; or None.
+
+    ``bit * n = relu(n - low + size * bit - size) + low * bit``, where ``low <= n <= low + size``.
+    """
+    size = inputs.shape[1]
+    bits = [j for j in range(size) if set(inputs[:, j]) == {0, 1}]
+    for bit, other in itertools.product(bits, range(size)):
+        low, span = int(inputs[:, other].min()), int(np.ptp(inputs[:, other]))
+        if other == bit or not span:
+            continue
+        hinge = Hinge(tuple(span if i == bit else int(i == other) for i in range(size)), low + span)
+        column = np.maximum(inputs @ np.array(hinge.direction, dtype=object) - hinge.threshold, 0)
+        fitted = _linear(np.concatenate([inputs, column[:, None]], axis=1), values, None)
+        if fitted is not None:
+            *linear, weight = fitted[0]
+            return Sum(tuple(linear), fitted[1], {hinge: weight})
+    return None
+
+
+def fit_conjunctions(states: np.ndarray, values: np.ndarray) -> dict[int, list[Hinge]] | None:
+    """For each value but zero, thresholds that are all passed where, and only where, it is taken.
+
+    Args:
+        states: (rows, components), whole.
+        values: (rows,), whole.
+
+    Returns:
+        By value, hinges of which ``direction . state > threshold`` is meant; None if there are none
+        such.
+    """
+    found = {}
+    for value in sorted(set(values) - {0}):
+        taken = values == value
+        thresholds = []
+        for direction in directions(states.shape[1])[:200]:
+            for sign in (1, -1):
+                d = tuple(sign * x for x in direction)
+                u = states @ np.array(d, dtype=object)
+                thresholds.append((Hinge(d, int(u[taken].min()) - 1), u > int(u[taken].min()) - 1))
+        chosen: list[Hinge] = []
+        others = ~taken  # that are still to be excluded
+        while others.any():
+            hinge, reached = min(thresholds, key=lambda each: (int((others & each[1]).sum()), sum(map(abs, each[0].direction))))
+            if not (others & ~reached).any():
+                return None
+            chosen.append(hinge)
+            others = others & reached
+        found[int(value)] = chosen
+    return found
