@@ -153,7 +153,7 @@ class TrainingExplorer(Explorer):
             self._when_tested = time.monotonic()
         return self._tested[2]
 
-    def _start_or_pause(self) -> str:
+    def _start_or_pause(self) -> str | None:
         if self._going.is_set():
             self.pause()
             return self.repaint()
@@ -162,9 +162,10 @@ class TrainingExplorer(Explorer):
         RUNNING.add(self)
         self._going.set()
         self.start.description = "pause"
+        self.say("" if self.training.steps else "compiling, which takes some seconds")  # before what the thread says
         self._thread = threading.Thread(target=self._train, daemon=True)
         self._thread.start()
-        return "" if self.training.steps else "compiling, which takes some seconds"
+        return None
 
     def _train(self) -> None:
         """What the thread does: some steps, a look, some steps."""

@@ -112,7 +112,7 @@ def synthesize(
         tries = iter([("", task, range(settings.rounds))])
     best: Synthesis | None = None
     for number, (name, each, rounds) in enumerate(tries):
-        left = None if budget is None else max(MOMENT, began + budget - time.monotonic())
+        left = budget if budget is None or number == 0 else max(MOMENT, began + budget - time.monotonic())
         state = SearchState(each.problem.question, settings.restarts, left, name)
         try:
             if isinstance(each, _Transitions):
