@@ -1,9 +1,11 @@
 """The streaming tasks: each against a definition of its own, and machines made of their transitions."""
 
+import json
 import random
 
 import pytest
 
+from dmmlab.cli.commands import main
 from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
 from dmmlab.core.streams import values
@@ -146,3 +148,22 @@ def test_the_benchmark_is_resumed(tmp_path):
         run_tasks([], tmp_path / "run", seed=1, resume=True)
     with pytest.raises(LabError, match="unknown task 'Sum_Al'; did you mean 'Sum_All'"):
         run_tasks(["Sum_Al"], tmp_path / "other")
+
+
+@pytest.mark.slow
+def test_a_synthesis_of_a_streaming_task_into_a_folder(tmp_path, capsys):
+    out = tmp_path / "runs" / "modulo"
+    assert main(["synthesize", "Add_Mod_3", "--out", str(out), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["exact"], result["links"]) == (True, 17)
+    assert {path.name for path in out.iterdir()} >= {"run.json", "machine.json", "result.json", "circuit.svg", "trace.csv"}
+    assert main(["synthesize", "Add_Mod_3", "--out", str(out), "--json"]) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    assert main(["synthesize", "Add_Mod_3", "--out", str(out), "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["links"] == 17
+    assert main(["verify", str(out), "Add_Mod_3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["grade"] == "proved"
+    assert main(["verify", str(out), "Add_Mod_4", "--json"]) == 1
+    refuted = json.loads(capsys.readouterr().out)
+    assert refuted["grade"] == "refuted"
+    assert "is right" in refuted["counterexample"]

@@ -161,7 +161,7 @@ def canned(monkeypatch, task, *soft, verdicts=None):
         restart.trace.add(task, "finish", "", restart.weights)
         restart.verdict = (verdicts or {}).get(restart.index) or round_off(task, machine)
 
-    monkeypatch.setattr(search._Search, "_run_restart", run_restart)
+    monkeypatch.setattr(search.Search, "_run_restart", run_restart)
     return synthesize(PROBLEM, task=task, settings=Settings(restarts=len(soft), rounds=1))
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -31,15 +31,13 @@ from .progress import SearchState, View, rank, view_for
 from .provenance import provenance
 from .restart_files import Restart, RestartFolder
 from .rounding import round_off, tested
-from .search import search
+from .search import NothingToKeep, Search
 from .settings import Settings
 from .starts import starts
 from .synthesis_result import Synthesis
 from .tasks import Task, random_key
 from .trace import Trace
 from .transitions import TransitionError, transition_machine
-
-MOMENT = 1.0  # second, that a start is given even if the budget is spent
 
 
 def synthesize(
@@ -58,9 +56,9 @@ def synthesize(
     """Looks for the smallest exact machine that answers a problem.
 
     Where the target is an automaton, and no network is given, a machine is made of its transitions
-    if they are a sum of few neurons. Else one start after the other is
-    tried until a machine is exact; there is only one if the problem says all of ``delay``,
-    ``recurrent`` and ``types``, or if a network is given.
+    if they are a sum of few neurons. Else one start after the other is tried until a machine is
+    exact; there is only one if the problem says all of ``delay``, ``recurrent`` and ``types``, or
+    if a network is given.
 
     The restarts of a start run side by side on as many cores as there are. If none of
     ``settings.restarts`` is exact on the validation strings there are as many more in the end, up
@@ -107,62 +105,71 @@ def synthesize(
     view = view_for(progress)
     if task is None:
         problem = load_problem(problem) if isinstance(problem, str) else problem
-        tries = _tries(problem, network, int(jax.random.bits(key)), settings)
+        tries = _tries(problem, network, int(jax.random.bits(key)), settings, budget)
     else:
-        tries = iter([("", task, range(settings.rounds))])
+        tries = iter([Try("", task)])
     best: Synthesis | None = None
-    for number, (name, each, rounds) in enumerate(tries):
-        left = budget if budget is None or number == 0 else max(MOMENT, began + budget - time.monotonic())
-        state = SearchState(each.problem.question, settings.restarts, left, name)
+    failed: NothingToKeep | None = None
+    ended = ""
+    with contextlib.ExitStack() as held:  # the first folder is that of the run: it is held to the end
         try:
-            if isinstance(each, _Transitions):
-                found = _of_transitions(each, state, view)
-            else:
+            for number, each in enumerate(tries):
+                before = None if best is None else best.best
+                state = SearchState(each.task.problem.question, settings.restarts, budget, each.name, before, began)
+                if best is not None and state.seconds_left == 0.0:
+                    ended = f"the budget of {budget:g} s is spent"
+                    break
                 place = folder if folder is None or number == 0 else Path(folder) / f"start-{number}"
-                with RestartFolder(place, _description(each, key, settings)) as store:
-                    found = search(each, key, settings, store, state, view, stop, rounds)
-        except (KeyboardInterrupt, LabError) as error:
+                store = held.enter_context(RestartFolder(place, _description(each.task, key, settings)))
+                try:
+                    if each.made is not None:
+                        found = _of_transitions(each.task, each.made, state, view)
+                    else:
+                        found = Search(each.task, key, settings, store, state, view, stop, each.rounds).run()
+                except NothingToKeep as error:
+                    failed, ended = error, error.why
+                else:
+                    ended = found.ended_early
+                    if best is None or rank(found.best) < rank(best.best):
+                        best = replace(found, start=each.name)
+                if ended or (best is not None and best.best.is_valid):
+                    break
+        except KeyboardInterrupt:
             if best is None:
                 raise
-            why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-            return replace(best, seconds=time.monotonic() - began, ended_early=why)
-        if best is None or rank(found.best) < rank(best.best):
-            best = found
-            best = replace(best, start=name)
-        best = replace(best, seconds=time.monotonic() - began, ended_early=found.ended_early)
-        if best.best.is_valid or found.ended_early:
-            break
-    assert best is not None
-    return best
+            ended = "interrupted"
+    if best is None:
+        raise failed or LabError("there is nothing to try")
+    return replace(best, seconds=time.monotonic() - began, ended_early=ended)
 
 
-Try = tuple[str, Task, range]  # what it is in words, the task, and the rounds of restarts
+class Try(NamedTuple):
+    """What is tried: its name in words, the task, the rounds of restarts; or a machine."""
+
+    name: str
+    task: Task
+    rounds: range | None = None
+    made: Machine | None = None
 
 
-def _tries(problem: Problem, network: Network | Machine | None, seed: int, settings: Settings) -> Iterator[Try]:
+def _tries(
+    problem: Problem, network: Network | Machine | None, seed: int, settings: Settings, budget: float | None
+) -> Iterator[Try]:
     """What is tried, in this order."""
     if network is not None:
-        yield "", Task(problem, network, seed=seed), range(settings.rounds)
+        yield Try("", Task(problem, network, seed=seed))
         return
     if isinstance(problem.target, Automaton) and problem.delay is None:
         with contextlib.suppress(TransitionError):
-            machine, delays = transition_machine(problem, seed)
-            yield "transitions", _Transitions(problem.with_delay(delays), machine, seed), range(0)
-    each = list(starts(problem))
-    tasks = {}
-    for start in each:
-        tasks[start.name] = Task(start.problem, start.network, seed=seed)
-        yield start.name if len(each) > 1 else "", tasks[start.name], range(settings.rounds if len(each) == 1 else 1)
-    if len(each) > 1 and settings.rounds > 1:
-        yield f"{each[0].name}, once more", tasks[each[0].name], range(1, settings.rounds)
-
-
-class _Transitions(Task):
-    """A task whose network is a machine, with the links that its canonical form may need beside."""
-
-    def __init__(self, problem: Problem, machine: Machine, seed: int):
-        super().__init__(problem, _with_swaps(machine), seed=seed)
-        self.given = machine
+            machine, delays = transition_machine(problem, seed, budget)
+            yield Try("transitions", Task(problem.with_delay(delays), _with_swaps(machine), seed=seed), made=machine)
+    first, *others = starts(problem)
+    task = Task(first.problem, first.network, seed=seed)
+    yield Try(first.name if others else "", task, range(1) if others else None)
+    for start in others:
+        yield Try(start.name, Task(start.problem, start.network, seed=seed), range(1))
+    if others and settings.rounds > 1:
+        yield Try(f"{first.name}, once more", task, range(1, settings.rounds))
 
 
 def _with_swaps(machine: Machine) -> Machine:
@@ -176,13 +183,13 @@ def _with_swaps(machine: Machine) -> Machine:
     return machine.with_soft(matrix_of((*link, 1.0) for link in sorted(links - hard)))
 
 
-def _of_transitions(task: _Transitions, state: SearchState, view: View) -> Synthesis:
+def _of_transitions(task: Task, machine: Machine, state: SearchState, view: View) -> Synthesis:
     """The verdict on the machine that was made of transitions."""
-    weights, trace = task.weights(task.given), Trace()
+    weights, trace = task.weights(machine), Trace()
     trace.add(task, "transitions", "", weights)
     state.events[0] = trace.events
     view(state)
-    verdict = tested(task, round_off(task, task.given))
+    verdict = tested(task, round_off(task, machine))
     state.verdicts[0] = verdict
     synthesis = Synthesis(task.problem, task, verdict, [Restart(0, weights, len(PHASES), trace, verdict)], state.seconds)
     state.outcome = f"{synthesis.verdict}; made of transitions, {synthesis.seconds:.0f} s"

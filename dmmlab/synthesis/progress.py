@@ -30,15 +30,26 @@ class SearchState:
         planned: how many restarts there may be.
         budget: seconds, if there is a limit.
         start: what is tried, in words, if there are several starts.
+        before: the best verdict of the starts before.
+        began: when the synthesis began, as of ``time.monotonic()``; now if left out.
     """
 
-    def __init__(self, question: str, planned: int, budget: float | None = None, start: str = ""):
-        self.question, self.planned, self.budget, self.start = question, planned, budget, start
+    def __init__(
+        self,
+        question: str,
+        planned: int,
+        budget: float | None = None,
+        start: str = "",
+        before: Verdict | None = None,
+        began: float | None = None,
+    ):
+        self.question, self.planned, self.budget = question, planned, budget
+        self.start, self.before = start, before
         self.events: dict[int, list[Event]] = {}
         self.snapshots: dict[int, Callable[[], Machine]] = {}
         self.verdicts: dict[int, Verdict | None] = {}
         self.outcome = ""  # the result in words, at the end
-        self.began = time.monotonic()
+        self.began = time.monotonic() if began is None else began
         self.lock = threading.Lock()
 
     @property
@@ -54,7 +65,8 @@ class SearchState:
     @property
     def best(self) -> Verdict | None:
         """The best verdict so far, on validation strings."""
-        return min((verdict for verdict in self.verdicts.values() if verdict is not None), key=rank, default=None)
+        verdicts = (*self.verdicts.values(), self.before)
+        return min((verdict for verdict in verdicts if verdict is not None), key=rank, default=None)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each restart that has begun: what it is at, links, error, seconds, verdict."""

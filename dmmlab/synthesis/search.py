@@ -31,16 +31,15 @@ from .trace import Event
 REFRESH = 0.25  # seconds between two looks at the progress
 
 
-def search(
-    task: Task,
-    key: Any,
-    settings: Settings,
-    store: RestartFolder,
-    state: SearchState,
-    view: View,
-    stop: threading.Event | None = None,
-    rounds: range | None = None,
-) -> Synthesis:
+class NothingToKeep(LabError):
+    """A search that ended without a machine; ``why`` it ended early, if it did."""
+
+    def __init__(self, problem: str, why: str = ""):
+        super().__init__(problem)
+        self.why = why
+
+
+class Search:
     """The restarts of one task, side by side, on as many cores as there are.
 
     Args:
@@ -52,24 +51,7 @@ def search(
         view: shows the progress.
         stop: set it, from another thread, to end the search.
         rounds: of so many restarts each; ``range(settings.rounds)`` if left out.
-
-    Returns:
-        The best machine, and all restarts.
-
-    Raises:
-        LabError: no restart ends in finite numbers; or the search was ended before there was
-            anything to keep.
-        KeyboardInterrupt: an interrupt before there was anything to keep.
     """
-    one = _Search(task, key, settings, store, state, view, stop, rounds or range(settings.rounds))
-    with one.stopping(), noted_interrupts(one.interrupted):
-        one.prepare()
-        one.run()
-    return one.result()
-
-
-class _Search:
-    """The restarts of one synthesis, side by side."""
 
     def __init__(
         self,
@@ -79,18 +61,35 @@ class _Search:
         store: RestartFolder,
         state: SearchState,
         view: View,
-        asked_to_stop: threading.Event | None,
-        rounds: range,
+        stop: threading.Event | None = None,
+        rounds: range | None = None,
     ):
-        self.rounds = rounds
         self.task, self.key, self.settings, self.store, self.state = task, key, settings, store, state
-        self.view, self.asked_to_stop, self.stop = view, asked_to_stop, threading.Event()
+        self.view, self.asked_to_stop, self.stop = view, stop, threading.Event()
+        self.rounds = rounds or range(settings.rounds)
         self.interrupted = threading.Event()
         self.restarts: list[Restart] = []
         self.why = ""  # it ended early
 
+    def run(self) -> Synthesis:
+        """Makes the restarts.
+
+        Returns:
+            The best machine, and all restarts.
+
+        Raises:
+            NothingToKeep: no restart ends in finite numbers; or the search was ended before there
+                was anything to keep.
+            LabError: a problem in which there is nothing to learn.
+            KeyboardInterrupt: an interrupt before there was anything to keep.
+        """
+        with self._stopping(), noted_interrupts(self.interrupted):
+            self._prepare()
+            self._run_rounds()
+        return self._result()
+
     @contextmanager
-    def stopping(self) -> Iterator[None]:
+    def _stopping(self) -> Iterator[None]:
         """Ends the threads; an interrupt is no error if there is something to keep."""
         self.task.stop = self.stop
         try:
@@ -103,7 +102,7 @@ class _Search:
             self.stop.set()
             self.task.stop = None
 
-    def prepare(self) -> None:
+    def _prepare(self) -> None:
         """Compiles what all restarts need, and looks at the problem meanwhile."""
         self.view(self.state)
         problem, samples = self.task.problem, self.task.samples
@@ -117,7 +116,7 @@ class _Search:
                 self._look()
             check_problem(problem, samples, unseen.result()["validation"])
 
-    def run(self) -> None:
+    def _run_rounds(self) -> None:
         """Round after round of restarts, until one is exact."""
         each = self.settings.restarts
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -204,7 +203,7 @@ class _Search:
             with self.state.lock:
                 self.state.verdicts[restart.index] = restart.verdict
 
-    def result(self) -> Synthesis:
+    def _result(self) -> Synthesis:
         """The verdicts, the winner tested."""
         task, restarts = self.task, [restart for restart in self.restarts if restart.weights]
         if not any(restart.verdict is not None and restart.verdict.is_valid for restart in restarts):
@@ -214,9 +213,10 @@ class _Search:
                     restart.verdict = round_off(task, task.machine(weights)) if is_finite(weights) else None
         verdicts = {i: restart.verdict for i, restart in enumerate(restarts) if restart.verdict is not None}
         if not verdicts and self.why:
-            raise LabError(f"{self.why}, and there is no machine to keep yet; {self.state.seconds:.0f} s went by")
+            said = f"{self.why}, and there is no machine to keep yet; {self.state.seconds:.0f} s went by"
+            raise NothingToKeep(said, self.why)
         if not verdicts:
-            raise LabError("every restart left the finite numbers; a smaller learning rate may help")
+            raise NothingToKeep("every restart left the finite numbers; a smaller learning rate may help")
         winner = min(verdicts, key=lambda i: rank(verdicts[i]))
         for i, verdict in verdicts.items():
             if i == winner or verdict.is_valid:

@@ -18,7 +18,9 @@ any other, to be validated, tested, and proved.
 """
 
 import itertools
+import math
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -118,7 +120,7 @@ def _item_numbers(problem: Problem, item: Any) -> tuple[int, ...]:
     return tuple(x for v in each for x in _numbers(v if v != {} else 0, "an item"))
 
 
-def transition_machine(problem: Problem, seed: int = 0) -> tuple[Machine, tuple[int, ...]]:
+def transition_machine(problem: Problem, seed: int = 0, budget: float | None = None) -> tuple[Machine, tuple[int, ...]]:
     """The machine whose state follows a problem's automaton.
 
     Strings on which it errs are looked for, and learned from, until there is none.
@@ -126,6 +128,7 @@ def transition_machine(problem: Problem, seed: int = 0) -> tuple[Machine, tuple[
     Args:
         problem: its target is an automaton.
         seed: of the strings whose transitions are looked at.
+        budget: seconds after which no more strings are looked for; no limit if left out.
 
     Returns:
         The machine, and the delay of each of its answers, in cycles.
@@ -134,13 +137,14 @@ def transition_machine(problem: Problem, seed: int = 0) -> tuple[Machine, tuple[
         TransitionError: the target shows no state, or its transitions are no sum of few neurons.
     """
     strings: list[Items] = []
-    for _ in range(ROUNDS):
+    end = math.inf if budget is None else time.monotonic() + budget
+    while len(strings) < ROUNDS and time.monotonic() < end:
         machine, delays = _fitted(problem, observe(problem, seed, strings))
         wrong = _string_on_which_it_errs(problem, machine, delays)
         if wrong is None:
             return machine, delays
         strings.append(wrong)
-    raise TransitionError(f"after {ROUNDS} strings on which it erred, it errs on another")
+    raise TransitionError(f"after {len(strings)} strings on which it erred, it errs on another")
 
 
 def _string_on_which_it_errs(problem: Problem, machine: Machine, delays: tuple[int, ...]) -> Items | None:
