@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dmmlab import Machine
-from dmmlab.core.neurons import ACCUM, INPUT, NORM, NeuronType
+from dmmlab.core.neuron_type import NeuronType
+from dmmlab.core.neurons import ACCUM, INPUT, NORM
 from dmmlab.drawing.circuits import graph
 from dmmlab.drawing.line_styles import HARD, NEGATIVE, POSITIVE
 from dmmlab.drawing.machine_pairs import GAP, MARK, partners, side_by_side

@@ -12,6 +12,12 @@ from vvalue_strategies import numbers, vvalues
 from dmmlab import Machine
 from dmmlab.core.engine import run
 from dmmlab.core.errors import LabError
+from dmmlab.core.neuron_type import (
+    Emits,
+    Formula,
+    NeuronType,
+    Scaling,
+)
 from dmmlab.core.neurons import (
     ACCUM,
     COMPARE,
@@ -25,10 +31,6 @@ from dmmlab.core.neurons import (
     PRODUCT,
     TIMER,
     TYPES,
-    Emits,
-    Formula,
-    NeuronType,
-    Scaling,
     constant,
 )
 from dmmlab.core.streams import values

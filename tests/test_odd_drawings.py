@@ -9,7 +9,8 @@ import pytest
 
 from dmmlab import Machine
 from dmmlab.core.errors import LabError
-from dmmlab.core.neurons import INPUT, OUTPUT, TIMER, NeuronType, constant
+from dmmlab.core.neuron_type import NeuronType
+from dmmlab.core.neurons import INPUT, OUTPUT, TIMER, constant
 from dmmlab.drawing import circuit, draw
 from dmmlab.drawing.graphviz_drawing import FORMATS, DrawingError
 from dmmlab.drawing.plots import save_matrix

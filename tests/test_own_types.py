@@ -16,7 +16,8 @@ from two_engines import CYCLES, HASTY, check_engines_agree, compiled_results, ga
 from dmmlab import Machine, NeuronType
 from dmmlab.compiler.compiled import compile_machine
 from dmmlab.core.engine import answers
-from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, INPUT, NORM, OUTPUT, TIMER, Emits, Scaling, clip, relu
+from dmmlab.core.neuron_type import Emits, Scaling
+from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, INPUT, NORM, OUTPUT, TIMER, clip, relu
 from dmmlab.core.streams import characters, values
 from dmmlab.core.vvalues import add, dot, max_norm, number, paths, scale
 from dmmlab.june2022.truncated_gradients import TRUNCATED

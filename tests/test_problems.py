@@ -9,7 +9,7 @@ from dmmlab import Machine
 from dmmlab.compiler.weights import count_links
 from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
-from dmmlab.core.neurons import NeuronType
+from dmmlab.core.neuron_type import NeuronType
 from dmmlab.core.vvalues import number
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.evaluation import Evaluator

@@ -12,6 +12,11 @@ from machine_strategies import machines
 from dmmlab import Machine, NeuronType
 from dmmlab.core import vvalues
 from dmmlab.core.engine import RunError, run
+from dmmlab.core.neuron_type import (
+    Emits,
+    Formula,
+    Scaling,
+)
 from dmmlab.core.neurons import (
     ACCUM,
     COMPARE,
@@ -23,9 +28,6 @@ from dmmlab.core.neurons import (
     PRODUCT,
     TIMER,
     TYPES,
-    Emits,
-    Formula,
-    Scaling,
     clip,
     constant,
     constants,

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 import dmmlab as dm
 from dmmlab.cli.commands import main
 from dmmlab.core.engine import answers
-from dmmlab.core.neurons import Formula, NeuronType
+from dmmlab.core.neuron_type import Formula, NeuronType
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import number
 from dmmlab.drawing.python_programs import PythonError, python_program

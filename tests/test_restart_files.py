@@ -15,7 +15,8 @@ import pytest
 
 from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
-from dmmlab.core.neurons import ACCUM, NeuronType, constant
+from dmmlab.core.neuron_type import NeuronType
+from dmmlab.core.neurons import ACCUM, constant
 from dmmlab.core.vvalues import number
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.portfolio import synthesize
@@ -170,7 +171,7 @@ def test_a_description_that_is_none(folder):
 
 
 MODULE = """
-    from dmmlab.core.neurons import NeuronType
+    from dmmlab.core.neuron_type import NeuronType
     from dmmlab.core.vvalues import number
 
     LIMIT = 2.0

@@ -8,7 +8,8 @@ import pytest
 
 from dmmlab import Machine, compile_machine
 from dmmlab.compiler.type_checks import TypeMisbehaves, check_type
-from dmmlab.core.neurons import CONST_1, INPUT, OUTPUT, TIMER, TYPES, NeuronType, clip, relu
+from dmmlab.core.neuron_type import NeuronType
+from dmmlab.core.neurons import CONST_1, INPUT, OUTPUT, TIMER, TYPES, clip, relu
 from dmmlab.core.streams import characters, values
 from dmmlab.core.vvalues import NUMBER, add, is_plain, linear_combination, number, paths, scale
 from dmmlab.june2022.truncated_gradients import TRUNCATED

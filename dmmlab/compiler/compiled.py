@@ -19,7 +19,7 @@ import numpy as np
 from ..core.engine import RunError, Streams
 from ..core.errors import one_of
 from ..core.machine import Machine
-from ..core.neurons import Port
+from ..core.neuron_type import Port
 from ..core.streams import Stream
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import VValue, describe, from_paths, paths, trim

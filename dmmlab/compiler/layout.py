@@ -29,7 +29,8 @@ from jax.extend.core import Literal
 from ..core.engine import Streams, run
 from ..core.errors import LabError
 from ..core.machine import Link, Machine
-from ..core.neurons import TIMER, Emits, NeuronType, Port
+from ..core.neuron_type import Emits, NeuronType, Port
+from ..core.neurons import TIMER
 from ..core.streams import Stream
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import MAX_DEPTH, Path, VValue, from_paths, paths, show_path, trim

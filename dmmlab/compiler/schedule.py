@@ -15,7 +15,7 @@ import networkx as nx
 import numpy as np
 
 from ..core.machine import Machine
-from ..core.neurons import NeuronType, Port
+from ..core.neuron_type import NeuronType, Port
 from .array_operations import Blocks
 from .layout import Layout
 

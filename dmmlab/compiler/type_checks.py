@@ -23,7 +23,8 @@ import numpy as np
 
 from ..core.array_leaves import Block
 from ..core.errors import LabError
-from ..core.neurons import TYPES, NeuronType
+from ..core.neuron_type import NeuronType
+from ..core.neurons import TYPES
 from ..core.vvalues import NUMBER, Path, VValue, add, from_paths, paths
 
 MOST_KEYS = 2  # of an input, beside its scalar part

@@ -18,6 +18,12 @@ from .machine import (
     customary_links as customary_links,
 )
 from .network_matrix import Links as Links, MachineError as MachineError
+from .neuron_type import (
+    Emits as Emits,
+    Formula as Formula,
+    NeuronType as NeuronType,
+    Scaling as Scaling,
+)
 from .neurons import (
     ACCUM as ACCUM,
     COMPARE as COMPARE,
@@ -32,10 +38,6 @@ from .neurons import (
     TIMER as TIMER,
     TYPES as TYPES,
     TYPES_2022 as TYPES_2022,
-    Emits as Emits,
-    Formula as Formula,
-    NeuronType as NeuronType,
-    Scaling as Scaling,
     answering as answering,
     constant as constant,
     constants as constants,

@@ -24,7 +24,7 @@ import numpy as np
 from .errors import LabError, one_of
 from .machine import Machine
 from .network_matrix import port_of
-from .neurons import NeuronType
+from .neuron_type import NeuronType
 from .streams import Stream
 from .summaries import Facts, summarised
 from .vvalues import Number, VValue, VValueError, apply_matrix, check, trim

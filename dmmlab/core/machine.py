@@ -8,15 +8,6 @@ is no link, as everywhere among V-values.
 
 A ``Machine`` is a value: ``link``, ``unlink`` and their kin return a new one. Ports are written
 ``neuron.field``, as in ``machine.link("norm.dict", "accum.dict", 0.5)``.
-
-On disk a machine is JSON, in one of two forms. The one published in 2022 is the tree of the soft
-links alone; the names ``type-layer-copy`` say the types, and the hard links are the customary ones.
-The complete form names everything::
-
-    {"format": "dmmlab machine 1", "neurons": {"accum": "accum"}, "hard": {...}, "soft": {...},
-     "types": {"space": {"emits": {"char": {" ": 1.0}}}, "output": {"answers": ["count"]}}}
-
-``types`` are those that need no function: constants, and neurons that only take answers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,15 +17,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .customs_of_2022 import customary_links, names_in, type_by_name
 from .errors import LabError, one_of
 from .files import read_json, write_json
+from .machine_files import parts_of, tree_of
 from .network_matrix import Links, MachineError, matrix_of, matrix_of_links, port_of, weight_at, with_weight
-from .neurons import MAX_NAME, TYPES, NeuronType
+from .neuron_type import MAX_NAME, NeuronType
+from .neurons import TYPES
 from .summaries import Facts, plural, summarised
-from .types_as_data import type_as_data, types_from_data
 from .vvalues import Number, VValue, add, check, describe, paths, show_path
-
-FORMAT = "dmmlab machine 1"
 
 
 class Link(NamedTuple):
@@ -107,7 +98,7 @@ class Machine:
         """
         soft_links, types = matrix_of_links(soft), tuple(types)
         if neurons is None:
-            neurons = _names_in(soft_links)
+            neurons = names_in(soft_links)
         if not isinstance(neurons, Mapping):
             neurons = {name: type_by_name(name, types) for name in neurons}
         return cls(neurons, soft_links, customary_links(neurons) if hard is None else matrix_of_links(hard))
@@ -127,36 +118,11 @@ class Machine:
             FileError: no strict JSON of reasonable size.
             MachineError: no machine; the message has file and place.
         """
-        types = tuple(types)
         tree = read_json(path)
         try:
-            if not isinstance(tree, dict):
-                raise MachineError(f"a machine is a JSON object, this is {describe(tree)}")
-            return cls._from_complete(tree, types) if "format" in tree else cls._from_published(tree, types)
+            return cls(*parts_of(tree, tuple(types)))
         except LabError as error:
             raise MachineError(f"{path}: {error}") from error
-
-    @classmethod
-    def _from_complete(cls, tree: dict, types: tuple[NeuronType, ...]) -> "Machine":
-        if tree["format"] != FORMAT:
-            raise MachineError(f"format: expected {FORMAT!r}, got {describe(tree['format'])}")
-        known_keys = ("format", "neurons", "types", "hard", "soft")
-        for key in sorted(tree.keys() - set(known_keys)):
-            raise MachineError(one_of("key", key, known_keys))
-        names = tree.get("neurons")
-        if not isinstance(names, dict):
-            raise MachineError(f"neurons: expected an object of names and types, got {describe(names)}")
-        known = {kind.name: kind for kind in types} | types_from_data(tree.get("types", {}))
-        for name, kind in names.items():
-            if not isinstance(kind, str) or kind not in known:
-                raise MachineError(f"{show_path(('neurons', name))}: {one_of('neuron type', str(kind), known)}")
-        neurons = {name: known[kind] for name, kind in names.items()}
-        return cls(neurons, tree.get("soft", {}), tree.get("hard", {}))
-
-    @classmethod
-    def _from_published(cls, tree: dict, types: tuple[NeuronType, ...]) -> "Machine":
-        neurons = {name: type_by_name(name, types) for name in _names_in(check(tree))}
-        return cls(neurons, tree, customary_links(neurons))
 
     def to_json(self, path: str | PathLike, form: str = "complete") -> None:
         """Writes the machine, whole or not at all.
@@ -169,32 +135,7 @@ class Machine:
             MachineError: an unknown form; or one that would lose something.
             FileError: the file cannot be written.
         """
-        soft, hard = _floats(self.soft), _floats(self.hard)
-        if form == "published":
-            again = Machine._from_published(soft, tuple(self.neurons.values()))
-            if (again.neurons, again.hard) != (dict(self.neurons), hard):
-                raise MachineError("the published form would lose neurons or hard links; use form='complete'")
-            write_json(path, soft)
-        elif form == "complete":
-            names = {name: kind.name for name, kind in self.neurons.items()}
-            described = self._types_to_describe()
-            types = {"types": described} if described else {}
-            write_json(path, {"format": FORMAT, "neurons": names, **types, "hard": hard, "soft": soft})
-        else:
-            raise MachineError(one_of("form", form, ("complete", "published")))
-
-    def _types_to_describe(self) -> dict[str, dict]:
-        """The types to write as data. Raises :class:`MachineError` for a name of two types."""
-        known = {kind.name: kind for kind in TYPES}
-        described: dict[str, dict] = {}
-        for neuron, kind in self.neurons.items():
-            description = type_as_data(kind)
-            usual = known.get(kind.name)
-            if usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual:
-                continue
-            if described.setdefault(kind.name, description) != description or (usual is not None and not description):
-                raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")
-        return {name: description for name, description in described.items() if description}
+        write_json(path, tree_of(self.neurons, self.soft, self.hard, form))
 
     @property
     def matrix(self) -> VValue:
@@ -318,35 +259,6 @@ class Machine:
     def _summary(self) -> tuple[str, Facts]:
         counts = plural(len(self.neurons), "neuron"), plural(self.count(), "soft link"), f"{self.count(hard=True):,} hard"
         return f"Machine: {', '.join(counts)}", ((str(link), link.weight) for link in self.links())
-
-
-def type_by_name(name: str, types: Iterable[NeuronType] = TYPES) -> NeuronType:
-    """The type of a neuron called ``type`` or ``type-layer-copy``. Raises :class:`MachineError`."""
-    known = {kind.name: kind for kind in types}
-    kind = known.get(name) or known.get(name.split("-")[0])
-    if kind is None:
-        raise MachineError(f"neuron {describe(name)}: {one_of('neuron type', name.split('-')[0], known)}")
-    return kind
-
-
-def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:
-    """The hard links of 2022, of weight 1: each type's feedback, and the timer to the readers."""
-    links = {f"{name}.{to}": {f"{name}.{out}": 1.0} for name, kind in neurons.items() for to, out in kind.feedback}
-    if "timer" in neurons:
-        links |= {f"{name}.timer": {"timer.timer": 1.0} for name, kind in neurons.items() if kind.reads_stream}
-    return matrix_of_links(links)
-
-
-def _names_in(matrix: VValue) -> list[str]:
-    """The neurons that the links name, with those that every machine of 2022 has."""
-    names = dict.fromkeys(["timer", "input"])
-    for path, _ in paths(matrix):
-        names |= dict.fromkeys(path[:3:2])
-    return list(names | {"output": None})
-
-
-def _floats(matrix: VValue) -> VValue:
-    return matrix_of((*path, float(weight)) for path, weight in paths(matrix))
 
 
 def _check_name(name: str) -> None:

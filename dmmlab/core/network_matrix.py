@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .errors import LabError
-from .neurons import Port
+from .neuron_type import Port
 from .vvalues import Number, VValue, describe
 
 Links = Mapping[str, Mapping[str, float]]  # {"norm.dict": {"accum.dict": 1.0}}

@@ -1,7 +1,8 @@
 """Neuron types that need no function, as JSON has them: constants, and types without outputs."""
 
 from .errors import LabError
-from .neurons import NeuronType, answering, constants
+from .neuron_type import NeuronType
+from .neurons import answering, constants
 from .vvalues import check, describe, from_paths, paths, show_path
 
 

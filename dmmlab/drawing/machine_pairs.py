@@ -10,7 +10,7 @@ from graphviz import escape, nohtml
 
 from ..core.errors import one_of
 from ..core.machine import Link, Machine
-from ..core.neurons import NeuronType
+from ..core.neuron_type import NeuronType
 from ..core.vvalues import from_paths
 from ..machines.isomorphism import equivalent
 from .circuits import FONT, box, circuit, empty_drawing, graph, heads, layers, lines_of, look, node_id

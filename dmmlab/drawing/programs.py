@@ -33,7 +33,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from ..core.machine import Machine
-from ..core.neurons import Emits, Formula, NeuronType, Port, Scaling
+from ..core.neuron_type import Emits, Formula, NeuronType, Port, Scaling
 from ..core.vvalues import VValue, trim
 from .circuits import decimal as shown, graph
 

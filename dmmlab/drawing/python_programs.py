@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.neurons import NeuronType, Port
+from ..core.neuron_type import NeuronType, Port
 from . import standalone_functions
 from .programs import Terms, _Writer
 

@@ -9,7 +9,7 @@ import gzip
 import json
 from typing import Any
 
-from ..core.neurons import Port
+from ..core.neuron_type import Port
 from ..core.vvalues import VValue, max_norm
 from ..drawing.line_styles import flow_line
 from ..drawing.vvalue_text import show

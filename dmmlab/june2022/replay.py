@@ -16,7 +16,8 @@ import numpy as np
 from ..compiler.compiled import Compiled, compile_machine
 from ..core.errors import LabError, one_of
 from ..core.machine import Machine, customary_links
-from ..core.neurons import ACCUM, DOT, ID, ID_FIELDS, NORM, OUTPUT, TIMER, NeuronType
+from ..core.neuron_type import NeuronType
+from ..core.neurons import ACCUM, DOT, ID, ID_FIELDS, NORM, OUTPUT, TIMER
 from ..core.streams import characters
 from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import VValue

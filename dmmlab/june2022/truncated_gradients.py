@@ -10,7 +10,8 @@ neuron type.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..core.neurons import ACCUM, ID, ID_FIELDS, NeuronType
+from ..core.neuron_type import NeuronType
+from ..core.neurons import ACCUM, ID, ID_FIELDS
 
 TRUNCATED = {
     "accum": replace(ACCUM, stop_gradient=("dict-1",)),

@@ -2,7 +2,7 @@
 
 Many machines compute the same function: an accumulator may count by 0.71 if everything that reads
 it divides by 0.71. :func:`canonical` picks one of them. What it may do follows from the scaling
-that a neuron's type declares (:class:`~dmmlab.core.neurons.Scaling`):
+that a neuron's type declares (:class:`~dmmlab.core.neuron_type.Scaling`):
 
 * linear, as accum: its inputs may be divided by any number that its outputs are multiplied by; and
   where it adds them, what enters on either side may enter on one;
@@ -21,7 +21,7 @@ import networkx as nx
 
 from ..core.machine import Link, Machine
 from ..core.network_matrix import MachineError, matrix_of
-from ..core.neurons import NeuronType, Port, Scaling
+from ..core.neuron_type import NeuronType, Port, Scaling
 from ..core.vvalues import VValue
 
 Rows = dict[Port, dict[Port, float]]  # input port -> {output port: weight}, the soft links

@@ -13,7 +13,7 @@ import networkx
 
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.neurons import Port
+from ..core.neuron_type import Port
 from ..core.vvalues import Number, VValue, add, paths, scale
 
 NEARLY = 1e-12  # how far a weight may be from the fraction that it stands for

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 import networkx as nx
 
 from ..core.machine import Machine
-from ..core.neurons import NeuronType, Scaling
+from ..core.neuron_type import NeuronType, Scaling
 from ..core.vvalues import paths
 
 

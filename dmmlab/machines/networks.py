@@ -12,7 +12,8 @@ from typing import Any
 from ..core.errors import LabError
 from ..core.machine import Machine, customary_links
 from ..core.network_matrix import matrix_of
-from ..core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, INPUT, NORM, OUTPUT, TIMER, NeuronType, Port
+from ..core.neuron_type import NeuronType, Port
+from ..core.neurons import ACCUM, COMPARE, CONST_1, DOT, EOS, INPUT, NORM, OUTPUT, TIMER
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue
 

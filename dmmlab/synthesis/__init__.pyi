@@ -8,7 +8,7 @@ from .phases import PHASES as PHASES, finish as finish, fit as fit, shorten as s
 from .portfolio import synthesize as synthesize
 from .problem_checks import Preview as Preview, ProblemWarning as ProblemWarning, check_problem as check_problem
 from .problem_files import load_problem as load_problem
-from .problems import Problem as Problem, Sample as Sample
+from .problems import Problem as Problem
 from .progress import SearchState as SearchState
 from .proofs import Proof as Proof, verify as verify
 from .pruning import prune as prune, tidy as tidy
@@ -16,6 +16,7 @@ from .repairs import DAMAGES as DAMAGES, Repair as Repair, embed as embed, repai
 from .restart_files import Restart as Restart
 from .rounding import Verdict as Verdict, round_off as round_off, tested as tested
 from .run_folder import compare_runs as compare_runs, run_into_folder as run_into_folder, summary as summary
+from .samples import Sample as Sample
 from .settings import Settings as Settings
 from .streaming_benchmark import run_tasks as run_tasks
 from .streaming_tasks import STREAMING_TASKS as STREAMING_TASKS

@@ -14,8 +14,9 @@ from ..core.streams import Stream
 from ..core.vvalues import VValue, number
 from .draws import LETTERS, Items
 from .problem_checks import item_text
-from .problems import Problem, Sample
+from .problems import Problem
 from .rounding import EXACT
+from .samples import Sample
 
 LENGTHS = range(1, 13)  # items of the strings that are drawn to find a short one
 DRAWN = 12  # strings of each length

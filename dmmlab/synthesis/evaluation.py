@@ -21,7 +21,8 @@ from ..core.machine import Machine
 from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import from_paths, paths
-from .problems import Problem, Sample
+from .problems import Problem
+from .samples import Sample
 
 
 class _Alphabet(NamedTuple):

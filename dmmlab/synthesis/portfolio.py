@@ -21,7 +21,7 @@ import jax
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.network_matrix import matrix_of
-from ..core.neurons import Scaling
+from ..core.neuron_type import Scaling
 from ..machines.networks import Network
 from .automata import Automaton
 from .phases import PHASES

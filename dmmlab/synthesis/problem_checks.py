@@ -18,7 +18,8 @@ from ..core.machine import Machine
 from ..core.vvalues import NUMBER, VValue, describe
 
 if TYPE_CHECKING:
-    from .problems import Problem, Sample
+    from .problems import Problem
+from .samples import Sample
 
 LARGEST_ANSWER = 1e4  # weights near 1 and steps of 0.01 reach no larger ones
 WIDTH = 100  # characters of a line

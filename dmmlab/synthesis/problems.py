@@ -21,22 +21,21 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from ..compiler.chunks import CHUNK, ChunkRunner, Chunks, cut_up, join_up
-from ..compiler.compiled import Compiled, compile_machine
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.neurons import CONST_1, INPUT, NeuronType, answering, constant
+from ..core.neuron_type import NeuronType
+from ..core.neurons import CONST_1, INPUT, answering, constant
 from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, plural, summarised
-from ..core.vvalues import VValue, from_paths, paths
+from ..core.vvalues import VValue
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
 from .problem_checks import Preview, check_problem
+from .samples import Sample
+from .teachers import Teacher
 
 DENSITIES = (0.2, 0.4, 0.7, 1.0)  # of items among cycles, in strings to learn from
 VALIDATION_LENGTHS = (14, 200, 2000)  # items
@@ -47,40 +46,6 @@ DRAWS = 100  # how often a string is drawn that must not begin as a training str
 TIMINGS = ("dense", "one in ten cycles", "random gaps")
 
 Target = Machine | Callable[[Iterable[VValue]], Iterable[float | Sequence[float]]]
-
-
-@summarised
-class Sample(NamedTuple):
-    """A string and its targets.
-
-    ``streams`` has a stream for each neuron that reads; ``targets`` are (answers, cycles), NaN
-    where nothing is asked; ``kind`` says in words what kind of string it is, and ``letters`` how
-    many its alphabet has.
-    """
-
-    streams: Mapping[str, Stream]
-    targets: np.ndarray
-    kind: str
-    letters: int = 0
-
-    @property
-    def cycles(self) -> int:
-        """The number of its cycles."""
-        return self.targets.shape[1]
-
-    def agrees_with(self, other: "Sample") -> bool:
-        """Whether one of two strings begins with the other."""
-        cycles = min(self.cycles, other.cycles)
-        return all(
-            {t: v for t, v in stream.events.items() if t < cycles}
-            == {t: v for t, v in other.streams[name].events.items() if t < cycles}
-            for name, stream in self.streams.items()
-        )
-
-    def _summary(self) -> tuple[str, Facts]:
-        facts = {"letters": self.letters, "answers": self.targets.shape[0], "targets": self.targets[:, -4:].tolist()}
-        reads = {f"{name} reads": plural(len(stream.events), "item") for name, stream in self.streams.items()}
-        return f"Sample: {plural(self.cycles, 'cycle')}, {self.kind}", [*reads.items(), *facts.items()]
 
 
 @summarised
@@ -332,7 +297,7 @@ class Problem:
     def _answers(self, items: Items) -> np.ndarray:
         """(answers, cycles); a function's beside the items that they answer."""
         if isinstance(self.target, Machine):
-            return self._answers_of(self.target, items)
+            return self._teacher.answers(self._streams(items), len(items))
         try:
             array = np.array([[row] if np.ndim(row) == 0 else row for row in self.target(items)], dtype=float).T
         except (TypeError, ValueError) as error:
@@ -343,26 +308,10 @@ class Problem:
             raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(items))}")
         return array
 
-    def _answers_of(self, teacher: Machine, items: Items) -> np.ndarray:
-        """The teacher's answers, in double precision; one compilation does for most strings."""
-        streams = self._streams(items)
-        keys = frozenset((name, path) for name in streams for v in streams[name].events.values() for path, _ in paths(v))
-        if all(len(path) == 1 for _, path in keys):
-            keys |= {(name, (letter,)) for name in self.inputs for letter in LETTERS}
-        with jax.enable_x64(True):
-            if keys not in self._teachers:
-                stream = {n: values([from_paths((path, 1.0) for m, path in sorted(keys) if m == n)]) for n in self.inputs}
-                compiled = compile_machine(teacher, stream, 1)
-                self._teachers[keys] = compiled, ChunkRunner(compiled, lambda answers, _: answers[0][:, 0], at_once=4)
-            compiled, runner = self._teachers[keys]
-            inputs = {b: cut_up(np.asarray(x), CHUNK) for b, x in compiled.encode(streams, len(items)).items()}
-            answers = runner(compiled.weights(), Chunks(inputs, np.arange(len(inputs[0])) == 0))
-        rows = dict(zip(compiled.answer_ports, join_up(answers, len(items)), strict=True))
-        return np.stack([rows["output", name] for name in self.answers])
-
     @cached_property
-    def _teachers(self) -> dict[frozenset, tuple[Compiled, ChunkRunner]]:
-        return {}
+    def _teacher(self) -> Teacher:
+        assert isinstance(self.target, Machine)
+        return Teacher(self.target, self.inputs, self.answers)
 
     def _summary(self) -> tuple[str, Facts]:
         target = self.target

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..core.machine import Machine
 from ..core.summaries import Facts, summarised
+from ..drawing.live_page import LivePage, in_notebook
 from .rounding import Verdict
 from .trace import Event
 
@@ -122,7 +123,7 @@ def view_for(progress: bool | View | None) -> View:
         return progress
     if progress is False:
         return lambda state: None
-    if _in_notebook():
+    if in_notebook():
         return NotebookView()
     return TerminalView() if progress or sys.stderr.isatty() else lambda state: None
 
@@ -169,20 +170,10 @@ class NotebookView:
     """A table that changes in its place, and folds when all is done."""
 
     def __init__(self) -> None:
-        self._handle: Any = None
-        self._page = ""
+        self._page = LivePage()
 
     def __call__(self, state: SearchState) -> None:
-        from IPython.display import HTML, display
-
-        page = as_html(state)
-        if page == self._page:
-            return
-        self._page = page
-        if self._handle is None:
-            self._handle = display(HTML(page), display_id=True)
-        else:
-            self._handle.update(HTML(page))
+        self._page.show(as_html(state))
 
 
 def as_html(state: SearchState) -> str:
@@ -224,11 +215,3 @@ def _texts(row: dict[str, Any]) -> list[str]:
 
 def _links(count: int) -> str:
     return f"{count} link{'' if count == 1 else 's'}"
-
-
-def _in_notebook() -> bool:
-    if "IPython" not in sys.modules:
-        return False
-    from IPython import get_ipython  # type: ignore[attr-defined]
-
-    return hasattr(get_ipython(), "kernel")

@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..core.neurons import NeuronType
+from ..core.neuron_type import NeuronType
 
 FORMAT = "dmmlab run 1"
 LIBRARIES = ("dmmlab", "jax", "jaxlib", "optax")

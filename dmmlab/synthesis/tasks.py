@@ -29,7 +29,8 @@ from ..learning.objectives import HardConcreteGates, Imitation
 from ..learning.proximal import proximal_l1
 from ..machines.networks import Network
 from .evaluation import Evaluator, all_keys
-from .problems import Problem, Sample
+from .problems import Problem
+from .samples import Sample
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
 PIECE = 500  # steps after which a descent looks whether it is to stop

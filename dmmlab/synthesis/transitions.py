@@ -31,7 +31,8 @@ import numpy as np
 from ..core.errors import LabError
 from ..core.machine import Machine, customary_links
 from ..core.network_matrix import matrix_of
-from ..core.neurons import ACCUM, COMPARE, CONST_1, INPUT, TIMER, NeuronType, Port, answering
+from ..core.neuron_type import NeuronType, Port
+from ..core.neurons import ACCUM, COMPARE, CONST_1, INPUT, TIMER, answering
 from ..machines.exact_steps import ExactMachine
 from .automata import Automaton
 from .counterexamples import counterexample

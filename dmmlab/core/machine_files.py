@@ -1,0 +1,110 @@
+"""Files of machines: the two forms in which a machine is JSON.
+
+The one published in 2022 is the tree of the soft
+links alone; the names ``type-layer-copy`` say the types, and the hard links are the customary ones.
+The complete form names everything::
+
+    {"format": "dmmlab machine 1", "neurons": {"accum": "accum"}, "hard": {...}, "soft": {...},
+     "types": {"space": {"emits": {"char": {" ": 1.0}}}, "output": {"answers": ["count"]}}}
+
+``types`` are those that need no function: constants, and neurons that only take answers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .customs_of_2022 import customary_links, names_in, type_by_name
+from .errors import one_of
+from .network_matrix import MachineError, matrix_of
+from .neuron_type import NeuronType
+from .neurons import TYPES
+from .types_as_data import type_as_data, types_from_data
+from .vvalues import VValue, check, describe, paths, show_path
+
+FORMAT = "dmmlab machine 1"
+
+Parts = tuple[Mapping[str, NeuronType], VValue, VValue]  # of a machine: neurons, soft links, hard links
+
+
+def parts_of(tree: Any, types: tuple[NeuronType, ...]) -> Parts:
+    """The parts of the machine that a file holds.
+
+    Args:
+        tree: as JSON has it, in either form.
+        types: the types that names are looked up in.
+
+    Returns:
+        Neurons, soft links, hard links; the links are not checked yet.
+
+    Raises:
+        MachineError: no machine.
+    """
+    if not isinstance(tree, dict):
+        raise MachineError(f"a machine is a JSON object, this is {describe(tree)}")
+    return _parts_of_complete(tree, types) if "format" in tree else _parts_of_published(tree, types)
+
+
+def tree_of(neurons: Mapping[str, NeuronType], soft: VValue, hard: VValue, form: str) -> dict:
+    """What is written into a file.
+
+    Args:
+        neurons: by name.
+        soft: the trainable links.
+        hard: the fixed links.
+        form: ``complete``, or ``published`` for the soft links alone.
+
+    Returns:
+        An object of JSON.
+
+    Raises:
+        MachineError: an unknown form; or one that would lose something.
+    """
+    soft, hard = _floats(soft), _floats(hard)
+    if form == "published":
+        if _parts_of_published(soft, tuple(neurons.values())) != (dict(neurons), soft, hard):
+            raise MachineError("the published form would lose neurons or hard links; use form='complete'")
+        return soft
+    if form != "complete":
+        raise MachineError(one_of("form", form, ("complete", "published")))
+    names, described = {name: kind.name for name, kind in neurons.items()}, _types_to_describe(neurons)
+    return {"format": FORMAT, "neurons": names, **({"types": described} if described else {}), "hard": hard, "soft": soft}
+
+
+def _parts_of_complete(tree: dict, types: tuple[NeuronType, ...]) -> Parts:
+    if tree["format"] != FORMAT:
+        raise MachineError(f"format: expected {FORMAT!r}, got {describe(tree['format'])}")
+    known_keys = ("format", "neurons", "types", "hard", "soft")
+    for key in sorted(tree.keys() - set(known_keys)):
+        raise MachineError(one_of("key", key, known_keys))
+    names = tree.get("neurons")
+    if not isinstance(names, dict):
+        raise MachineError(f"neurons: expected an object of names and types, got {describe(names)}")
+    known = {kind.name: kind for kind in types} | types_from_data(tree.get("types", {}))
+    for name, kind in names.items():
+        if not isinstance(kind, str) or kind not in known:
+            raise MachineError(f"{show_path(('neurons', name))}: {one_of('neuron type', str(kind), known)}")
+    return {name: known[kind] for name, kind in names.items()}, tree.get("soft", {}), tree.get("hard", {})
+
+
+def _parts_of_published(tree: VValue, types: tuple[NeuronType, ...]) -> Parts:
+    neurons = {name: type_by_name(name, types) for name in names_in(check(tree))}
+    return neurons, tree, customary_links(neurons)
+
+
+def _types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
+    """The types to write as data. Raises :class:`MachineError` for a name of two types."""
+    known = {kind.name: kind for kind in TYPES}
+    described: dict[str, dict] = {}
+    for neuron, kind in neurons.items():
+        description = type_as_data(kind)
+        usual = known.get(kind.name)
+        if usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual:
+            continue
+        if described.setdefault(kind.name, description) != description or (usual is not None and not description):
+            raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")
+    return {name: description for name, description in described.items() if description}
+
+
+def _floats(matrix: VValue) -> VValue:
+    return matrix_of((*path, float(weight)) for path, weight in paths(matrix))

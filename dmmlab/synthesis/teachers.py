@@ -1,0 +1,51 @@
+"""Teachers: machines whose answers are the right ones."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+from ..compiler.chunks import CHUNK, ChunkRunner, Chunks, cut_up, join_up
+from ..compiler.compiled import Compiled, compile_machine
+from ..core.machine import Machine
+from ..core.streams import Stream, values
+from ..core.vvalues import from_paths, paths
+from .draws import LETTERS
+
+
+class Teacher:
+    """Runs a machine on strings, in double precision; one compilation does for most of them.
+
+    Args:
+        machine: what answers.
+        inputs: the neurons that read.
+        names: of the answers.
+    """
+
+    def __init__(self, machine: Machine, inputs: Sequence[str], names: Sequence[str]):
+        self.machine, self.inputs, self.names = machine, inputs, names
+        self._compiled: dict[frozenset, tuple[Compiled, ChunkRunner]] = {}  # by the keys that strings have
+
+    def answers(self, streams: Mapping[str, Stream], cycles: int) -> np.ndarray:
+        """The answers to a string.
+
+        Args:
+            streams: what each neuron reads.
+            cycles: how many.
+
+        Returns:
+            An array, (answers, cycles).
+        """
+        keys = frozenset((name, path) for name in streams for v in streams[name].events.values() for path, _ in paths(v))
+        if all(len(path) == 1 for _, path in keys):
+            keys |= {(name, (letter,)) for name in self.inputs for letter in LETTERS}
+        with jax.enable_x64(True):
+            if keys not in self._compiled:
+                stream = {n: values([from_paths((path, 1.0) for m, path in sorted(keys) if m == n)]) for n in self.inputs}
+                compiled = compile_machine(self.machine, stream, 1)
+                self._compiled[keys] = compiled, ChunkRunner(compiled, lambda answers, _: answers[0][:, 0], at_once=4)
+            compiled, runner = self._compiled[keys]
+            inputs = {b: cut_up(np.asarray(x), CHUNK) for b, x in compiled.encode(streams, cycles).items()}
+            answers = runner(compiled.weights(), Chunks(inputs, np.arange(len(inputs[0])) == 0))
+        rows = dict(zip(compiled.answer_ports, join_up(answers, cycles), strict=True))
+        return np.stack([rows["output", name] for name in self.names])
