@@ -32,11 +32,6 @@ KINDS = {  # of machine, and by what it is proved
 }
 
 
-def by_hand(problem):
-    """A counter of full stops, for items of text."""
-    return dm.Machine.build({"accum.dict-2": {"input.char": 1}, "output.answer": {"accum.dict": 1}}, problem.network.neurons)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_right_machines_are_proved(name):
@@ -82,11 +77,30 @@ def test_the_target_itself():
 
 @pytest.mark.slow
 def test_what_has_no_alphabet_is_explored_up_to_a_length():
-    other = dm.handcrafted().link("output.dict-1", "const_1.const_1", 0.0)
-    other = other.link("accum.dict-2", "const_1.const_1", 1.0)  # counts cycles, too
-    proof = verify(PROBLEMS["duplicates"], other)
+    """A counter of letters, with the clip of a dot in the way from four on; its items are letters and silence."""
+    letters = dm.Automaton(0, lambda n, item: (n + len(item),) * 2)
+    problem = dm.Problem("How many letters?", letters, delay=2, constants={"any": {"a": 1.0, "b": 1.0}})
+    neurons = problem.network.neurons
+    right = {"dot-1-1.dict-1": {"input.char": 1}, "dot-1-1.dict-2": {"any.char": 1}}
+    counter = {**right, "accum-2-1.dict-2": {"dot-1-1.dot": 1}, "output.answer": {"accum-2-1.dict": 1}}
+    proof = verify(problem.with_delay(3), dm.Machine.build(counter, neurons), seconds=3.0)
+    assert proof.grade == "exhaustive"
+    assert proof.length >= 3
+    assert "2 items drawn over the letters a, b" in proof.how
+    clipped = {**right, "accum-2-1.dict-2": {"dot-1-1.dot": 1}, "dot-3-1.dict-1": {"accum-2-1.dict": 1}}
+    clipped |= {"dot-3-1.dict-2": {"const_1.const_1": 1}, "output.answer": {"dot-3-1.dot": 1}}
+    proof = verify(problem.with_delay(4), dm.Machine.build(clipped, neurons))
     assert proof.grade == "refuted"
-    assert proof.counterexample.cycle < 6
+    assert proof.counterexample.worst[1:] == (4.0, 5.0)  # the fifth letter
+
+
+def test_silence_is_no_number_of_the_alphabet():
+    """A machine that is right without silence, and errs in it: induction alone would not see the item that is none."""
+    steps = dm.Automaton(0, lambda n, item: (n + (1 if isinstance(item, dict) else item),) * 2)
+    problem = dm.Problem("?", steps, alphabet=tuple(range(100)), silence=True, delay=2)
+    machine, _ = transition_machine(STREAMING_TASKS["Sum_All"])
+    assert verify(problem, machine).grade == "refuted"
+    assert verify(STREAMING_TASKS["Sum_All"], machine).grade == "proved"
 
 
 def test_a_target_without_a_state_is_tested_only():

@@ -8,12 +8,13 @@ import pytest
 from dmmlab.cli.commands import main
 from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
+from dmmlab.core.files import csv_text
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import number
 from dmmlab.synthesis.automata import Automaton
 from dmmlab.synthesis.exact_fits import Hinge, directions, fit_sum
 from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.streaming_benchmark import run_tasks, table
+from dmmlab.synthesis.streaming_benchmark import run_tasks
 from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
 from dmmlab.synthesis.transitions import TransitionError, observe, transition_machine
 
@@ -134,7 +135,7 @@ def test_the_benchmark_is_resumed(tmp_path):
     assert [row["task"] for row in rows] == ["Bitwise_Not", "Sum_All"]
     assert all(row["exact"] and row["proof"] == "proved" for row in rows)
     assert sorted(told, key=lambda row: row["task"]) == rows
-    assert (tmp_path / "run" / "table.csv").read_text() == table(rows)
+    assert (tmp_path / "run" / "table.csv").read_text() == csv_text(rows)
     assert {path.name for path in (tmp_path / "run" / "Sum_All").iterdir()} == {
         "circuit.svg", "machine.json", "program.txt", "row.json",
     }  # fmt: skip

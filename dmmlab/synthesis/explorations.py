@@ -6,6 +6,7 @@ many are reachable, and the machine's answer is right in each, it is right on al
 length. If there are too many, it is still right on all strings up to some length.
 """
 
+import random
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from .problems import Problem
 
 MOST = 40_000  # joint states that are kept
 SECONDS = 20.0
+LETTERS = "ab"  # of strings of a problem without an alphabet
+MOST_ITEMS = 12  # in such an alphabet
 
 
 class Target(Protocol):
@@ -75,11 +78,26 @@ def target_of(problem: Problem) -> Target | None:
     return AutomatonTarget(problem.target) if isinstance(problem.target, Automaton) else None
 
 
+def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
+    """The items that strings are made of, silence among them, and in words what they are."""
+    silence: list[VValue] = [{}] if problem.silence else []
+    if problem.alphabet:
+        return [*problem.alphabet, *silence], f"its alphabet of {len(problem.alphabet):,}"
+    drawn = problem.draw(random.Random(0), LETTERS, 200)
+    items = list({key_of(item): item for item in drawn}.values())[:MOST_ITEMS]
+    return [*items, *silence], f"{len(items)} items drawn over the letters {', '.join(LETTERS)}"
+
+
 def items_by_neuron(problem: Problem, item: VValue) -> Mapping[str, VValue]:
     """What each reading neuron reads of an item."""
     if len(problem.inputs) == 1:
         return {problem.inputs[0]: item}
     return {name: item.get(name, 0) if isinstance(item, dict) else 0 for name in problem.inputs}
+
+
+def numbers_of(problem: Problem, item: VValue) -> list[Any]:
+    """The number that each reading neuron reads of an item; 0 in silence."""
+    return [0 if isinstance(v, dict) and not v else v for v in items_by_neuron(problem, item).values()]
 
 
 def scalar(v: VValue) -> Any:

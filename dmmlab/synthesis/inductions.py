@@ -24,7 +24,7 @@ import numpy as np
 from ..core.vvalues import VValue
 from ..machines.exact_steps import ExactMachine, combine
 from .draws import Items, one_of_these
-from .explorations import AutomatonTarget, items_by_neuron, scalar
+from .explorations import AutomatonTarget, items_by_neuron, numbers_of, scalar
 from .problems import Problem
 from .symbols import Path, Symbol, UnknownError, difference, on_all_paths, solver
 
@@ -50,21 +50,14 @@ class Window(NamedTuple):
         end = start + depth
         return Window(self.states[start : end + 1], self.items[start:end], self.answers[start:end])
 
-    def numbers(self, inputs: Sequence[str]) -> list[Any]:
+    def numbers(self, problem: Problem) -> list[Any]:
         """All of it, one behind the other, and 1."""
         return [
             *itertools.chain.from_iterable(self.states),
-            *(x for item in self.items for x in numbers_of(item, inputs)),
+            *(x for item in self.items for x in numbers_of(problem, item)),
             *itertools.chain.from_iterable(self.answers),
             1,
         ]
-
-
-def numbers_of(item: VValue, inputs: Sequence[str]) -> list[Any]:
-    """The number that each neuron reads."""
-    if len(inputs) == 1:
-        return [0 if isinstance(item, dict) else item]
-    return [item.get(name, 0) for name in inputs]
 
 
 def prove(machine: ExactMachine, problem: Problem, target: AutomatonTarget, delays: Sequence[int], seconds: float) -> str:
@@ -72,7 +65,7 @@ def prove(machine: ExactMachine, problem: Problem, target: AutomatonTarget, dela
 
     Args:
         machine: what is checked; numbers alone flow in it.
-        problem: its items are numbers, its alphabet is given.
+        problem: its items are numbers, its alphabet is given, and there is no silence.
         target: what is right; its state is a number or a tuple of numbers.
         delays: of each answer, in cycles.
         seconds: to spend.
@@ -84,6 +77,8 @@ def prove(machine: ExactMachine, problem: Problem, target: AutomatonTarget, dela
         UnknownError: it cannot be proved so.
     """
     end = time.monotonic() + seconds
+    if problem.silence:
+        raise UnknownError("silence may come between items, which is not a number of the alphabet")
     z3 = solver()
     proof = _Induction(machine, problem, target, delays, end)
     reason = UnknownError("no linear function of what was says what arrives at the machine's neurons")
@@ -139,7 +134,7 @@ class _Induction:
         rows, values = [], []
         for states, items, arrivals in self.runs:
             for t in range(depth - 1, len(items)):
-                window = self.window(states[t + 1 - depth], items[t + 1 - depth : t + 1]).numbers(self.problem.inputs)
+                window = self.window(states[t + 1 - depth], items[t + 1 - depth : t + 1]).numbers(self.problem)
                 if all(abs(x) < LARGE for x in (*window, *map(scalar, arrivals[t]))):
                     rows.append(window)
                     values.append([scalar(v) for v in arrivals[t]])
@@ -193,7 +188,7 @@ class _Induction:
                 raise UnknownError("too many strings for one proof each")
             return [(list(each), []) for each in itertools.product(alphabet, repeat=count)]
         items, conditions = [], []
-        possible = [tuple(numbers_of(item, inputs)) for item in alphabet]
+        possible = [tuple(numbers_of(self.problem, item)) for item in alphabet]
         columns = list(zip(*possible, strict=True))
         is_box = len(set(possible)) == np.prod([max(c) - min(c) + 1 for c in columns])
         for t in range(count):
@@ -218,7 +213,7 @@ class _Induction:
 
     def _next_cycles(self, relation: Relation, depth: int, window: Window, anything: Sequence[Any]) -> list[Any]:
         """From any state: what has to be zero after one cycle, and in the answers of the last."""
-        numbers = tuple(window.part(0, depth).numbers(self.problem.inputs))
+        numbers = tuple(window.part(0, depth).numbers(self.problem))
         arrived = [free if terms is None else combine(terms, numbers) for terms, free in zip(relation, anything, strict=True)]
         wrong = []
         for t, item in enumerate(window.items[depth:], depth):
@@ -235,7 +230,7 @@ class _Induction:
 
     def _off(self, relation: Relation, window: Window, arrived: Sequence[VValue]) -> list[Any]:
         """What arrivals that have a relation are off by."""
-        numbers = tuple(window.numbers(self.problem.inputs))
+        numbers = tuple(window.numbers(self.problem))
         pairs = zip(arrived, relation, strict=True)
         return [difference(scalar(v), combine(terms, numbers)) for v, terms in pairs if terms is not None]
 

@@ -115,11 +115,15 @@ class Problem:
     def network(self) -> Network:
         """The starting network, the same for all problems up to sources, types and answers."""
         output = answering(tuple(self.answers))
-        sources = dict.fromkeys(self.inputs, INPUT) | {"const_1": CONST_1}
-        sources |= {name: constant(name, "char", v) for name, v in self.constants.items()}
         if self.recurrent:
-            return recurrent(2, self.types or RECURRENT, output, sources)
-        return feedforward(5, 2, self.types or LAYER, outputs=output, sources=sources)
+            return recurrent(2, self.types or RECURRENT, output, self.sources)
+        return feedforward(5, 2, self.types or LAYER, outputs=output, sources=self.sources)
+
+    @property
+    def sources(self) -> dict[str, NeuronType]:
+        """The neurons that nothing but the timer feeds, by name."""
+        constants = {name: constant(name, "char", v) for name, v in self.constants.items()}
+        return dict.fromkeys(self.inputs, INPUT) | {"const_1": CONST_1} | constants
 
     def training(self, seed: int, strings: int = 8, cycles: int = 40, letters: int = 3) -> list[Sample]:
         """Short strings to learn from.

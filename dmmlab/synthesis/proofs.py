@@ -15,21 +15,18 @@ Weights count as the fractions that they stand for. A problem's alphabet is what
 from; where it has none, the letters ``a`` and ``b`` and the marks that its draw gives with them.
 """
 
-import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.summaries import Facts, summarised
-from ..core.vvalues import VValue
-from ..machines.exact_steps import ExactMachine, InexactError, key_of
+from ..machines.exact_steps import ExactMachine, InexactError
 from ..machines.isomorphism import same
 from .counterexamples import Counterexample, counterexample, on_string
 from .evaluation import Evaluator
-from .explorations import MOST, AutomatonTarget, explore, target_of
+from .explorations import MOST, AutomatonTarget, alphabet_of, explore, target_of
 from .inductions import prove
 from .problems import Problem
 from .rounding import EXACT
@@ -38,8 +35,6 @@ from .symbols import UnknownError
 GRADES = ("identical", "proved", "exhaustive", "tested", "refuted")
 SECONDS = 20.0  # that a proof may take
 FEW = 2000  # joint states, of a first exploration
-LETTERS = "ab"  # of strings of a problem without an alphabet
-MOST_ITEMS = 12  # in such an alphabet
 MANY = 20  # items of an alphabet: all strings of two would take long, so that some are drawn before
 DELAYS = range(1, 9)  # cycles that are tried where none is given
 
@@ -134,16 +129,6 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     if found.complete or found.length > 1:
         return made("exhaustive", f"every string over {over}{reason}", length=found.length)
     return _tested(problem, machine, seed, made, reason)
-
-
-def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
-    """The items that strings are made of, silence among them, and in words what they are."""
-    silence: list[VValue] = [{}] if problem.silence else []
-    if problem.alphabet:
-        return [*problem.alphabet, *silence], f"its alphabet of {len(problem.alphabet):,}"
-    drawn = problem.draw(random.Random(0), LETTERS, 200)
-    items = list({key_of(item): item for item in drawn}.values())[:MOST_ITEMS]
-    return [*items, *silence], f"{len(items)} items drawn over the letters {', '.join(LETTERS)}"
 
 
 def with_delay(problem: Problem, machine: Machine) -> Problem:

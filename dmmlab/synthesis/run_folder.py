@@ -1,7 +1,5 @@
 """A synthesis in a folder: the machine, its trace, what is needed to go on; runs side by side."""
 
-import csv
-import io
 import json
 import math
 import os
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import LabError
-from ..core.files import read_json, write_json, write_text
+from ..core.files import csv_text, read_json, write_json, write_text
 from .portfolio import synthesize
 from .problem_files import load_problem
 from .progress import View
@@ -65,8 +63,8 @@ def run_into_folder(
     settings = settings or Settings()
     synthesis = synthesize(problem, seed=seed, settings=settings, folder=folder, progress=progress, budget=budget)
     synthesis.machine.to_json(folder / "machine.json")
-    write_text(folder / "restarts.csv", _csv(synthesis.outcomes()))
-    write_text(folder / "trace.csv", _csv(synthesis.events()))
+    write_text(folder / "restarts.csv", csv_text(synthesis.outcomes()))
+    write_text(folder / "trace.csv", csv_text(synthesis.events()))
     write_json(folder / "result.json", summary(synthesis, name, seed, folder))
     return synthesis
 
@@ -128,14 +126,6 @@ def compare_runs(folders: Iterable[str | os.PathLike]) -> "pd.DataFrame":
         if len(set(values)) > 1:
             table[name] = values
     return table.rename_axis("run")
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _or_null(x: float) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..core.machine import Machine
-from ..core.neurons import CONST_1, INPUT, PRODUCT, answering, constant
+from ..core.neurons import PRODUCT, answering
 from ..machines.networks import LAYER, RECURRENT, Network, recurrent
 from .problems import USUAL_DELAY, Problem
 
@@ -45,14 +45,8 @@ def starts(problem: Problem) -> Iterator[Start]:
             if delay == USUAL_DELAY or any_delay:
                 tried = problem.with_delay(delay) if any_delay else first
                 types = problem.types or RECURRENT
-                network = recurrent(copies, types, answering(tuple(problem.answers)), sources(problem))
+                network = recurrent(copies, types, answering(tuple(problem.answers)), problem.sources)
                 yield Start(f"recurrent, {copies} of each type, delay {delay}", tried, network)
     if problem.types is None and not problem.recurrent:
         rich = replace(first, types=RICH)
         yield Start("feedforward, with products", rich, rich.network)
-
-
-def sources(problem: Problem) -> dict:
-    """The neurons of a problem that nothing but the timer feeds, by name."""
-    named = {name: constant(name, "char", v) for name, v in problem.constants.items()}
-    return dict.fromkeys(problem.inputs, INPUT) | {"const_1": CONST_1} | named

@@ -4,8 +4,6 @@ Each task has a folder with its machine, circuit and program, and its row of the
 row is there is done. So a run that was killed goes on where it was.
 """
 
-import csv
-import io
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
@@ -17,7 +15,7 @@ from typing import Any
 import jax
 
 from ..core.errors import LabError, one_of
-from ..core.files import read_json, write_json, write_text
+from ..core.files import csv_text, read_json, write_json, write_text
 from ..drawing.drawing_machines import draw
 from ..drawing.programs import program
 from .automata import Automaton
@@ -27,7 +25,6 @@ from .proofs import verify
 from .streaming_tasks import STREAMING_TASKS
 
 BUDGET = 240.0  # seconds that a task may take, without its proof
-COLUMNS = ("task", "exact", "proof", "links", "delay", "seconds", "restarts", "start", "how", "seed")
 
 
 def run_tasks(
@@ -80,23 +77,23 @@ def run_tasks(
             for future in as_completed(futures):
                 rows[futures[future]] = future.result()
                 tell(rows[futures[future]])
-                write_text(folder / "table.csv", table([rows[name] for name in names if name in rows]))
+                write_text(folder / "table.csv", csv_text([rows[name] for name in names if name in rows]))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     ordered = [rows[name] for name in names]
-    write_text(folder / "table.csv", table(ordered))
+    write_text(folder / "table.csv", csv_text(ordered))
     return ordered
 
 
 def solve(name: str, folder: Path, seed: int, budget: float, hide_states: bool) -> dict[str, Any]:
     """One task: its machine, circuit and program in a folder, and its row of the table."""
     asked = STREAMING_TASKS[name]
-    row: dict[str, Any] = {"task": name, "exact": False, "proof": "", "links": None, "delay": "", "seed": seed}
+    row: dict[str, Any] = {"task": name, "exact": False, "proof": "", "links": None, "delay": ""}
     try:
         found = synthesize(_without_states(asked) if hide_states else asked, seed=seed, budget=budget, progress=False)
     except LabError as error:
-        row |= {"seconds": budget, "restarts": 0, "start": "", "how": str(error)}
+        row |= {"seconds": budget, "restarts": 0, "start": "", "how": str(error), "seed": seed}
     else:
         proof = verify(replace(found.problem, target=asked.target), found.machine)
         row |= {
@@ -108,6 +105,7 @@ def solve(name: str, folder: Path, seed: int, budget: float, hide_states: bool) 
             "restarts": len(found.restarts),
             "start": found.start,
             "how": proof.how,
+            "seed": seed,
         }
         folder.mkdir(parents=True, exist_ok=True)
         found.machine.to_json(folder / "machine.json")
@@ -118,15 +116,6 @@ def solve(name: str, folder: Path, seed: int, budget: float, hide_states: bool) 
     write_json(folder / "row.json", row)
     jax.clear_caches()  # what was compiled for one task is of no use to the next
     return row
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _without_states(problem: Problem) -> Problem:

@@ -38,7 +38,7 @@ from .automata import Automaton
 from .counterexamples import counterexample
 from .draws import Items
 from .exact_fits import Affine, Hinge, Sum, fit_conjunctions, fit_sum
-from .explorations import explore, target_of
+from .explorations import alphabet_of, explore, numbers_of, target_of
 from .problems import Problem
 
 LONGEST = 40  # items of the strings whose transitions are looked at; every fourth is four times as long
@@ -88,14 +88,18 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     rng = random.Random(f"transitions {seed}")
     lengths = [problem.longest or LONGEST * (1 if i % 4 else 4) for i in range(ITEMS // (problem.longest or 2 * LONGEST))]
     rows: dict[tuple, None] = {}
-    for items in itertools.chain(strings, (problem.draw(rng, "abc", length) for length in lengths)):
+    drawn = (
+        _with_silence(rng, problem.draw(rng, "abc", length)) if problem.silence else problem.draw(rng, "abc", length)
+        for length in lengths
+    )
+    for items in itertools.chain(strings, drawn):
         state = problem.target.initial
         for item in items:
             try:
                 after, answer = problem.target.step(state, item)
             except Exception as error:
                 raise TransitionError(f"the target's step: {type(error).__name__}: {error}") from error
-            x = _item_numbers(problem, item)
+            x = _numbers(tuple(numbers_of(problem, item)), "an item")
             rows[*_numbers(state, "a state"), *x, *_numbers(after, "a state"), *_numbers(answer, "an answer")] = None
             state = after
     n, m = len(initial), len(problem.inputs)
@@ -116,9 +120,8 @@ def _numbers(value: Any, what: str) -> tuple[int, ...]:
     return tuple(map(int, numbers))
 
 
-def _item_numbers(problem: Problem, item: Any) -> tuple[int, ...]:
-    each = [item] if len(problem.inputs) == 1 else [item.get(name, 0) for name in problem.inputs]
-    return tuple(x for v in each for x in _numbers(v if v != {} else 0, "an item"))
+def _with_silence(rng: random.Random, items: Items) -> Items:
+    return [each for item in items for each in [*[{}] * rng.randrange(2), item]]
 
 
 def transition_machine(problem: Problem, seed: int = 0, budget: float | None = None) -> tuple[Machine, tuple[int, ...]]:
@@ -151,7 +154,7 @@ def transition_machine(problem: Problem, seed: int = 0, budget: float | None = N
 def _string_on_which_it_errs(problem: Problem, machine: Machine, delays: tuple[int, ...]) -> Items | None:
     target = target_of(problem)
     if target is not None and problem.alphabet:
-        found = explore(ExactMachine(machine), problem, target, problem.alphabet, delays, STATES, SECONDS)
+        found = explore(ExactMachine(machine), problem, target, alphabet_of(problem)[0], delays, STATES, SECONDS)
         if found.refuted is not None or found.complete:
             return found.refuted
     found_by_chance = counterexample(problem.with_delay(delays), machine)
