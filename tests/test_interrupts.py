@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parents[1]
         (["replay", "recurrent"], "the same command begins again"),
         (["synthesize", "sum", "--out", "new"], "the same command begins again"),
         (["synthesize", "sum", "--out", "begun"], "to go on: dmmlab synthesize sum --out begun --resume"),
+        (["tasks", "--out", "begun"], "to go on: dmmlab tasks --out begun --resume"),
         (["synthesize", "sum", "--resume", "--out", "begun"], "to go on: dmmlab synthesize sum --out begun --resume"),
     ],
 )

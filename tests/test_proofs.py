@@ -1,6 +1,7 @@
 """Proofs: what is right gets its grade, what is wrong a string on which it errs."""
 
 import random
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -123,6 +124,9 @@ def test_the_smallest_delay_is_found():
 def test_errors():
     with pytest.raises(LabError, match=r"the machine does not answer output\.answer"):
         verify(STREAMING_TASKS["Sum_All"], dm.handcrafted())
+    magnetic = STREAMING_TASKS["Newton_Magnetic"]
+    with pytest.raises(LabError, match=r"the machine does not answer output\.y, output\.x"):
+        verify(replace(magnetic, answers=("y", "x")), transition_machine(magnetic)[0])
 
 
 def test_grades_are_what_the_readme_says():

@@ -59,7 +59,7 @@ def process() -> int:
 def _how_to_go_on(options: argparse.Namespace, interrupt: KeyboardInterrupt) -> str:
     words: list[str] = options.arguments
     left: list[Path] = getattr(interrupt, "left", [])
-    if options.name == "synthesize" and (Path(options.out) / "run.json").exists():
+    if options.name in ("synthesize", "tasks") and (Path(options.out) / "run.json").exists():
         words = [*(word for word in words if word != "--resume"), "--resume"]
     elif left:
         given = [word for word in words if word not in options.notebooks]

@@ -55,7 +55,7 @@ def fit_sum(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge] = ())
         Of the sums with hinges in one direction, the one with the fewest new hinges, and of these
         with the fewest terms.
     """
-    linear = _linear(inputs, values, None)
+    linear = _linear(inputs, values)
     if linear is not None:
         return Sum(*linear, {})
 
@@ -91,11 +91,9 @@ def directions(size: int) -> list[tuple[int, ...]]:
     return unique[:DIRECTIONS]
 
 
-def _linear(inputs: np.ndarray, values: np.ndarray, skip: int | None) -> tuple[tuple[Fraction, ...], Fraction] | None:
-    """``values`` as an exact linear function, without the number at the place ``skip``; or None."""
+def _linear(inputs: np.ndarray, values: np.ndarray) -> tuple[tuple[Fraction, ...], Fraction] | None:
+    """``values`` as an exact linear function, and its constant; or None."""
     columns = np.concatenate([inputs, np.ones((len(inputs), 1), dtype=object)], axis=1).astype(float)
-    if skip is not None:
-        columns[:, skip] = 0
     weights, *_ = np.linalg.lstsq(columns, values.astype(float), rcond=None)
     exact = [Fraction(float(w)).limit_denominator(LARGEST) for w in weights]
     fitted = sum((int(w.numerator) * inputs[:, i] * (LCM // w.denominator) for i, w in enumerate(exact[:-1]) if w), 0)
@@ -161,7 +159,7 @@ def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
             continue
         hinge = Hinge(tuple(span if i == bit else int(i == other) for i in range(size)), low + span)
         column = np.maximum(inputs @ np.array(hinge.direction, dtype=object) - hinge.threshold, 0)
-        fitted = _linear(np.concatenate([inputs, column[:, None]], axis=1), values, None)
+        fitted = _linear(np.concatenate([inputs, column[:, None]], axis=1), values)
         if fitted is not None:
             *linear, weight = fitted[0]
             return Sum(tuple(linear), fitted[1], {hinge: weight})

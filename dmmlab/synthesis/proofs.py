@@ -30,7 +30,6 @@ from .explorations import MOST, AutomatonTarget, alphabet_of, explore, target_of
 from .inductions import prove
 from .problems import Problem
 from .rounding import EXACT
-from .symbols import UnknownError
 
 GRADES = ("identical", "proved", "exhaustive", "tested", "refuted")
 SECONDS = 20.0  # that a proof may take
@@ -90,7 +89,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     """
     began = time.monotonic()
     fields = machine.neurons["output"].inputs if "output" in machine.neurons else ()
-    if set(fields) != set(problem.answers):
+    if tuple(fields) != tuple(problem.answers):
         raise LabError(f"the machine does not answer {', '.join(f'output.{name}' for name in problem.answers)}")
     problem = with_delay(problem, machine)
     delays = (0,) * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
@@ -122,7 +121,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
         if most == FEW and isinstance(target, AutomatonTarget) and problem.alphabet:
             try:
                 return made("proved", prove(exact, problem, target, delays, seconds))
-            except (UnknownError, LabError) as error:
+            except LabError as error:
                 reason = f"; {error}"
         if found.complete or found.length == problem.longest:
             break

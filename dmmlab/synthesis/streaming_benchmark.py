@@ -8,6 +8,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def run_tasks(
                 rows[futures[future]] = future.result()
                 tell(rows[futures[future]])
                 write_text(folder / "table.csv", csv_text([rows[name] for name in names if name in rows]))
+        except BrokenProcessPool:
+            raise LabError(f"{folder}: a process that was at work was killed; --resume goes on") from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
