@@ -41,6 +41,8 @@ def main(arguments: list[str]) -> int:
         copy_notebooks(PROJECT / "notebooks", PLAYGROUND)
     module, *rest = COMMANDS[arguments[0]]
     folder = PROJECT if module == "pytest" else None
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(PROJECT / "build" / "jax-cache"))  # what JAX compiles is kept
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     return _run([str(python), "-m", module, *rest, *arguments[1:]], folder)
 
 
@@ -101,7 +103,7 @@ def _python_of_venv() -> Path:
     if home.is_symlink() or (home.exists() and not stamp.exists() and any(home.iterdir())):
         raise NotOurs(
             f"{home} is there already, and lab.py did not make it: it stays as it is. Move it away, or use it yourself: "
-            f"install into it with pip install --editable '.[journal,proofs,test]', then dmmlab journal"
+            f"install into it with pip install --editable '.[cluster,journal,proofs,test]', then dmmlab journal"
         )
     print("lab.py: installing what the journal needs into .venv (once, some minutes)", file=sys.stderr)
     if home.exists():
@@ -110,7 +112,7 @@ def _python_of_venv() -> Path:
     stamp.write_text("unfinished")
     venv.EnvBuilder(with_pip=True).create(home)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--editable", ".[journal,proofs,test]"], cwd=PROJECT, check=True)
+    subprocess.run([*pip, "--editable", ".[cluster,journal,proofs,test]"], cwd=PROJECT, check=True)
     stamp.write_text(wanted)
     return python
 

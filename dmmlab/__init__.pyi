@@ -10,7 +10,7 @@ from . import (
     machines as machines,
     synthesis as synthesis,
 )
-from .compiler import compile_machine as compile_machine
+from .compiler import compile_machine as compile_machine, compile_rewriting as compile_rewriting
 from .core import (
     ACCUM as ACCUM,
     COMPARE as COMPARE,
@@ -20,6 +20,7 @@ from .core import (
     INITIAL_STATE as INITIAL_STATE,
     NORM as NORM,
     PRODUCT as PRODUCT,
+    Inbox as Inbox,
     LabError as LabError,
     Link as Link,
     Machine as Machine,

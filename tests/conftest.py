@@ -3,12 +3,13 @@
 import ctypes
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 
 CACHE = Path(__file__).resolve().parents[1] / "build" / "jax-cache"  # of what JAX compiles, for all processes of the tests
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
 import psutil
@@ -24,6 +25,8 @@ SKIPS_FAIL = bool(os.environ.get("CI"))  # all that a test may need is there, so
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is in the background of a script; some tests interrupt
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # A process that is killed, or one that writes while another reads, leaves half an entry: then JAX compiles.
     config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache:UserWarning")
     config.addinivalue_line("markers", "allowed_to_skip: may be skipped in continuous integration, too")

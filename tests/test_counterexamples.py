@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dmmlab.core.engine import answers
+from dmmlab.core.machine import Machine
 from dmmlab.core.neurons import answering
 from dmmlab.core.vvalues import number
 from dmmlab.machines.detectors import handcrafted, published
@@ -74,3 +75,21 @@ def test_noise_is_not_learned_and_that_is_said_in_words():
     page = synthesis._repr_html_()
     assert "<svg" in page
     assert "To try: " in page
+
+
+def test_a_machine_that_reads_nothing_answers_nothing():
+    """Not something infinite: its input neuron is gone, and so is what it would have read."""
+
+    def count(stream):
+        return (float(t + 1) for t, _ in enumerate(stream))
+
+    machine = Machine({"output": answering(("answer",))})
+    found = counterexample(Problem("How many?", count), machine)
+    assert found.worst == ("answer", 0.0, 1.0)
+
+
+def test_answers_that_are_nearly_right_are_told_with_enough_digits():
+    machine = handcrafted().link("output.dict-1", "const_1.const_1", 1e-7)
+    found = counterexample(Problem("?", handcrafted()), machine)
+    answer, right = str(found).split("answers ")[1].split(" for ")[0], str(found).rsplit("where ", 1)[1].split(" is")[0]
+    assert answer != right

@@ -121,7 +121,7 @@ def test_a_machine_may_rewrite_itself():
     }
     grow = {"probe": {"in": {"clock": {"count": 1.0}}}}
     machine = Machine({"self": keeper, "clock": clock, "source": source, "probe": probe}, soft=first)
-    states = run(machine, values([first, {}, grow]), 7, matrix=lambda state: state.emitted("self.matrix") or first)
+    states = run(machine, values([{}, {}, grow]), 7, matrix_from="self.matrix")
     assert [number(state.arrived("probe.in")) for state in states] == [0, 0, 0, 0, 4, 5, 6]
 
 

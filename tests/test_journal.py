@@ -39,6 +39,9 @@ def test_the_committed_notebook_comes_from_one_clean_run(path):
         for output in cell.outputs:
             if "image/svg+xml" in output.get("data", {}):
                 assert "image/png" in output.data  # for viewers that do not trust the notebook
+            page = "".join(output.get("data", {}).get("text/html", ""))
+            for name in re.findall(r'playHere\("([^"]*)"\)', page):
+                assert page.startswith(f'<div id="{name}"')  # else the script does not find what it is to make live
     text = path.read_text()
     for private in (str(PROJECT), str(Path.home()) + "/", "/tmp/", "papermill", "injected-parameters"):
         assert private not in text

@@ -124,7 +124,8 @@ def renamed(v, names):
     return {names.get(key, key): renamed(part, names) for key, part in v.items()} if isinstance(v, dict) else v
 
 
-several = st.lists(vvalues, min_size=7, max_size=7)  # one for each input, at most
+MOST_INPUTS = max(len(kind.inputs) for kind in EVERY_TYPE)
+several = st.lists(vvalues, min_size=MOST_INPUTS, max_size=MOST_INPUTS)  # one for each input, at most
 factors = numbers.filter(bool)
 powers = st.sampled_from([0.25, 0.5, 2.0, -0.5, -1.0, -4.0])  # products and quotients are exact
 
@@ -190,7 +191,7 @@ def test_types_that_emit_numbers_emit_numbers(kind, inputs):
 
 
 @declaring(emits=Emits.AS_ARRIVES)
-@given(inputs=st.lists(numbers, min_size=7, max_size=7))
+@given(inputs=st.lists(numbers, min_size=MOST_INPUTS, max_size=MOST_INPUTS))
 def test_where_numbers_arrive_numbers_leave(kind, inputs):
     assert not any(isinstance(x, dict) and x for x in results(kind, *inputs[: len(kind.inputs)]))
 

@@ -208,3 +208,12 @@ def test_test_strings_are_longer_and_others_for_each_seed():
     assert cycles == sorted(cycles)
     first, second = ([s.targets.tolist() for s in problem.test(seed, lengths=(30,))] for seed in (1, 2))
     assert first != second
+
+
+def test_training_strings_with_items_at_regular_intervals():
+    problem = PROBLEMS["duplicates"]
+    for sample in problem.training(3, strings=4, cycles=30, every=10):
+        assert sorted(sample.streams["input"].events) == [0, 10, 20]
+        assert sample.cycles == 30
+    with pytest.raises(LabError, match="expected 1 or more"):
+        problem.training(3, every=-1)

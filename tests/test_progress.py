@@ -13,7 +13,7 @@ from dmmlab.core.errors import LabError
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.progress import SearchState, TerminalView, as_html, view_for
+from dmmlab.synthesis.progress import SearchState, TerminalView, as_html, kept_up, view_for
 from dmmlab.synthesis.rounding import Verdict
 from dmmlab.synthesis.settings import Settings
 from dmmlab.synthesis.tasks import Task
@@ -70,6 +70,47 @@ def test_a_terminal_gets_a_line_for_each_restart_that_has_ended(state, monkeypat
     assert told.count("restart 0: 8 links, exact, 9 s\n") == 1
     assert "1: sparsify, 34 links, 2.0e-05 | best: 8 links, exact | " in told
     assert "s left |" in told
+
+
+def test_a_view_is_kept_up_while_nothing_is_told(state, monkeypatch):
+    monkeypatch.setattr("dmmlab.synthesis.progress.REFRESH", 0.01)
+    shown, enough = [], threading.Event()
+
+    def view(state):
+        shown.append(state.outcome)
+        if len(shown) == 5:
+            enough.set()
+
+    with kept_up(view) as show:
+        show(state)
+        assert enough.wait(10)
+        state.outcome = "done"
+        show(state)
+    assert shown[-1] == "done"
+
+
+def test_a_view_that_fails_fails_where_it_is_called(state, monkeypatch):
+    monkeypatch.setattr("dmmlab.synthesis.progress.REFRESH", 0.01)
+    calls = []
+
+    def view(state):
+        calls.append(state)
+        if len(calls) > 1:
+            raise LabError("no page")
+
+    with kept_up(view) as show:
+        show(state)
+        while len(calls) < 2:  # it has failed in its own thread
+            time.sleep(0.01)
+        with pytest.raises(LabError, match="no page"):
+            show(state)
+
+
+def test_a_synthesis_tells_what_it_does_before_there_is_a_restart():
+    starts = []
+    found = synthesize("sum", seed=1, settings=Settings(restarts=1), progress=lambda state: starts.append(dict(state.events)))
+    assert found.best.exact
+    assert starts[0] == {}
 
 
 def test_progress_is_shown_where_someone_looks(monkeypatch):

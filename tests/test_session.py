@@ -75,7 +75,12 @@ def test_a_replay_is_bit_for_bit_the_same(task, weights, acts):
     again = replay_schedule(task.descent(), task.batch, weights, json.loads(json.dumps(training.schedule)))
     assert same(training, again)
     assert again.schedule == training.schedule
-    assert (again.steps, again.cuts, again.links) == (training.steps, training.cuts, training.links)
+    assert (again.steps, again.cuts, again.returns, again.links) == (
+        training.steps,
+        training.cuts,
+        training.returns,
+        training.links,
+    )
 
 
 def test_advances_that_are_split_are_one(begin):

@@ -11,7 +11,7 @@ import pytest
 import dmmlab as dm
 from dmmlab.bench.measurement import Row
 from dmmlab.compiler import ChunkRunner, Chunks
-from dmmlab.core import ACCUM, Formula, State
+from dmmlab.core import ACCUM, Formula, Inbox, State, StochasticDown
 from dmmlab.core.summaries import LONGEST, MOST_FACTS, summarised
 from dmmlab.drawing import as_tree
 from dmmlab.explorers import (
@@ -25,8 +25,9 @@ from dmmlab.explorers import (
 )
 from dmmlab.journal import Executed
 from dmmlab.june2022 import RUNS
-from dmmlab.learning import GradientDescent, HardConcreteGates, Imitation, TrainingSession
-from dmmlab.learning.gradient_descent import constantly
+from dmmlab.learning import EvolutionStrategy, GradientDescent, HardConcreteGates, Imitation, SelfModification, TrainingSession
+from dmmlab.learning.training_loop import constantly
+from dmmlab.machines import wave
 from dmmlab.machines.detectors import ImitationError
 from dmmlab.synthesis import PROBLEMS, Evaluator, Event, Repair, Restart, SearchState, Settings, Task, Trace, Verdict
 from dmmlab.synthesis.counterexamples import counterexample
@@ -47,6 +48,7 @@ PACKAGES = [
     "cli",
 ]
 MOST = 1500
+ROUND = {"self.delta": {f"update-{k}.single": 1.0 for k in (1, 2, 3)}}  # the links of the wave that may change
 LONG = "a long name " * 20
 
 
@@ -92,7 +94,7 @@ def instances():
         machine, network, stream, ACCUM, Formula("(%s)", "(%s)"), next(machine.links()), compiled, compiled.layout, batch,
         State(3, {f"n{i}": {"dict": {str(k): 1.0 for k in range(1000)}} for i in range(1000)}, {"m": {"x": machine.soft}}),
         ChunkRunner(compiled, lambda answers, more: answers), Chunks({0: np.zeros((4, 1, 2, 3))}, np.zeros(4)),
-        descent, state, constantly(0.1), Imitation(compiled), HardConcreteGates(compiled), training,
+        descent, state, constantly(0.1), Imitation(compiled), EvolutionStrategy(compiled, 4), HardConcreteGates(compiled), training,
         TrainingSession(descent, batch, compiled.weights()), RUNS["feedforward-run-3"], ImitationError(0.1, 0.2),
         counterexample(problem, DAMAGES[next(iter(DAMAGES))](small)), problem, problem.preview(), problem.training(1)[0],
         Evaluator(small, {"validation": problem.training(1)}), search, Repair(verdict, trace, 3), restart, verdict, Settings(),
@@ -101,6 +103,8 @@ def instances():
         PruningExplorer(session, figures="build"), MachineEditor(small, text="noon"), StreamStepper(small, "noon"),
         TrainingExplorer(task, task.weights(small)), ended_dashboard(),
         dm.Automaton((0,) * 1000, lambda state, item: (state, item)), dm.synthesis.Proof("proved", "long " * 200, (2,)),
+        wave(), dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), Inbox(), StochasticDown(0),
+        dm.drawing.animate([small.soft], small.neurons), SelfModification(dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), ROUND),
     ]  # fmt: skip
 
 

@@ -82,7 +82,16 @@ def test_answers_are_drawn_inside_whatever_they_are(run):
 @example([(0, 0.0), (10, 0.0)], [10])
 @example([(0, 1.0), (10, 1.0)], [])
 def test_losses_are_drawn_inside_whatever_they_are(losses, cuts):
-    checked(loss_curve(losses, [cut for cut in cuts if cut <= losses[-1][0]]))
+    steps = [cut for cut in cuts if cut <= losses[-1][0]]
+    checked(loss_curve(losses, steps[:1], steps[1:]))
+
+
+def test_cuts_and_returns_are_told_apart():
+    page = loss_curve([(0, 1.0), (10, 0.1), (20, 0.01)], [10], [20])
+    assert page.count('stroke-dasharray="3 3"') == page.count('stroke-dasharray="1 3"') == 2
+    assert "links were cut" in page
+    assert "went back" in page
+    assert "went back" not in loss_curve([(0, 1.0), (10, 0.1)], [10])
 
 
 def test_answers_are_where_they_belong():

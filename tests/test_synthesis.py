@@ -15,11 +15,11 @@ from dmmlab.core.errors import LabError
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.machines.isomorphism import same
 from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.synthesis.held_folder import LOCK
 from dmmlab.synthesis.phases import finish, fit, sparsify
 from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.pruning import prune
 from dmmlab.synthesis.repairs import DAMAGES, embed
-from dmmlab.synthesis.restart_files import LOCK
 from dmmlab.synthesis.rounding import round_off
 from dmmlab.synthesis.run_folder import run_into_folder, summary
 from dmmlab.synthesis.settings import Settings

@@ -13,7 +13,8 @@ from dmmlab.learning.losses import squared_error
 from dmmlab.learning.session import TrainingSession
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.tasks import PENALTIES, Task
+from dmmlab.synthesis.network_programs import KEPT, PENALTIES, Kept
+from dmmlab.synthesis.tasks import Task
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +133,39 @@ def test_a_session_and_a_task_share_a_compiled_loop(task, weights):
 def test_unknown_penalty(task, weights):
     with pytest.raises(LabError, match="unknown penalty 'proximall'; did you mean 'proximal'"):
         task.descend(weights, 1, (1.0, 1.0), penalty="proximall")
+
+
+def test_what_is_compiled_serves_all_strings_of_a_network():
+    """The same network made twice, with other strings: nothing is traced anew, and the results are those of its strings."""
+    problem = PROBLEMS["duplicates"]
+    one, other = (Task(problem, feedforward(2, 1, sources=problem.sources), seed=seed) for seed in (1, 2))
+    assert one.programs is other.programs
+    assert not np.array_equal(one.batch.targets, other.batch.targets)
+    weights = one.initial_weights(jax.random.key(0), 0.3)
+    traces = one.descent().traces
+    first = [task.descend(weights, 3, (1e-2, 1e-2)) for task in (one, other)]
+    assert one.descent().traces == traces + 1
+    assert not np.array_equal(flatten(first[0]), flatten(first[1]))
+    for task in (one, other):
+        assert task.saliency(weights)[0].shape == weights[0].shape
+        assert np.isclose(flatten(task.ablation_errors([0 * w for w in weights])), np.inf).all()
+    with jax.enable_x64(True):
+        assert Task(problem, feedforward(2, 1, sources=problem.sources), seed=1).programs is not one.programs
+
+
+def test_the_last_networks_are_kept():
+    made, problem = [], PROBLEMS["sum"]
+
+    def make(machine, keys):
+        made.append(machine.count())
+        return made[-1]
+
+    kept = Kept(make)
+    machines = [feedforward(n, 1).random(jax.random.key(0)) for n in range(1, KEPT + 2)]
+    keys = {"input": problem.training(0)[0].streams["input"]} if "input" in problem.inputs else {}
+    for machine in (*machines, machines[-1], machines[0]):
+        assert kept(machine, keys) == machine.count()
+    assert made == [machine.count() for machine in (*machines, machines[0])]
+    kept.clear()
+    kept(machines[0], keys)
+    assert len(made) == KEPT + 3

@@ -13,10 +13,10 @@ from dmmlab.core.errors import LabError
 from dmmlab.core.streams import characters
 from dmmlab.june2022.replay import initial_machine
 from dmmlab.learning.batches import imitation_batch, make_batch
-from dmmlab.learning.gradient_descent import constantly
 from dmmlab.learning.losses import l1, l2, row_sum, squared_error
 from dmmlab.learning.many_seeds import train_from_each
 from dmmlab.learning.training import NotFinite, TrainingError, descent_for, train
+from dmmlab.learning.training_loop import constantly
 from dmmlab.machines.detectors import handcrafted, imitation_error, published
 from dmmlab.machines.networks import feedforward
 

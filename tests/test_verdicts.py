@@ -12,8 +12,7 @@ from dmmlab.synthesis import rounding, search
 from dmmlab.synthesis.evaluation import Evaluator
 from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.progress import rank
-from dmmlab.synthesis.rounding import EXACT, TOLERANCE, Verdict, round_off
+from dmmlab.synthesis.rounding import EXACT, TOLERANCE, Verdict, rank, round_off
 from dmmlab.synthesis.settings import Settings
 from dmmlab.synthesis.tasks import Task
 

@@ -20,16 +20,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..compiler.compiled import Compiled, compile_machine
+from ..compiler.schedule import positions
 from ..core.engine import answers
 from ..core.errors import LabError, one_of
 from ..core.streams import characters, symbols
 from ..core.vvalues import add, number, scale
 from ..june2022.replay import RUNS, STRING, prepare
 from ..learning.batches import Batch, imitation_batch
-from ..learning.gradient_descent import GradientDescent
 from ..learning.losses import squared_error
 from ..learning.training import descent_for
+from ..learning.training_loop import GradientDescent
 from ..machines.detectors import handcrafted, published
+from ..machines.superfluid_machines import superfluid as superfluid_network
 from .measurement import Row, in_another_process, median, row
 from .restarts import restarts
 from .slider_moves import repaint
@@ -102,6 +104,33 @@ def training_step() -> Iterator[Row]:
     slower = descent_for(scan, L1)
     theirs, _ = median(_steps(slower, batch, 50), 50)
     yield row("the same", step, "our scan schedule", theirs)
+    limit, first = median(_products_alone(compiled, batch.cycles, 1000), 1000)
+    note = f"a step takes {step / limit:.1f} times as long"
+    yield row("the same", step, "its matrix products alone, the arithmetic limit", limit, compile_s=first, note=note)
+
+
+def _products_alone(compiled: Compiled, cycles: int, times: int) -> Callable[[], Any]:
+    """The matrix products of so many steps, on arrays of the same shapes, and nothing else.
+
+    For each stage and block of coordinates: what arrives; and, all the way back, the gradients with
+    respect to the weights and, after the first stage, to what was sent. All arrays are zero, so
+    that they stay what they are.
+    """
+    pairs = [(stage, b) for stage in compiled.stages for b in range(len(compiled.layout.blocks))]
+    arrays = []
+    for stage, b in pairs:
+        rows, columns = len(positions(stage.rows, b)), len(positions(stage.columns, b))
+        arrays.append((jnp.zeros((rows, columns)), jnp.zeros((columns, len(compiled.layout.blocks[b]) * cycles))))
+
+    def step(arrays: Any, _: None) -> tuple[Any, None]:
+        following = []
+        for (stage, _block), (matrix, sent) in zip(pairs, arrays, strict=True):
+            arrived = matrix @ sent
+            following.append((arrived @ sent.T, sent if stage is compiled.stages[0] else matrix.T @ arrived))
+        return following, None
+
+    jitted = jax.jit(lambda arrays: jax.lax.scan(step, arrays, None, length=times)[0])
+    return lambda: jitted(arrays)
 
 
 def gradient() -> Iterator[Row]:
@@ -154,7 +183,20 @@ def recurrent() -> Iterator[Row]:
     batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
     descent = descent_for(compiled, RUNS["recurrent"].regularizers)
     step, first = median(_steps(descent, batch, 50), 50)
-    yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "batch up in 2022", None, None, first)
+    yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "given up in 2022", None, None, first)
+
+
+def superfluid() -> Iterator[Row]:
+    network = superfluid_network()
+    compiled = compile_machine(network.random(jax.random.key(0), 0.03), characters(STRING))
+    batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
+    step, first = median(_steps(descent_for(compiled, L1), batch, 50), 50)
+    name = f"training step, superfluid, {len(network.links)} weights, 140 cycles"
+    yield row(name, step, "the author's gradient in 2024, JAX not compiled, 140 cycles", 2373.0, compile_s=first)
+    for cycles, seconds in ((11, 147.0), (2, 19.0)):
+        short = imitation_batch(compiled, [characters(STRING)], cycles, handcrafted())
+        step, first = median(_steps(descent_for(compiled, L1), short, 200), 200)
+        yield row(f"the same, {cycles} cycles", step, "the same", seconds, compile_s=first)
 
 
 def specialised() -> Iterator[Row]:
@@ -292,6 +334,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "restarts": restarts,
     "recurrent": recurrent,
     "specialised": specialised,
+    "superfluid": superfluid,
     "trees": trees,
     "pytorch": pytorch,
     "memory": memory,

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 import jax.numpy as jnp
 
-from ..learning.gradient_descent import Schedule
+from ..learning.training_loop import Schedule
 from ..synthesis.catalogue import PROBLEMS
 from ..synthesis.tasks import Task
 from .measurement import Row, in_another_process, median, row

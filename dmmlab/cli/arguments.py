@@ -1,10 +1,11 @@
 """The arguments of the command line; it refuses all else in one line, with exit status 2."""
 
 import argparse
-import contextlib
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import NoReturn
+
+from .argument_types import SEED, WHOLE, centimetres, seconds, seed_range, values_of, whole_number
 
 MACHINE_HELP = (
     "a machine's JSON file, the folder of a synthesis, or 'handcrafted' or 'published' for the duplicate detectors of the "
@@ -23,40 +24,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-
-def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from ``low`` to ``high``."""
-
-    most = f"{high:,}" if high > 9999 else str(high)
-
-    def read(text: str) -> int:
-        with contextlib.suppress(ValueError):
-            if low <= int(text) <= high:
-                return int(text)
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {low} to {most}")
-
-    return read
-
-
-WHOLE = whole_number(1, 10_000_000)
-SEED = whole_number(0, 2**32 - 1)
-
-
-def seconds(text: str) -> float:
-    """The type of an argument that is a time."""
-    with contextlib.suppress(ValueError):
-        if 0 < float(text) < float("inf"):
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
-
-
-def centimetres(text: str) -> float:
-    """The type of an argument that is a width."""
-    with contextlib.suppress(ValueError):
-        if 0.5 <= float(text) <= 500:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of centimetres from 0.5 to 500")
 
 
 def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
@@ -149,7 +116,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "names",
         nargs="*",
         metavar="NAME",
-        help="step, gradient, streams, batches, restarts, recurrent, specialised, trees, pytorch, memory, repaint "
+        help="step, gradient, streams, batches, restarts, recurrent, specialised, superfluid, trees, pytorch, memory, repaint "
         "(default: all)",
     )
 
@@ -194,8 +161,8 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "verify",
         "say how sure it is that a machine answers a problem",
         "Says how sure it is that a machine answers a problem: identical to the target; proved, for all strings; exhaustive, "
-        "for all strings up to a length; tested; or refuted, with a string on which it errs. The exit status is 1 if it is "
-        "refuted.",
+        "for all strings up to a length; tested; or wrong, with a string on which it errs. The exit status is 1 if it is "
+        "wrong.",
     )
     sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
     sub.add_argument("problem", metavar="PROBLEM", help=PROBLEM_HELP)
@@ -215,6 +182,35 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub.add_argument("--jobs", type=whole_number(1, 100), default=2, metavar="N", help="tasks at a time (default: 2)")
     sub.add_argument(
         "--hide-states", action="store_true", help="hide the targets' states, so that gradients alone find machines"
+    )
+
+    sub = command(
+        "sweep",
+        "synthesize over problems, seeds and settings, into one table",
+        "Synthesizes a machine for each problem, each combination of settings and each seed, and writes table.csv, with all "
+        "settings as columns, and each machine. What is finished stays, whatever ends the rest; --resume does what is left. "
+        "Prints how often the machines were exact, with a 95 % interval over seeds.",
+    )
+    sub.add_argument("problems", nargs="+", metavar="PROBLEM", help=PROBLEM_HELP)
+    sub.add_argument("--seeds", type=seed_range, required=True, metavar="A:B", help="from A on, before B: 2100:2120 are twenty")
+    sub.add_argument(
+        "--set",
+        dest="values",
+        type=values_of,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE,...",
+        help="values of a setting of the synthesis, such as ramp_steps=4000,8000; recurrent=2,3 starts from recurrent "
+        "networks of 2 and of 3 copies of each type; every=10 trains with an item in every tenth cycle, as in 2022; may be "
+        "repeated",
+    )
+    sub.add_argument("--out", required=True, metavar="DIR", help="the folder to write into, one for each sweep")
+    sub.add_argument("--resume", action="store_true", help="do what is left of the sweep in that folder")
+    sub.add_argument("--budget", type=seconds, metavar="SECONDS", help="for each synthesis")
+    where = sub.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=whole_number(1, 100), default=2, metavar="N", help="processes (default: 2)")
+    where.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a Dask scheduler whose workers do it, such as tcp://127.0.0.1:8786"
     )
 
     sub = command(
@@ -281,6 +277,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub.add_argument("--string", default="test string.", metavar="S", help="what the machine reads (default: 'test string.')")
     sub.add_argument("--out", default="build/explore", metavar="DIR", help="where to write (default: build/explore)")
     sub.add_argument("--no-open", action="store_true", help="write the notebook, and open nothing")
+    sub.add_argument("--allow-root", action="store_true", help="let JupyterLab run as root, as in a container")
 
     sub = command(
         "journal",

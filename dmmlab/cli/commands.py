@@ -6,20 +6,21 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.streams import Stream, symbols
-from ..core.vvalues import VValue
 from .arguments import command_line
 from .machine_names import machine_named, print_json
-from .syntheses import compare, run_on_problem, run_streaming_tasks, run_synthesis, verify_machine
+from .runs import run_machine, test_machine
+from .syntheses import compare, run_streaming_tasks, run_sweep, run_synthesis, verify_machine
 
-MOST_CYCLES = 100_000  # of a run, unless asked for more
-PATIENCE = 1.5  # seconds before there is a progress bar
+CACHE_BYTES = 2**30  # of compiled programs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = command_line(COMMANDS).parse_args(arguments)
     options.arguments = arguments
+    if options.name != "bench":  # which says how long compiling takes
+        _keep_what_is_compiled()
     try:
         return options.command(options)
     except LabError as error:
@@ -47,6 +50,9 @@ def process() -> int:
     try:
         status = main()
         sys.stdout.flush()
+        if status == 130:  # what the interrupt left half done in XLA would not survive an orderly end
+            sys.stderr.flush()
+            os._exit(status)
         return status
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it ends
@@ -56,10 +62,27 @@ def process() -> int:
         return 2
 
 
+def _keep_what_is_compiled() -> None:
+    """Lets JAX keep compiled programs in the user's cache, for the next command.
+
+    Its own variables come first. A folder that somebody else named gets no limit: JAX would miss
+    the times of last use that it notes beside each program where there is one.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = platformdirs.user_cache_dir("dmmlab", appauthor=False)
+        os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(CACHE_BYTES))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    beginnings = [f"Error {what} persistent compilation cache" for what in ("reading", "writing")]  # two at one file
+    for beginning in beginnings:
+        warnings.filterwarnings("ignore", beginning, UserWarning)
+    said = [os.environ.get("PYTHONWARNINGS", ""), *(f"ignore:{beginning}:UserWarning" for beginning in beginnings)]
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, said))  # for the kernels of notebooks
+
+
 def _how_to_go_on(options: argparse.Namespace, interrupt: KeyboardInterrupt) -> str:
     words: list[str] = options.arguments
     left: list[Path] = getattr(interrupt, "left", [])
-    if options.name in ("synthesize", "tasks") and (Path(options.out) / "run.json").exists():
+    if options.name in ("synthesize", "tasks", "sweep") and (Path(options.out) / "run.json").exists():
         words = [*(word for word in words if word != "--resume"), "--resume"]
     elif left:
         given = [word for word in words if word not in options.notebooks]
@@ -71,81 +94,6 @@ def _how_to_go_on(options: argparse.Namespace, interrupt: KeyboardInterrupt) -> 
     else:
         return "the same command begins again"
     return f"to go on: dmmlab {shlex.join(words)}"
-
-
-def _run(options: argparse.Namespace) -> int:
-    from ..drawing.vvalue_text import show
-
-    machine, stream = machine_named(options.machine), _stream(options)
-    cycles = _cycles(options)
-    sinks = [name for name, kind in machine.neurons.items() if not kind.outputs]
-    if not sinks:
-        raise LabError(f"{options.machine}: no output neuron, so there is nothing to print")
-    rows = _with_progress(_answers(machine, stream, cycles, sinks, options.engine), cycles, options.json)
-    if options.json:
-        outputs = [{"cycle": cycle, **arrived} for cycle, arrived in rows]
-        print_json({"machine": options.machine, "string": options.string, "cycles": cycles, "outputs": outputs})
-        return 0
-    ports = [(name, field) for name in sinks for field in machine.neurons[name].inputs]
-    widths = [max(12, len(f"{name}.{field}")) for name, field in ports]
-    header = "  ".join(f"{f'{name}.{field}':>{w}}" for (name, field), w in zip(ports, widths, strict=True))
-    reading = max(2, *(len(item) for item in _items(options)))
-    reading = max(reading, len("reads"))
-    print(f"cycle  {'reads':<{reading}}  {header}")
-    before, left_out = None, 0
-    for cycle, arrived in rows:
-        shown = [show(arrived.get(name, {}).get(field, {})) for name, field in ports]
-        if shown == before and not stream(cycle) and not options.every_cycle:
-            left_out += 1
-            continue
-        before = shown
-        cells = "  ".join(f"{text:>{w}}" for text, w in zip(shown, widths, strict=True))
-        item = "".join(stream(cycle))
-        print(f"{cycle:>5}  {item if item.isprintable() else repr(item)[1:-1]:<{reading}}  {cells}")
-    if left_out:
-        print(f"{cycles} cycles; {left_out} in which nothing is read and no answer changes are left out (--every-cycle)")
-    return 0
-
-
-def _test(options: argparse.Namespace) -> int:
-    if (options.problem is None) == (options.string is None):
-        raise LabError("give either --string S or --problem P")
-    return run_on_problem(options) if options.problem else _test_on_string(options)
-
-
-def _test_on_string(options: argparse.Namespace) -> int:
-    import numpy as np
-
-    from ..machines.detectors import imitation_error
-
-    machine, stream = machine_named(options.machine), _stream(options)
-    if "output" not in machine.neurons:
-        raise LabError(f"{options.machine}: no neuron 'output' to compare with the handcrafted detector")
-    cycles = _cycles(options)
-    error = imitation_error(machine.astype(np.float32), stream, cycles)
-    if options.json:
-        print_json({**error._asdict(), "links": machine.count()})
-    else:
-        print(f"loss               {error.loss:.8g}   (sum of squared errors over {cycles} cycles)")
-        print(f"max squared error  {error.max_squared_error:.8g}")
-        print(f"links              {machine.count()}")
-    return 0
-
-
-def _answers(machine: Machine, stream: Stream, cycles: int, sinks: list[str], engine: str) -> Iterator[tuple[int, VValue]]:
-    """What arrives at the machine's output neurons, by cycle."""
-    if engine == "compiled":
-        from ..compiler.compiled import compile_machine
-
-        compiled = compile_machine(machine, stream, cycles)
-        answers = compiled.run_streams(stream, cycles)
-        columns = {name: compiled.decode(answers, name) for name in sinks}
-        yield from ((t, {name: column[t] for name, column in columns.items() if column[t]}) for t in range(cycles))
-        return
-    from ..core.engine import run
-
-    for state in run(machine, stream, cycles):
-        yield state.cycle, {name: state.inputs[name] for name in sinks if name in state.inputs}
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -253,7 +201,11 @@ def _explore(options: argparse.Namespace) -> int:
     elif problem is None and options.machine in ("handcrafted", "published"):
         problem = "duplicates"
     if problem is not None:
-        load_problem(problem)
+        try:
+            load_problem(problem)
+        except LabError as error:
+            where = "" if options.problem else f"; {given} names it as it was called there: say with --problem where it is"
+            raise LabError(f"{error}{where}") from None
     if not options.string:
         raise LabError("--string '': give at least one character")
     path = exploring_notebook(machine, given.resolve().stem, options.out, problem, options.string)
@@ -263,7 +215,8 @@ def _explore(options: argparse.Namespace) -> int:
         print(path)
     if options.no_open:
         return 0
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(path)], stdout=sys.stderr)
+    root = ["--allow-root"] if options.allow_root else []
+    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(path)], stdout=sys.stderr)
 
 
 def _journal(options: argparse.Namespace) -> int:
@@ -277,8 +230,6 @@ def _journal(options: argparse.Namespace) -> int:
             raise LabError("--update stores outputs of the journal as it is: leave out -p")
         parameters = {"figures": "../figures"}
     out, sources = Path(options.out), {path.stem: path for path in paths}
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(out.resolve().parent / "jax-cache"))  # what several compile
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
     if not options.notebooks:  # the whole journal, with all that its site has
         reference.write_reference(out)
     executed, failure = execute_all(paths, out, parameters, options.jobs, quiet=not sys.stderr.isatty())
@@ -298,33 +249,6 @@ def _journal(options: argparse.Namespace) -> int:
     return 1 if failure else 0
 
 
-def _stream(options: argparse.Namespace) -> Stream:
-    return symbols(_items(options), options.period, options.repeat_last)
-
-
-def _items(options: argparse.Namespace) -> list[str]:
-    items = options.string.split() if options.words else list(options.string)
-    if not items:
-        raise LabError(f"--string {options.string!r}: give at least one {'word' if options.words else 'character'}")
-    return items
-
-
-def _cycles(options: argparse.Namespace) -> int:
-    """As many as are asked for, or as in 2022: 12 characters, 140 cycles."""
-    cycles = options.cycles or options.period * len(_items(options)) + 20
-    if cycles > MOST_CYCLES and not options.no_limit:
-        raise LabError(f"{cycles:,} cycles: at most {MOST_CYCLES:,} are run, for they take long; --no-limit lifts that")
-    return cycles
-
-
-def _with_progress(rows: Iterator[tuple[int, VValue]], cycles: int, as_json: bool) -> Iterator[tuple[int, VValue]]:
-    """The rows, with a progress bar where they take long and are not seen as they come."""
-    from tqdm import tqdm
-
-    hidden = not sys.stderr.isatty() or (sys.stdout.isatty() and not as_json)
-    return iter(tqdm(rows, total=cycles, unit=" cycles", delay=PATIENCE, disable=hidden, leave=False))
-
-
 def _cell(x: object) -> str:
     if isinstance(x, float):
         return f"{x:.3g}" if x < 1000 else f"{x:,.0f}"
@@ -332,14 +256,15 @@ def _cell(x: object) -> str:
 
 
 COMMANDS = {
-    "run": _run,
-    "test": _test,
+    "run": run_machine,
+    "test": test_machine,
     "replay": _replay,
     "bench": _bench,
     "synthesize": run_synthesis,
     "compare": compare,
     "verify": verify_machine,
     "tasks": run_streaming_tasks,
+    "sweep": run_sweep,
     "draw": _draw,
     "show": _show,
     "explore": _explore,

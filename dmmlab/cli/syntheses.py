@@ -3,8 +3,12 @@
 import argparse
 import json
 import math
+import sys
 from pathlib import Path
 
+from ..core.errors import LabError
+from ..core.files import read_json
+from ..core.machine import Machine
 from .machine_names import machine_named, print_json
 
 INTERRUPTED = "interrupted"  # why a synthesis ended early
@@ -47,7 +51,11 @@ def compare(options: argparse.Namespace) -> int:
     """``dmmlab compare``."""
     from ..synthesis.run_folder import compare_runs
 
-    table = compare_runs(options.runs)
+    finished = [folder for folder in options.runs if (Path(folder) / "result.json").is_file()]
+    for folder in options.runs:
+        if finished and folder not in finished:
+            print(f"dmmlab compare: {folder}: holds no finished run, and is left out", file=sys.stderr)
+    table = compare_runs(finished or options.runs)
     if options.json:
         print_json(json.loads(table.reset_index().to_json(orient="records")))
     else:
@@ -56,11 +64,14 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def verify_machine(options: argparse.Namespace) -> int:
-    """``dmmlab verify``; the exit status is 1 if the machine is refuted."""
+    """``dmmlab verify``; the exit status is 1 if the machine is wrong."""
     from ..synthesis.problem_files import load_problem
     from ..synthesis.proofs import verify
 
-    proof = verify(load_problem(options.problem), machine_named(options.machine), options.seconds)
+    problem, result = load_problem(options.problem), Path(options.machine) / "result.json"
+    if problem.delay is None and not isinstance(problem.target, Machine) and result.is_file():
+        problem = problem.with_delay(tuple(read_json(result).get("delays") or problem.delays))  # those of the run
+    proof = verify(problem, machine_named(options.machine), options.seconds)
     if options.json:
         print_json(
             {
@@ -78,7 +89,7 @@ def verify_machine(options: argparse.Namespace) -> int:
         print(proof)
         if proof.counterexample is not None:
             print(repr(proof.counterexample))
-    return 1 if proof.grade == "refuted" else 0
+    return 1 if proof.grade == "wrong" else 0
 
 
 def run_streaming_tasks(options: argparse.Namespace) -> int:
@@ -101,6 +112,54 @@ def run_streaming_tasks(options: argparse.Namespace) -> int:
         print_json({"tasks": len(rows), "exact": len(solved), "certain": certain, "rows": rows})
     else:
         print(f"{len(solved)} of {len(rows)} exact, {certain} of these identical or proved; {options.out}/table.csv")
+    return 0
+
+
+def run_sweep(options: argparse.Namespace) -> int:
+    """``dmmlab sweep``."""
+    from tqdm import tqdm
+
+    from ..synthesis.sweeps import success_rates, sweep
+
+    values = dict(options.values)
+    if len(values) < len(options.values):
+        raise LabError("--set: a setting stands twice; give all its values in one")
+    count = len(options.problems) * len(options.seeds) * math.prod(map(len, values.values()))
+    hidden = options.json or not sys.stderr.isatty()
+    done: list[dict] = []
+    finished = len(list(Path(options.out).glob("*/row.json")))
+    with tqdm(total=count, initial=finished, unit=" syntheses", disable=hidden, leave=False) as bar:
+
+        def tell(row: dict) -> None:
+            done.append(row)
+            exact = [each["links"] for each in done if each["exact"]]
+            bar.set_postfix_str(f"{len(exact)} of {len(done)} exact" + f", {min(exact)} links at best" * bool(exact))
+            bar.update()
+            if not options.json:
+                set_here = "".join(f", {name}={row[name]}" for name in values)
+                bar.write(f"{row['problem']}, seed {row['seed']}{set_here}: {row['verdict']}")
+
+        rows = sweep(
+            options.problems,
+            options.seeds,
+            options.out,
+            values,
+            budget=options.budget,
+            jobs=options.jobs,
+            scheduler=options.scheduler,
+            resume=options.resume,
+            tell=tell,
+        )
+    rates = success_rates(rows)
+    table = Path(options.out) / "table.csv"
+    if options.json:
+        exact = sum(row["exact"] for row in rows)
+        print_json({"syntheses": len(rows), "exact": exact, "rates": rates, "table": str(table)})
+    else:
+        import pandas as pd
+
+        print(pd.DataFrame(rates).to_string(index=False, float_format=lambda x: f"{x:.3g}"))
+        print(table)
     return 0
 
 

@@ -8,6 +8,7 @@ from .chunks import (
 )
 from .compiled import Compiled as Compiled, compile_machine as compile_machine
 from .layout import Layout as Layout, LayoutError as LayoutError
+from .rewriting import CompiledRewriting as CompiledRewriting, compile_rewriting as compile_rewriting
 from .type_checks import TypeMisbehaves as TypeMisbehaves
 from .weights import (
     Weights as Weights,

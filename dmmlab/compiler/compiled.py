@@ -31,9 +31,11 @@ from .schedule import (
     Stage,
     accumulates,
     all_ports,
+    answers_of,
     boundary_groups,
     groups_of,
     make_stage,
+    one_stage,
     ports_of,
     positions,
     side_by_side,
@@ -314,21 +316,15 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
     order = stages_of(layout, accumulators)
     if schedule == "time-parallel" and order is None:
         raise LayoutError("something other than accumulators recurs: this machine needs the scan schedule")
-    if schedule is None:
-        schedule = "scan" if order is None else "time-parallel"
-    if schedule == "scan":
-        order, accumulators = [list(layout.inner)], set()
-    assert order is not None
+    if schedule == "scan" or order is None:
+        stage = one_stage(layout)
+        return Compiled(layout, "scan", (stage,), answers_of(stage))
     stages, columns = [], list(boundary_groups(layout))
-    grouped = [groups_of(layout, names, accumulators) for names in order]
-    for groups in grouped:
-        if schedule == "scan":
-            columns += [ports for group in groups for ports in group.outputs]
-        stages.append(make_stage(layout, groups, columns if schedule == "scan" else side_by_side(columns)))
-        if schedule != "scan":
-            columns += [ports for group in groups for ports in group.outputs]
-    answers = tuple(port for group in grouped[-1] if not group.outputs for ports in group.inputs for port in ports.ports)
-    return Compiled(layout, schedule, tuple(stages), answers)
+    for names_of_stage in order:
+        groups = groups_of(layout, names_of_stage, accumulators)
+        stages.append(make_stage(layout, groups, side_by_side(columns)))
+        columns += [ports for group in groups for ports in group.outputs]
+    return Compiled(layout, "time-parallel", tuple(stages), answers_of(stages[-1]))
 
 
 def _length(streams: Streams) -> int:

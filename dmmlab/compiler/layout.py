@@ -19,6 +19,7 @@ little to make fewer, larger ones.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -114,13 +115,16 @@ class Layout:
         return "Layout of a machine in arrays", facts.items()
 
 
-def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
+def lay_out(
+    machine: Machine, streams: Streams | None, cycles: int, initial: Mapping[Port, Keys] = MappingProxyType({})
+) -> Layout:
     """Finds the layout of a machine for streams with the keys of an example.
 
     Args:
         machine: what to lay out.
         streams: the example.
         cycles: how many cycles of it to look at.
+        initial: keys that outputs carry before the first cycle.
 
     Returns:
         The layout.
@@ -143,7 +147,7 @@ def lay_out(machine: Machine, streams: Streams | None, cycles: int) -> Layout:
     for name in inner:
         if machine.neurons[name].reads_stream:
             raise LayoutError(f"neuron {name!r}: reads a stream by a clock that soft links drive; that is for the tree engine")
-    reached, outputs = _fixed_point(machine, inner, keys)
+    reached, outputs = _fixed_point(machine, inner, keys, initial)
     blocks = _sort_into_blocks({**keys, **outputs}, reached)
     everywhere = {path: b for b, block in enumerate(blocks) for path in block}
     carried = {port: frozenset(everywhere[path] for path in ks) for port, ks in {**keys, **outputs}.items()}
@@ -220,14 +224,15 @@ def _is_clocked(machine: Machine, name: str, links: list[Link]) -> bool:
 
 
 def _fixed_point(
-    machine: Machine, inner: tuple[str, ...], boundary: Mapping[Port, Keys]
+    machine: Machine, inner: tuple[str, ...], boundary: Mapping[Port, Keys], initial: Mapping[Port, Keys]
 ) -> tuple[dict[Port, Keys], dict[Port, Keys]]:
     """The keys that can reach each input and that each output can carry, of the inner neurons."""
     into: dict[Port, list[Port]] = {(name, field): [] for name in inner for field in machine.neurons[name].inputs}
     for link in machine.links():
         if (link.to_neuron, link.to_field) in into:
             into[link.to_neuron, link.to_field].append((link.from_neuron, link.from_field))
-    outputs: dict[Port, Keys] = {(name, field): frozenset() for name in inner for field in machine.neurons[name].outputs}
+    ports = [(name, field) for name in inner for field in machine.neurons[name].outputs]
+    outputs: dict[Port, Keys] = {port: initial.get(port, frozenset()) for port in ports}
     known: dict[Any, tuple[Keys, ...]] = {}
     while True:
         available = {**boundary, **outputs}

@@ -128,6 +128,17 @@ def make_stage(layout: Layout, groups: Sequence[NeuronGroup], columns: Sequence[
     return Stage(tuple(groups), rows, tuple(columns), exists=matrices[False], hard=matrices[True])
 
 
+def one_stage(layout: Layout) -> Stage:
+    """All neurons in one stage, each fed by the boundary and by all of them a cycle before."""
+    groups = groups_of(layout, list(layout.inner), set())
+    return make_stage(layout, groups, [*boundary_groups(layout), *(ports for group in groups for ports in group.outputs)])
+
+
+def answers_of(stage: Stage) -> tuple[Port, ...]:
+    """The inputs of a stage's neurons that have no outputs."""
+    return tuple(port for group in stage.groups if not group.outputs for ports in group.inputs for port in ports.ports)
+
+
 def side_by_side(port_groups: Sequence[PortGroup]) -> tuple[PortGroup, ...]:
     """Sorts port groups so that those that a block concerns lie together.
 

@@ -52,7 +52,7 @@ def time_parallel(
         arrived: Blocks = {}
         for b, block in enumerate(layout.blocks):
             source = join(stage.columns, b, arriving, (len(block), *axes))
-            product = _part(matrix, stage, b) @ source.reshape(len(source), len(block) * math.prod(axes))
+            product = part_of(matrix, stage, b) @ source.reshape(len(source), len(block) * math.prod(axes))
             arrived[b] = product.reshape(len(product), len(block), *axes)
         received = split(stage.rows, arrived)
         for group in stage.groups:
@@ -73,9 +73,8 @@ def time_parallel(
 
 def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: Inputs, carry: Carry) -> tuple[Carry, Answers]:
     """Cycle after cycle, in one stage; arguments and results as for :func:`time_parallel`."""
-    (stage,), (matrix,), inner = stages, weights, inner_groups(stages)
-    matrices = {b: _part(matrix, stage, b) for b in range(len(layout.blocks))}
-    sinks = tuple(ports for group in stage.groups if not group.outputs for ports in group.inputs)
+    (stage,), (matrix,) = stages, weights
+    matrices = {b: part_of(matrix, stage, b) for b in range(len(layout.blocks))}
     strings = inputs[0].shape[2:-1]
     cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in inputs.items()}
 
@@ -83,13 +82,7 @@ def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: In
         boundary, zeros = now
         sources = {b: jnp.concatenate([boundary[b], carry[b]]) for b in matrices}  # the columns, in their order
         arrived = {b: jnp.tensordot(matrices[b], x, axes=1) for b, x in sources.items()}
-        received = split(stage.rows, {b: x + zeros[b] for b, x in arrived.items()})
-        outputs: dict[tuple[PortGroup, int], jax.Array] = {}
-        for group in stage.groups:
-            if group.outputs:
-                outputs |= activate(layout, group, received, strings)
-        carry = {b: join(inner, b, outputs, (len(block), *strings)) for b, block in enumerate(layout.blocks)}
-        answers = {b: join(sinks, b, received, (len(block), *strings)) for b, block in enumerate(layout.blocks)}
+        carry, answers = respond(layout, stage, {b: x + zeros[b] for b, x in arrived.items()}, strings)
         return carry, (answers, sources)
 
     shapes = {b: (len(cycles[0]), len(matrices[b]), len(block), *strings) for b, block in enumerate(layout.blocks)}
@@ -97,5 +90,30 @@ def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: In
     return last, {b: jnp.moveaxis(array, 0, -1) for b, array in answers.items()}
 
 
-def _part(matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
+def respond(layout: Layout, stage: Stage, arrived: Blocks, axes: tuple[int, ...]) -> tuple[Carry, Answers]:
+    """The up movement of one cycle, where one stage has all neurons.
+
+    Args:
+        layout: where the coordinates lie.
+        stage: the neurons.
+        arrived: what the down movement brought, for each block (input ports, keys, *axes).
+        axes: the sizes of the axes after the keys': strings, or none.
+
+    Returns:
+        What the neurons emit, and what has arrived at the answers: for each block, (ports, keys,
+        *axes).
+    """
+    received, inner = split(stage.rows, arrived), inner_groups((stage,))
+    sinks = tuple(ports for group in stage.groups if not group.outputs for ports in group.inputs)
+    outputs: dict[tuple[PortGroup, int], jax.Array] = {}
+    for group in stage.groups:
+        if group.outputs:
+            outputs |= activate(layout, group, received, axes)
+    shapes = {b: (len(block), *axes) for b, block in enumerate(layout.blocks)}
+    carry = {b: join(inner, b, outputs, shape) for b, shape in shapes.items()}
+    return carry, {b: join(sinks, b, received, shape) for b, shape in shapes.items()}
+
+
+def part_of(matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
+    """The rows and columns of a stage's matrix that a block concerns."""
     return select(matrix, positions(stage.rows, block), positions(stage.columns, block))

@@ -1,8 +1,9 @@
 """The up movement on arrays: a type's function, for all neurons of a group and all cycles at once.
 
 A function of V-values is given V-values. What is uniform gets whole blocks of coordinates as single
-leaves (:class:`~dmmlab.core.array_leaves.Block`); any other function gets scalars, key by key, and
-``vmap`` does the rest.
+leaves (:class:`~dmmlab.core.array_leaves.Block`); what is polynomial is a list of products
+(:mod:`dmmlab.compiler.polynomials`); any other function gets scalars, key by key, and ``vmap`` does
+the rest.
 """
 
 import math
@@ -11,11 +12,13 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..core.array_leaves import Block
 from ..core.vvalues import VValue, add, from_paths, paths, trim
 from .array_operations import Blocks, filled
 from .layout import Layout
+from .polynomials import evaluate
 from .schedule import NeuronGroup, PortGroup
 
 
@@ -47,6 +50,8 @@ def activate(
     if group.kind.uniform:
         results = apply(inputs, whole=True)
         results = [{b: filled(x, len(layout.blocks[b]), neurons, points) for b, x in arrays.items()} for arrays in results]
+    elif group.kind.polynomial:
+        results = _of_products(layout, group, inputs, (neurons, points))
     else:
         function = jax.vmap(partial(apply, whole=False), in_axes=-1, out_axes=-1, axis_size=points)
         results = jax.vmap(function, axis_size=neurons)(inputs)
@@ -55,6 +60,21 @@ def activate(
         for ports, arrays in zip(group.outputs, results, strict=True)
         for b, x in arrays.items()
     }
+
+
+def _of_products(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape: tuple[int, int]) -> list[Blocks]:
+    """What a polynomial type emits, for each output by block: (neurons, keys, points)."""
+    neurons, points = shape
+    arrays = [x for each in inputs for x in each.values()]
+    x = jnp.concatenate([jnp.zeros((neurons, 0, points)), *arrays], axis=1)
+    arriving = [tuple(path for b in each for path in layout.blocks[b]) for each in inputs]
+    leaving = [tuple(path for b in sorted(ports.blocks) for path in layout.blocks[b]) for ports in group.outputs]
+    results = []
+    for ports, made in zip(group.outputs, evaluate(group.kind, arriving, leaving, x), strict=True):
+        present = sorted(ports.blocks)
+        ends = np.cumsum([len(layout.blocks[b]) for b in present]).tolist()
+        results.append({b: made[:, end - len(layout.blocks[b]) : end] for b, end in zip(present, ends, strict=True)})
+    return results
 
 
 def _vvalue(layout: Layout, arrays: Blocks, whole: bool) -> VValue:

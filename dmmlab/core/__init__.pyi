@@ -35,6 +35,7 @@ from .neurons import (
     NORM as NORM,
     OUTPUT as OUTPUT,
     PRODUCT as PRODUCT,
+    SUPERFLUID as SUPERFLUID,
     TIMER as TIMER,
     TYPES as TYPES,
     TYPES_2022 as TYPES_2022,
@@ -42,12 +43,31 @@ from .neurons import (
     constant as constant,
     constants as constants,
 )
+from .signed_samples import (
+    StochasticDown as StochasticDown,
+    signed_sample as signed_sample,
+    stochastic_combination as stochastic_combination,
+)
 from .streams import (
+    Inbox as Inbox,
     Stream as Stream,
     StreamError as StreamError,
     characters as characters,
     spaced as spaced,
     symbols as symbols,
     values as values,
+)
+from .tree_neurons import (
+    CONS as CONS,
+    EVENTS as EVENTS,
+    GATE as GATE,
+    LOOKUP as LOOKUP,
+    MASK as MASK,
+    MIX as MIX,
+    NEST as NEST,
+    SELF as SELF,
+    TREE_TYPES as TREE_TYPES,
+    UNCONS as UNCONS,
+    UPDATE as UPDATE,
 )
 from .vvalues import NUMBER as NUMBER, Number as Number, Path as Path, VValue as VValue, VValueError as VValueError

@@ -12,10 +12,11 @@ arXiv:1712.07447.)
 
 This engine is the reference for what a machine means, and its speed does not matter. It is pure:
 state in, state out. A machine may change while it runs: matrix and neurons are arguments of every
-cycle, so a neuron may emit the matrix, and new keys may appear at any time.
+cycle, so a neuron may emit the matrix (:mod:`dmmlab.core.named_neurons`), and new keys may appear
+at any time.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -23,17 +24,25 @@ import numpy as np
 
 from .errors import LabError, one_of
 from .machine import Machine
-from .network_matrix import port_of
-from .neuron_type import NeuronType
+from .named_neurons import neurons_of
+from .network_matrix import MachineError, port_of
+from .neuron_type import NeuronType, Port
+from .neurons import TYPES
 from .streams import Stream
 from .summaries import Facts, summarised
-from .vvalues import Number, VValue, VValueError, apply_matrix, check, trim
+from .vvalues import Number, VValue, VValueError, apply_matrix, check, paths, trim
 
+MOST = 1_000_000  # leaves of all outputs of a machine
+Combine = Callable[[int, VValue, VValue], VValue]  # (cycle, matrix, outputs) -> inputs
 Streams = Stream | Mapping[str, Stream]  # one for all neurons that read a stream, or one for each by name
 
 
 class RunError(LabError):
-    """A run that cannot start, or that left the finite numbers."""
+    """A run that cannot start, or go on; ``state`` is that of the last cycle, if there was one."""
+
+    def __init__(self, problem: str, state: "State | None" = None):
+        super().__init__(problem)
+        self.state = state
 
 
 @summarised
@@ -110,6 +119,7 @@ def step(
     matrix: VValue,
     neurons: Mapping[str, NeuronType],
     streams: Mapping[str, Callable[[Number], VValue]],
+    combine: Combine | None = None,
 ) -> State:
     """One two-stroke cycle: :func:`down`, then :func:`up`.
 
@@ -118,11 +128,12 @@ def step(
         matrix: the network matrix of this cycle.
         neurons: the types, by name.
         streams: for each neuron that reads a stream, ``cycle -> V-value``.
+        combine: another down movement, as for :func:`run`.
 
     Returns:
         The state at the end of this cycle.
     """
-    inputs = down(matrix, state.outputs)
+    inputs = down(matrix, state.outputs) if combine is None else combine(state.cycle + 1, matrix, state.outputs)
     return State(state.cycle + 1, inputs, up(neurons, inputs, streams))
 
 
@@ -130,7 +141,12 @@ def run(
     machine: Machine,
     streams: Streams | None = None,
     cycles: int | None = None,
-    matrix: Callable[[State], VValue] | None = None,
+    initial_outputs: VValue | None = None,
+    matrix_from: str | None = None,
+    *,
+    types: Iterable[NeuronType] = TYPES,
+    most: int = MOST,
+    combine: Combine | None = None,
 ) -> Iterator[State]:
     """Runs a machine and yields its state after each cycle.
 
@@ -138,31 +154,52 @@ def run(
         machine: what to run.
         streams: one stream for every neuron that reads one, or ``{neuron: stream}``.
         cycles: how many cycles; without end if left out.
-        matrix: the network matrix of a cycle, as a function of the state before it; the machine's
-            own, fixed matrix if left out. ``lambda state: state.emitted("self.matrix") or first``
-            makes a machine that rewrites itself and starts from the matrix ``first``.
+        initial_outputs: ``neuron -> output -> V-value``, what the neurons emitted before cycle 0;
+            nothing if left out.
+        matrix_from: an output, ``neuron.field``: what it emitted in the cycle before is the network
+            matrix of a cycle, so that the machine rewrites itself. Before cycle 0 that is the
+            machine's own matrix, unless ``initial_outputs`` say otherwise. A neuron is there as
+            long as the matrix names it; see :func:`~dmmlab.core.named_neurons.neurons_of`.
+        types: the types of neurons that the matrix names and the machine has not, by their names.
+        most: how many leaves all outputs together may have, so that a machine that grows without
+            end does not take all memory.
+        combine: a down movement, ``(cycle, matrix, outputs) -> inputs``, instead of the linear
+            combination :func:`down`; such as one that draws
+            (:class:`~dmmlab.core.signed_samples.StochasticDown`).
 
     Returns:
         An iterator over the states, that of cycle 0 first.
 
     Raises:
-        RunError: a negative number of cycles; a neuron without a stream; or a value that is no
-            longer finite, with its cycle and path.
+        RunError: a negative number of cycles; a neuron without a stream; a value that is no longer
+            finite, with its cycle and path; a matrix that is none; or too many leaves. From cycle 0
+            on its ``state`` is that of the last cycle before.
     """
     if cycles is not None and cycles < 0:
         raise RunError(f"{cycles} cycles: expected a whole number from 0 on")
     by_neuron = _streams_by_neuron(machine, streams)
-    fixed = machine.matrix
+    state = INITIAL_STATE._replace(outputs=check({} if initial_outputs is None else initial_outputs, ("initial outputs",)))
+    if matrix_from is not None:
+        state = state._replace(outputs=_with_output(state.outputs, port_of(matrix_from), machine.matrix))
+    types = tuple(types)
 
-    def states() -> Iterator[State]:
-        state = INITIAL_STATE
+    def states(state: State) -> Iterator[State]:
+        matrix, neurons = machine.matrix, machine.neurons
         while True:
-            with np.errstate(over="ignore", invalid="ignore"):  # told below, with the place
-                state = step(state, fixed if matrix is None else matrix(state), machine.neurons, by_neuron)
-            _check_finite(state)
+            try:
+                if matrix_from is not None and state.emitted(matrix_from) is not matrix:
+                    matrix = state.emitted(matrix_from)
+                    neurons = neurons_of(matrix, machine.neurons, types)
+                    _check_streams(neurons, by_neuron)
+                with np.errstate(over="ignore", invalid="ignore"):  # told below, with the place
+                    following = step(state, matrix, neurons, by_neuron, combine)
+                _check(following, most)
+            except (RunError, MachineError) as error:
+                raise RunError(f"cycle {state.cycle + 1}, {error}", state) from error
+            state = following
             yield state
 
-    return islice(states(), cycles)
+    return islice(states(state), cycles)
 
 
 def answers(machine: Machine, streams: Streams | None, cycles: int, neuron: str = "output") -> list[VValue]:
@@ -190,15 +227,29 @@ def _streams_by_neuron(machine: Machine, streams: Streams | None) -> Mapping[str
     by_neuron = streams if isinstance(streams, Mapping) else {} if streams is None else dict.fromkeys(readers, streams)
     for name in by_neuron.keys() - set(readers):
         raise RunError(f"a stream for {name!r}: {one_of('stream-reading neuron', name, readers)}")
-    for name in readers:
-        if name not in by_neuron:
-            raise RunError(f"neuron {name!r} reads a stream, and none is given for it")
+    _check_streams(machine.neurons, by_neuron)
     return by_neuron
 
 
-def _check_finite(state: State) -> None:
+def _check_streams(neurons: Mapping[str, NeuronType], by_neuron: Mapping[str, Stream]) -> None:
+    for name, kind in neurons.items():
+        if kind.reads_stream and name not in by_neuron:
+            raise RunError(f"neuron {name!r} reads a stream, and none is given for it")
+
+
+def _with_output(outputs: VValue, port: Port, v: VValue) -> VValue:
+    """The outputs, with a V-value for a port that has none."""
+    neuron, field = port
+    emitted = outputs.get(neuron, {})
+    return outputs if field in emitted else {**outputs, neuron: {**emitted, field: v}}
+
+
+def _check(state: State, most: int) -> None:
     for side in ("inputs", "outputs"):
         try:
             check(getattr(state, side))
         except VValueError as error:
-            raise RunError(f"cycle {state.cycle}, {side}: {error}") from None
+            raise RunError(f"{side}: {error}") from None
+    leaves = sum(1 for _ in paths(state.outputs))
+    if leaves > most:
+        raise RunError(f"the machine has grown to {leaves:,} numbers; to go on, allow more than most={most:,}")

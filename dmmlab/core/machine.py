@@ -19,7 +19,7 @@ import numpy as np
 
 from .customs_of_2022 import customary_links, names_in, type_by_name
 from .errors import LabError, one_of
-from .files import read_json, write_json
+from .files import json_text, read_json, write_text
 from .machine_files import parts_of, tree_of
 from .network_matrix import Links, MachineError, matrix_of, matrix_of_links, port_of, weight_at, with_weight
 from .neuron_type import MAX_NAME, NeuronType
@@ -135,7 +135,11 @@ class Machine:
             MachineError: an unknown form; or one that would lose something.
             FileError: the file cannot be written.
         """
-        write_json(path, tree_of(self.neurons, self.soft, self.hard, form))
+        write_text(path, self.json_text(form))
+
+    def json_text(self, form: str = "complete") -> str:
+        """What :meth:`to_json` writes; arguments and errors as there."""
+        return json_text(tree_of(self.neurons, self.soft, self.hard, form))
 
     @property
     def matrix(self) -> VValue:

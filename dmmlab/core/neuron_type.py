@@ -88,6 +88,9 @@ class NeuronType:
             ``max_norm``, ``number`` and elementwise arithmetic alone, so that the compiled machine
             may hand it many coordinates at once (:class:`dmmlab.core.array_leaves.Block`), which is
             faster.
+        polynomial: its outputs are sums of products of the coordinates of its inputs, and it is
+            written in ``add``, ``scale``, ``nest``, ``linear_combination``, ``apply_mask`` and the
+            like alone; the compiled machine then computes all products at once.
         accumulates: the one output is the sum of all inputs; with feedback to the first, it is a
             running sum.
         stop_gradient: inputs through which no derivative flows.
@@ -106,6 +109,7 @@ class NeuronType:
     feedback: tuple[Port, ...] = ()
     reads_stream: bool = False
     uniform: bool = False
+    polynomial: bool = False
     accumulates: bool = False
     stop_gradient: tuple[str, ...] = ()
     scaling: Scaling | None = None
@@ -174,7 +178,7 @@ class NeuronType:
     _repr_html_ = summary_html
 
     def _summary(self) -> tuple[str, Facts]:
-        yes = [name for name in ("reads_stream", "uniform", "accumulates") if getattr(self, name)]
+        yes = [name for name in ("reads_stream", "uniform", "polynomial", "accumulates") if getattr(self, name)]
         facts = {
             "inputs": names(self.inputs),
             "outputs": names(self.outputs),

@@ -4,9 +4,12 @@ What a type is, and what may be relied upon, says :mod:`dmmlab.core.neuron_type`
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 from .neuron_type import Emits, Formula, NeuronType, Scaling
-from .vvalues import Number, VValue, add, dot, from_paths, is_plain, max_norm, number, paths
+from .tree_neurons import TREE_TYPES
+from .vvalues import Number, VValue, add, dot, from_paths, is_plain, max_norm, number, paths, scale
 
 
 def constant(name: str, output: str, value: VValue) -> NeuronType:
@@ -18,8 +21,19 @@ def constant(name: str, output: str, value: VValue) -> NeuronType:
         value: a V-value.
 
     Returns:
-        The type.
+        The type; the same object for the same value, so that what is compiled for a network serves
+        another with the same constants.
     """
+    leaves = tuple(paths(value))
+    try:
+        return _constant(name, output, leaves, tuple(type(leaf) for _, leaf in leaves))
+    except TypeError:  # arrays and traced numbers have no hash
+        return NeuronType(name, (), (output,), lambda: value)
+
+
+@lru_cache(maxsize=1024)
+def _constant(name: str, output: str, leaves: tuple[tuple[Any, Number], ...], kinds: tuple[type, ...]) -> NeuronType:
+    value = from_paths(leaves)
     return NeuronType(name, (), (output,), lambda: value)
 
 
@@ -45,9 +59,16 @@ def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
         name: of the type.
 
     Returns:
-        The type.
+        The type; the same object for the same names.
     """
-    return NeuronType(name, tuple(inputs), (), lambda *answers: ())
+    names = tuple(inputs)
+    hashable = all(isinstance(each, str) for each in (*names, name))  # others are refused by the type
+    return _answering(names, name) if hashable else _answering.__wrapped__(names, name)
+
+
+@lru_cache(maxsize=1024)
+def _answering(inputs: tuple[str, ...], name: str) -> NeuronType:
+    return NeuronType(name, inputs, (), lambda *answers: ())
 
 
 def clip(x: Number, low: float, high: float) -> Number:
@@ -166,4 +187,29 @@ PRODUCT = NeuronType(
     emits=Emits.AS_ARRIVES,
     formula=Formula("product(%s, %s)", "\\bigl(%s\\bigr)\f\\odot \\bigl(%s\\bigr)"),
 )
-TYPES = (*TYPES_2022, PRODUCT)
+
+
+def _scaled_functions(
+    accum: VValue, delta: VValue, dict_: VValue, x: VValue, y: VValue, *coefficients: VValue
+) -> tuple[VValue, Number, Number, Number, Number]:
+    of_sum, of_norm, of_dot, of_compare = map(number, coefficients)
+    true, false = COMPARE.function(x, y)
+    return (
+        scale(of_sum, ACCUM.function(accum, delta)),
+        of_norm * NORM.function(dict_),
+        of_dot * DOT.function(x, y),
+        of_compare * true,
+        of_compare * false,
+    )
+
+
+# Of 2024: all of these functions at once (:mod:`dmmlab.machines.superfluid_machines`).
+SUPERFLUID = NeuronType(
+    "superfluid",
+    ("accum", "delta", "dict", "x", "y", "of-sum", "of-norm", "of-dot", "of-compare"),
+    ("result", "norm", "dot", "true", "false"),
+    _scaled_functions,
+    uniform=True,
+)
+
+TYPES = (*TYPES_2022, PRODUCT, SUPERFLUID, *TREE_TYPES)

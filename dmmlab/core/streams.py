@@ -9,6 +9,7 @@ any items, is :func:`symbols`; any V-values in any cycles make a :class:`Stream`
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
+from queue import Empty, SimpleQueue
 
 from .errors import LabError
 from .summaries import Facts, plural, summarised
@@ -74,6 +75,35 @@ class Stream:
     def _summary(self) -> tuple[str, Facts]:
         again = f", the last again every {plural(self.repeat_every, 'cycle')}" if self.repeat_every else ""
         return f"Stream: {plural(len(self.events), 'event')}{again}", ((f"cycle {t:,}", v) for t, v in self.events.items())
+
+
+class Inbox:
+    """A stream that can be written to while a machine runs, from any thread.
+
+    In each cycle it shows the V-value that was sent first and not yet shown, else ``default``. It
+    never waits.
+
+    Args:
+        default: what it shows where nothing was sent.
+    """
+
+    def __init__(self, default: VValue = {}):  # noqa: B006
+        self.default = check(default)
+        self._sent: SimpleQueue[VValue] = SimpleQueue()
+
+    def send(self, v: VValue) -> None:
+        """Has a V-value shown once. Raises :class:`VValueError` for anything else."""
+        self._sent.put(check(v))
+
+    def __call__(self, t: Number) -> VValue:
+        """What was sent, or the default, whatever the cycle. What is shown is taken."""
+        try:
+            return self._sent.get_nowait()
+        except Empty:
+            return self.default
+
+    def __repr__(self) -> str:
+        return f"<Inbox: {self._sent.qsize():,} waiting>"
 
 
 def characters(string: str, period: int = 10, repeat_last: bool = True) -> Stream:

@@ -96,6 +96,18 @@ def apply_matrix(matrix: VValue, v: VValue, level: int) -> VValue:
     return _canonical({key: apply_matrix(row, v, level - 1) for key, row in matrix.items() if key != NUMBER})
 
 
+def nest(u: VValue, v: VValue) -> VValue:
+    """The tree with ``u[path] * v`` at each path of ``u``: an outer product. Bilinear.
+
+    :func:`linear_combination` is its counterpart: ``linear_combination(w, nest(u, v))`` is
+    ``dot(w, u) * v`` wherever the leaves of w and u have the same paths.
+    """
+    total: VValue = {}
+    for path, leaf in paths(u):
+        total = add(total, _at(path, scale(leaf, v)))
+    return total
+
+
 def dot(u: VValue, v: VValue) -> Number:
     """The inner product: the sum over all common paths of the products of the two leaves."""
     if not isinstance(u, dict) and not isinstance(v, dict):

@@ -1,3 +1,4 @@
+from .animations import Animation as Animation, animate as animate
 from .bundles import bundle as bundle
 from .circuits import circuit as circuit, graph as graph, idle_neurons as idle_neurons
 from .drawing_machines import draw as draw

@@ -1,4 +1,7 @@
-"""How links look: colours, widths and shades, in circuits, bundles and runs, in this one place.
+"""How links look: colours, widths and shades, in circuits, bundles and runs.
+
+What steps through a run in the browser (``explorers/run_player.js``) repeats ``flow_line``: change
+both.
 
 Positive soft links are dark blue, negative ones ochre, which is told apart in grey and by the
 colour-blind; hard links are red. Widths are in points. Sizes are ``|weight|`` as a part of the

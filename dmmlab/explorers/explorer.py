@@ -26,7 +26,7 @@ RUN_IT = "run this notebook: <b>Run › Run All Cells</b> in JupyterLab, which <
 LIVE = f"A still picture of an explorer. To move its knobs, {RUN_IT}"
 LEGEND = (
     "Blue: positive weights. Ochre, with a ring: negative. Red: hard links, which belong to the architecture. "
-    "Grey: what cannot influence the output. Dotted: cut."
+    "Grey: what cannot influence the output. Dotted: cut. Yellow: picked; green: pinned."
 )
 WIDE, NARROW = Layout(width="auto"), Layout(width="auto", min_width="54px")
 
@@ -169,16 +169,18 @@ class Explorer(ipywidgets.VBox):
         bundle = self._repr_mimebundle_(**kwargs)
         page = bundle.pop("text/html")
         display(bundle, raw=True)
-        self._shown_still = display(_as_output(page), raw=True, display_id=True)
+        self._shown_still = display(self._as_output(page), raw=True, display_id=True)
 
     def renew_still(self) -> None:
         """Makes the still picture in the notebook one of how things stand now."""
         if self._shown_still is not None:
-            self._shown_still.update(_as_output(self._page()), raw=True)
+            self._shown_still.update(self._as_output(self._page()), raw=True)
 
-
-def _as_output(page: str) -> dict[str, str]:
-    return {"text/html": page, "text/plain": "a still picture of an explorer"}
+    def _as_output(self, page: str) -> dict[str, str]:
+        """The still picture. It hides what JupyterLab writes where a widget is dead, text alone."""
+        dead = f".jp-OutputArea:has(#{self.still_id}) .jp-OutputArea-output.jupyter-widgets:not(:has(*))"
+        page = f"<style>{dead} {{ display: none }}</style>{page}"
+        return {"text/html": page, "text/plain": "a still picture of an explorer"}
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.VBox:

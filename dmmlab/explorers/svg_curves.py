@@ -23,7 +23,7 @@ WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its 
 HUGE = 1e30  # answers beyond it are drawn as if they were it; single precision holds it
 TARGET, ANSWER = "#b8b8b8", "#1b6ca8"
 SILENCE = "·"
-CUT = "#d1720c"
+CUT, RETURN = "#d1720c", "#777777"
 
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", XLINK)
@@ -121,8 +121,11 @@ def answer_curves(
     return sheet.replace("<svg ", f'<svg data-left="{LEFT}" data-right="{WIDTH - 4}" ', 1)
 
 
-def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) -> str:
-    """Losses at steps, on a logarithmic scale; steps at which links were cut are marked."""
+def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = (), returns: Sequence[int] = ()) -> str:
+    """Losses at steps, on a logarithmic scale.
+
+    Steps at which links were cut are marked, and steps at which training went back to a checkpoint.
+    """
     values = np.clip(np.nan_to_num([loss for _, loss in losses], nan=1e9, posinf=1e9), 1e-12, 1e9)
     height, last = 2 * HEIGHT, losses[-1][0]
     low, high = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()) + 1e-9)
@@ -133,18 +136,22 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = ()) ->
         f'<text x="{LEFT - 5}" y="{y(d) + 4:.1f}" text-anchor="end">1e{d}</text>'
         for d in range(low, high + 1, max(1, (high - low) // 4))
     )
+    kinds = [(cuts, CUT, "3 3", "links were cut"), (returns, RETURN, "1 3", "went back")]
     marks = "".join(
-        f'<line x1="{x(cut):.1f}" x2="{x(cut):.1f}" y1="{TOP}" y2="{height - 16}" stroke="{CUT}" stroke-dasharray="3 3"/>'
-        for cut in cuts
+        f'<line x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{TOP}" y2="{height - 16}" stroke="{colour}" stroke-dasharray="{dashes}"/>'
+        for steps, colour, dashes, _ in kinds
+        for t in steps
     )
     chosen = np.unique(np.linspace(0, len(values) - 1, 500).astype(int))
     points = " ".join(f"{x(losses[i][0]):.1f},{y(math.log10(values[i])):.1f}" for i in chosen)
     curve = f'<polyline points="{points}" fill="none" stroke="{ANSWER}" stroke-width="1.6"/>'
     foot = f'<text x="{WIDTH - 4}" y="{height - 2}" text-anchor="end">{last:,} steps</text><text x="{LEFT}" y="12">loss</text>'
-    if cuts:
+    told = [kind for kind in kinds if kind[0]]
+    for at, (_, colour, dashes, text) in zip((LEFT, LEFT + 120), told, strict=False):
+        y_of_line = f'y1="{height - 6}" y2="{height - 6}"'
         foot += (
-            f'<line x1="{LEFT}" x2="{LEFT + 18}" y1="{height - 6}" y2="{height - 6}" stroke="{CUT}" stroke-dasharray="3 3"/>'
-            f'<text x="{LEFT + 23}" y="{height - 2}">links were cut</text>'
+            f'<line x1="{at}" x2="{at + 18}" {y_of_line} stroke="{colour}" stroke-dasharray="{dashes}"/>'
+            f'<text x="{at + 23}" y="{height - 2}">{text}</text>'
         )
     return _sheet(height, f"The loss over {last} steps", lines + marks + curve + foot)
 

@@ -20,7 +20,8 @@ from ..drawing.graphviz_drawing import Drawing
 from ..machines.networks import Network
 from ..synthesis.portfolio import synthesize
 from ..synthesis.problems import Problem
-from ..synthesis.progress import SearchState, in_words, rank, table_of_restarts
+from ..synthesis.progress import SearchState, in_words, table_of_restarts
+from ..synthesis.rounding import rank
 from ..synthesis.settings import Settings
 from ..synthesis.synthesis_result import Synthesis
 from .explorer import Explorer, table
@@ -71,11 +72,11 @@ class SynthesisDashboard(Explorer):
         self._asked_to_stop = threading.Event()
         self._machine: Machine | None = None  # that is shown
         self._made_of: object = None  # the verdict or snapshot that it is of
-        self._shown, self._compiling = 0.0, True
+        self._shown, self._preparing = 0.0, True
         self.stop_button = self.button("stop", self.stop, "end the synthesis, and keep the best machine")
         self.restarts = ipywidgets.HTML()
         self.arrange(ipywidgets.HBox([self.stop_button]), details=[self.restarts])
-        self.say("compiling, which takes some seconds")
+        self.say("preparing, which takes some seconds")
         options = {"seed": seed, "settings": settings, "budget": budget, "folder": folder}
         self._thread = threading.Thread(target=self._work, args=(problem, network), kwargs=options, daemon=True)
         AT_WORK.add(self)
@@ -167,8 +168,8 @@ class SynthesisDashboard(Explorer):
         self.state = state
         if time.monotonic() - self._shown < REFRESH:
             return
-        if state.events and self._compiling:
-            self._compiling = False
+        if state.events and self._preparing:
+            self._preparing = False
             self.say("")
         self.guarded(self.repaint)()
         self._shown = time.monotonic()

@@ -89,10 +89,11 @@ class TrainingExplorer(Explorer):
             training = self.training
             if threading.current_thread() is not self._thread:  # whoever turns a knob is not to find it turned back
                 self._show_knobs()
-            losses, cuts, links, steps = list(training.losses), list(training.cuts), training.links, training.steps
+            losses, links, steps = list(training.losses), training.links, training.steps
+            cuts, returns = list(training.cuts), list(training.returns)
             machine = training.machine
             self.picture.svg = inline(self.drawing())
-        self.curves.value = loss_curve(losses, cuts)
+        self.curves.value = loss_curve(losses, cuts, returns)
         error = self._largest_error(machine, steps, links)
         self.measures.value = table(
             {

@@ -266,8 +266,9 @@ def _keep_stills(cell: Any) -> None:
         cell.outputs = [output for output in cell.outputs if view not in output.get("data", {})]
         for number, output in enumerate(cell.outputs):
             page = output.get("data", {}).get("text/html", "")
-            if page.startswith('<div id="dmmlab-'):
-                output.data["text/html"] = re.sub(r"dmmlab-[0-9a-f]{32}", f"dmmlab-{cell.id}-{number}", page, count=1)
+            name = re.match(r'<div id="(dmmlab-[0-9a-f]{32})"', page)
+            if name is not None:  # twice: the element has it, and the script that looks for the element
+                output.data["text/html"] = page.replace(name[1], f"dmmlab-{cell.id}-{number}")
 
 
 def _parameters_of(path: Path) -> dict[str, Any]:

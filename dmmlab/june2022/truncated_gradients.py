@@ -3,8 +3,8 @@
 Zygote.jl lost the derivative where the code of 2022 copied a dictionary: through the accumulator's
 first input, which is its memory, and through id. Forward nothing differs. With these types the loss
 of feedforward-run-3 follows its published log; with exact derivatives its second value is 414.362
-instead of 417.872. Both engines know nothing of this: the truncation is the ``stop_gradient`` of a
-neuron type.
+instead of 417.872. The engines know only ``stop_gradient``, a property of a neuron type; that 2022
+needs it is said here alone.
 """
 
 from collections.abc import Iterable

@@ -4,17 +4,12 @@ from .batches import (
     make_batch as make_batch,
     sum_over_strings as sum_over_strings,
 )
-from .gradient_descent import (
-    DescentState as DescentState,
-    GradientDescent as GradientDescent,
-    Schedule as Schedule,
-    clip_to_norm as clip_to_norm,
-    constantly as constantly,
-)
+from .evolution_strategies import EvolutionStrategy as EvolutionStrategy, on_all as on_all
 from .losses import REGULARIZERS as REGULARIZERS, l1 as l1, l2 as l2, row_sum as row_sum, squared_error as squared_error
 from .many_seeds import train_from_each as train_from_each
 from .objectives import HardConcreteGates as HardConcreteGates, Imitation as Imitation
 from .proximal import proximal_l1 as proximal_l1
+from .self_modification import SelfModification as SelfModification
 from .session import TrainingSession as TrainingSession, read_schedule as read_schedule, replay_schedule as replay_schedule
 from .training import (
     NotFinite as NotFinite,
@@ -22,4 +17,11 @@ from .training import (
     TrainingResult as TrainingResult,
     descent_for as descent_for,
     train as train,
+)
+from .training_loop import (
+    DescentState as DescentState,
+    GradientDescent as GradientDescent,
+    Schedule as Schedule,
+    clip_to_norm as clip_to_norm,
+    constantly as constantly,
 )

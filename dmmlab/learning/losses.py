@@ -17,6 +17,9 @@ from .batches import Batch
 def squared_error(compiled: Compiled, weights: Weights, batch: Batch) -> jax.Array:
     """``sum over answers, strings, cycles of loss_mask * (answer - target)^2``.
 
+    A synthesis minimises it as a part of the sum of the squared targets
+    (:mod:`dmmlab.learning.objectives`).
+
     Args:
         compiled: the machine.
         weights: a matrix for each stage.

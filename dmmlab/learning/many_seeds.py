@@ -16,10 +16,10 @@ import optax
 from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights
 from .batches import Batch
-from .gradient_descent import DescentState, GradientDescent
 from .losses import squared_error
 from .objectives import Loss
 from .training import TrainingError, TrainingResult, descent_for
+from .training_loop import DescentState, GradientDescent
 
 
 def train_from_each(

@@ -1,11 +1,15 @@
 """Objectives: what gradient descent goes down on, with its gradient.
 
 An objective says what is trained (the weights, or more), and gives the loss, the regularizers and
-the gradient of it all. The loop (:mod:`dmmlab.learning.gradient_descent`) knows nothing else of it.
+the gradient of it all. The loop (:mod:`dmmlab.learning.training_loop`) knows nothing else of it.
 
 * :class:`Imitation`: the weights themselves; the loss over all strings, plus regularizers.
 * :class:`HardConcreteGates`: each weight has a gate that is open or shut at random; the expected
   number of open gates is the penalty (Louizos, Welling, Kingma 2018, arXiv:1712.01312).
+* :class:`~dmmlab.learning.evolution_strategies.EvolutionStrategy`: the same, its gradient estimated
+  from forward runs.
+* :class:`~dmmlab.learning.self_modification.SelfModification`: weights of the matrix that a machine
+  begins with, and then changes by itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +34,54 @@ STRETCH = (-0.1, 1.1)  # of a hard-concrete gate
 TEMPERATURE = 2 / 3
 
 
+class Objective:
+    """What gradient descent goes down on. Here the weights themselves are trained.
+
+    ``compiled`` is the machine. ``columns`` names the terms that are recorded: the loss, then each
+    of the ``regularizers``.
+    """
+
+    compiled: Any
+    columns: tuple[str, ...] = ("loss",)
+    regularizers: tuple[str, ...] = ()
+
+    def parameters(self, weights: Any) -> Any:
+        """What is trained, from initial weights, a matrix for each stage."""
+        return weights
+
+    def weights(self, parameters: Any, mask: Any) -> Any:
+        """The weights that the parameters stand for."""
+        return parameters
+
+    def mask(self, mask: Any) -> Any:
+        """The mask of the weights in the structure of the parameters."""
+        return mask
+
+    def error(self, weights: Any, batch: Batch) -> jax.Array:
+        """The loss alone, without regularizers: a number."""
+        raise NotImplementedError
+
+    def value_and_gradient(
+        self, parameters: Any, batch: Batch, mask: Any, penalties: Penalties, key: Any
+    ) -> tuple[jax.Array, list[jax.Array], Any]:
+        """The objective and its gradient.
+
+        Args:
+            parameters: what is trained.
+            batch: the strings.
+            mask: 0.0 for links that are to stay at zero.
+            penalties: by regularizer, a number.
+            key: a JAX key, if the objective draws random numbers.
+
+        Returns:
+            The value; its terms, that is, the loss and each regularizer without its penalty; the
+            gradient, in the structure of the parameters.
+        """
+        raise NotImplementedError
+
+
 @summarised
-class Imitation:
+class Imitation(Objective):
     """``loss + sum over regularizers of penalty * regularizer``, of the weights.
 
     Args:
@@ -55,40 +105,13 @@ class Imitation:
         self.regularizers = tuple(regularizers)
         self.columns = ("loss", *self.regularizers)
 
-    def parameters(self, weights: Weights) -> Any:
-        """What is trained, from initial weights, a matrix for each stage."""
-        return weights
-
-    def weights(self, parameters: Any, mask: Weights) -> Weights:
-        """The weights that the parameters stand for."""
-        return parameters
-
-    def mask(self, mask: Weights) -> Any:
-        """The mask of the weights in the structure of the parameters."""
-        return mask
-
     def error(self, weights: Weights, batch: Batch) -> jax.Array:
-        """The loss alone, without regularizers: a number."""
         total = sum_over_strings(lambda strings: self.loss(self.compiled, weights, strings), batch)
         return total / _squares(batch) if self.relative else total
 
     def value_and_gradient(
         self, parameters: Any, batch: Batch, mask: Weights, penalties: Penalties, key: Any
     ) -> tuple[jax.Array, list[jax.Array], Any]:
-        """The objective and its gradient.
-
-        Args:
-            parameters: what is trained.
-            batch: the strings.
-            mask: 0.0 for links that are to stay at zero.
-            penalties: by regularizer, a number.
-            key: a JAX key, if the objective draws random numbers.
-
-        Returns:
-            The value; its terms, that is, the loss and each regularizer without its penalty; the
-            gradient, in the structure of the parameters.
-        """
-
         def string_error(strings: Batch) -> tuple[jax.Array, Weights]:
             return jax.value_and_grad(lambda weights: self.loss(self.compiled, weights, strings))(parameters)
 

@@ -28,7 +28,7 @@ from ..core.machine import Machine
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import describe
 from .batches import Batch
-from .gradient_descent import DescentState, GradientDescent, constantly
+from .training_loop import DescentState, GradientDescent, constantly
 
 EVERY = 10  # steps between two measurements of the loss
 MOST = 10_000_000  # steps of one act
@@ -73,6 +73,7 @@ class TrainingSession:
         self.learning_rate, self.l1 = learning_rate, l1
         self.losses: list[tuple[int, float]] = [(0, self._loss(weights))]
         self.cuts: list[int] = []  # the steps at which links were cut
+        self.returns: list[int] = []  # the steps at which it went back to a checkpoint
         self.schedule: list[Act] = [{"rate": learning_rate}, {"l1": l1}]
         self.checkpoints: list[Checkpoint] = []
         self._undo: list[tuple[str, int]] = []  # acts that can be taken back, each with the checkpoint before it
@@ -169,6 +170,7 @@ class TrainingSession:
         """
         self._check(checkpoint)
         self._set(*self.checkpoints[checkpoint - 1][-2:])
+        self.returns.append(self.steps)
         self.schedule.append({"back": checkpoint})
 
     def undo(self) -> str:

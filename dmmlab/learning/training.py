@@ -2,7 +2,7 @@
 
 What is minimised is the squared error of the machine's scalar answers, summed over strings, cycles
 and answers, plus any regularizers; what minimises it is Adam or any optimizer of optax. Steps run
-inside one compiled loop (:mod:`dmmlab.learning.gradient_descent`), a chunk at a time. Between
+inside one compiled loop (:mod:`dmmlab.learning.training_loop`), a chunk at a time. Between
 chunks Python looks after the rest: progress, a request to stop, a checkpoint, a loss that is no
 longer finite.
 """
@@ -27,9 +27,9 @@ from ..core.files import FileError
 from ..core.machine import Machine
 from ..core.summaries import Facts, plural, summarised
 from .batches import Batch
-from .gradient_descent import RECORDED, DescentState, GradientDescent
 from .losses import squared_error
 from .objectives import Imitation, Loss
+from .training_loop import RECORDED, DescentState, GradientDescent
 
 if TYPE_CHECKING:
     import pandas as pd

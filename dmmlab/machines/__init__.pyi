@@ -1,3 +1,4 @@
+from .attention_machines import INDUCTION_DELAY as INDUCTION_DELAY, induction_head as induction_head
 from .canonical_form import above as above, canonical as canonical, merged as merged, rounded as rounded, shortcuts as shortcuts
 from .detectors import (
     ImitationError as ImitationError,
@@ -15,3 +16,16 @@ from .networks import (
     feedforward as feedforward,
     recurrent as recurrent,
 )
+from .rewriting_machines import (
+    MATRIX as MATRIX,
+    Rewriting as Rewriting,
+    click as click,
+    copying as copying,
+    doubling as doubling,
+    editing as editing,
+    event_list as event_list,
+    growing as growing,
+    learner as learner,
+    wave as wave,
+)
+from .superfluid_machines import functions as functions, plain as plain, superfluid as superfluid

@@ -8,11 +8,20 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 
 from ..core.neurons import PRODUCT
+from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue, number
 from ..machines.detectors import handcrafted
 from ..machines.networks import RECURRENT
 from .draws import Items, text
 from .problems import Problem
+
+
+@summarised
+class Catalogue(dict[str, Problem]):
+    """Problems by name; shown, it is a table of names and questions."""
+
+    def _summary(self) -> tuple[str, Facts]:
+        return f"Catalogue of {plural(len(self), 'problem')}", ((name, each.question) for name, each in self.items())
 
 
 def _count(chosen: Callable[[str], bool]) -> Callable[[Iterable[VValue]], Iterator[float]]:
@@ -115,46 +124,48 @@ DUPLICATES = Problem(
     constants={"eos": {".": 1.0}},
 )
 
-PROBLEMS: dict[str, Problem] = {
-    "duplicates": DUPLICATES,
-    "characters": Problem("How many characters so far?", _count(lambda key: True)),
-    "words": Problem("How many words have ended so far?", _count(" ".__eq__), _words, {"space": {" ": 1.0}}),
-    "sentences": Problem(
-        "How many sentences have ended so far?",
-        _count(set(".!?").__contains__),
-        text(".!?"),
-        {"end": dict.fromkeys(".!?", 1.0)},
-    ),
-    "repetition": Problem("Has any character come again? 1 from then on.", _once_repeated, delay=4),
-    "longest-run": Problem(
-        "How long is the longest run of one character so far?",
-        _longest_run,
-        _runs,
-        delay=4,
-        types=(*RECURRENT, PRODUCT),
-        recurrent=True,
-        silence=False,
-    ),
-    "margin": Problem("By how much does a lead over b?", _difference("a", "b"), text(), {"a": {"a": 1.0}, "b": {"b": 1.0}}),
-    "running-maximum": Problem(
-        "What is the largest number so far?", _running_maximum, _number_items, delay=2, recurrent=True, silence=False
-    ),
-    "sum": Problem(
-        "What do the two numbers add up to?",
-        lambda stream: (number(v.get("left", {})) + number(v.get("right", {})) for v in stream),
-        _pairs,
-        delay=1,
-        inputs=("left", "right"),
-    ),
-    "difference": Problem(
-        "By how much is the first number larger than the second?",
-        lambda stream: (number(v.get("left", {})) - number(v.get("right", {})) for v in stream),
-        _pairs,
-        delay=1,
-        inputs=("left", "right"),
-    ),
-    "bracket-depth": Problem(
-        "How many brackets are open?", _difference("(", ")"), _brackets, {"open": {"(": 1.0}, "close": {")": 1.0}}
-    ),
-    "seen-before": Problem("How often was this character seen before, up to 4?", _seen_before, delay=2),
-}
+PROBLEMS = Catalogue(
+    {
+        "duplicates": DUPLICATES,
+        "characters": Problem("How many characters so far?", _count(lambda key: True)),
+        "words": Problem("How many words have ended so far?", _count(" ".__eq__), _words, {"space": {" ": 1.0}}),
+        "sentences": Problem(
+            "How many sentences have ended so far?",
+            _count(set(".!?").__contains__),
+            text(".!?"),
+            {"end": dict.fromkeys(".!?", 1.0)},
+        ),
+        "repetition": Problem("Has any character come again? 1 from then on.", _once_repeated, delay=4),
+        "longest-run": Problem(
+            "How long is the longest run of one character so far?",
+            _longest_run,
+            _runs,
+            delay=4,
+            types=(*RECURRENT, PRODUCT),
+            recurrent=True,
+            silence=False,
+        ),
+        "margin": Problem("By how much does a lead over b?", _difference("a", "b"), text(), {"a": {"a": 1.0}, "b": {"b": 1.0}}),
+        "running-maximum": Problem(
+            "What is the largest number so far?", _running_maximum, _number_items, delay=2, recurrent=True, silence=False
+        ),
+        "sum": Problem(
+            "What do the two numbers add up to?",
+            lambda stream: (number(v.get("left", {})) + number(v.get("right", {})) for v in stream),
+            _pairs,
+            delay=1,
+            inputs=("left", "right"),
+        ),
+        "difference": Problem(
+            "By how much is the first number larger than the second?",
+            lambda stream: (number(v.get("left", {})) - number(v.get("right", {})) for v in stream),
+            _pairs,
+            delay=1,
+            inputs=("left", "right"),
+        ),
+        "bracket-depth": Problem(
+            "How many brackets are open?", _difference("(", ")"), _brackets, {"open": {"(": 1.0}, "close": {")": 1.0}}
+        ),
+        "seen-before": Problem("How often was this character seen before, up to 4?", _seen_before, delay=2),
+    }
+)

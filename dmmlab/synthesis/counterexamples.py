@@ -70,7 +70,9 @@ class Counterexample:
     def __str__(self) -> str:
         name, answer, right = self.worst
         which = f" for {name}" if len(self.names) > 1 else ""
-        return f"on “{self.text}” it answers {answer:.4g}{which} in cycle {self.cycle}, where {right:.4g} is right"
+        pairs = [(f"{answer:.{digits}g}", f"{right:.{digits}g}") for digits in (4, 8, 12)]
+        told = next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
+        return f"on “{self.text}” it answers {told[0]}{which} in cycle {self.cycle}, where {told[1]} is right"
 
     def __repr__(self) -> str:
         rows = list(self._rows())
@@ -150,7 +152,8 @@ def _answers(problem: Problem, machine: Machine, sample: Sample) -> np.ndarray:
     """(answers, cycles), by the tree engine; infinite once a number is no longer finite."""
     answers = np.full((len(problem.answers), sample.cycles), np.inf)
     try:
-        for t, state in enumerate(run(machine, sample.streams, sample.cycles)):
+        streams = {name: stream for name, stream in sample.streams.items() if name in machine.neurons}
+        for t, state in enumerate(run(machine, streams, sample.cycles)):
             answers[:, t] = [number(state.arrived(f"output.{name}")) for name in problem.answers]
     except RunError:
         pass

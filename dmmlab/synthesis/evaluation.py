@@ -21,6 +21,7 @@ from ..core.machine import Machine
 from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import from_paths, paths
+from .network_programs import Kept, Keys
 from .problems import Problem
 from .samples import Sample
 
@@ -28,7 +29,6 @@ from .samples import Sample
 class _Alphabet(NamedTuple):
     """The strings over one alphabet."""
 
-    compiled: Compiled
     runner: ChunkRunner
     chunks: Mapping[str, Chunks]  # by set of strings
     kinds: Mapping[str, Sequence[str]]  # what kind of string each chunk belongs to
@@ -73,7 +73,7 @@ class Evaluator:
         with self._lock, jax.enable_x64(True):
             for alphabet in self._alphabets:
                 if name in alphabet.chunks:
-                    weights = alphabet.compiled.weights(machine.soft)
+                    weights = alphabet.runner.compiled.weights(machine.soft)
                     errors = alphabet.runner(weights, alphabet.chunks[name]).tolist()
                     for kind, error in zip(alphabet.kinds[name], errors, strict=True):
                         worst[kind] = max(worst.get(kind, 0.0), error)
@@ -107,18 +107,18 @@ def max_abs_errors(problem: Problem, machine: Machine, seed: int = 0) -> dict[st
     """
     wanted = [("output", name) for name in problem.answers]
     evaluator = Evaluator(machine, {"validation": problem.validation(), "test": problem.test(seed)})
-    if any(list(alphabet.compiled.answer_ports) != wanted for alphabet in evaluator._alphabets):
+    if any(list(alphabet.runner.compiled.answer_ports) != wanted for alphabet in evaluator._alphabets):
         raise LabError(f"the machine does not answer {', '.join(f'output.{name}' for name in problem.answers)}")
     return {name: evaluator.max_abs_error(machine, name) for name in ("validation", "test")}
 
 
 def _alphabet(machine: Machine, samples: Mapping[str, Sequence[Sample]]) -> _Alphabet:
-    compiled = compile_machine(machine, all_keys([sample for each in samples.values() for sample in each]), 1)
+    runner = _runners(machine, all_keys([sample for each in samples.values() for sample in each]))
     chunks, kinds = {}, {}
     for name, each in samples.items():
         if each:
-            chunks[name], kinds[name] = _chunks(compiled, each)
-    return _Alphabet(compiled, ChunkRunner(compiled, _largest_error, at_once=64), chunks, kinds)
+            chunks[name], kinds[name] = _chunks(runner.compiled, each)
+    return _Alphabet(runner, chunks, kinds)
 
 
 def _chunks(compiled: Compiled, samples: Sequence[Sample]) -> tuple[Chunks, list[str]]:
@@ -137,6 +137,13 @@ def _chunks(compiled: Compiled, samples: Sequence[Sample]) -> tuple[Chunks, list
 def _largest_error(answers: Answers, targets: jax.Array) -> jax.Array:
     error = jnp.where(jnp.isnan(targets), 0.0, jnp.abs(answers[0][:, 0] - targets))
     return jnp.nan_to_num(jnp.max(error), nan=jnp.inf, posinf=jnp.inf)
+
+
+def _runner(machine: Machine, keys: Keys) -> ChunkRunner:
+    return ChunkRunner(compile_machine(machine, keys, 1), _largest_error, at_once=64)
+
+
+_runners = Kept(_runner)  # what is compiled for a network and an alphabet serves all strings
 
 
 def all_keys(samples: Sequence[Sample]) -> dict[str, Stream]:

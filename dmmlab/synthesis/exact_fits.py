@@ -28,6 +28,13 @@ class Hinge(NamedTuple):
     threshold: int
 
 
+class Product(NamedTuple):
+    """The product of two of the numbers of (state, item), by their places."""
+
+    one: int
+    other: int
+
+
 class Affine(NamedTuple):
     """A linear function of (state, item), and a constant."""
 
@@ -36,28 +43,34 @@ class Affine(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """A function of (state, item): a linear part, a constant, and hinges with their weights."""
+    """A function of (state, item): a linear part, a constant, hinges and products with weights."""
 
     linear: tuple[Fraction, ...]
     constant: Fraction
     hinges: dict[Hinge, Fraction]
+    products: dict[Product, Fraction] = {}  # noqa: RUF012
 
 
-def fit_sum(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge] = ()) -> Sum | None:
+def fit_sum(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge] = (), may_multiply: bool = False) -> Sum | None:
     """The sum of few neurons that gives ``values`` exactly, or None.
 
     Args:
         inputs: (rows, numbers), whole.
         values: (rows,), whole.
         known: hinges that are there already, and so cost nothing.
+        may_multiply: whether a bit times a number may be a product. If not, it takes a hinge, which
+            is right as long as the number is no larger than it is here.
 
     Returns:
-        Of the sums with hinges in one direction, the one with the fewest new hinges, and of these
-        with the fewest terms.
+        A linear function; else one with a product, if it may; else, of the sums with hinges in one
+        direction, the one with the fewest new hinges, and of these with the fewest terms.
     """
     linear = _linear(inputs, values)
     if linear is not None:
         return Sum(*linear, {})
+    multiplied = _with_product(inputs, values) if may_multiply else None
+    if multiplied is not None:
+        return multiplied
 
     def cost(found: Sum) -> tuple[int, int]:
         new = len(found.hinges.keys() - set(known)) + any(found.linear)
@@ -152,8 +165,7 @@ def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
     ``bit * n = relu(n - low + size * bit - size) + low * bit``, where ``low <= n <= low + size``.
     """
     size = inputs.shape[1]
-    bits = [j for j in range(size) if set(inputs[:, j]) == {0, 1}]
-    for bit, other in itertools.product(bits, range(size)):
+    for bit, other in itertools.product(_bits(inputs), range(size)):
         low, span = int(inputs[:, other].min()), int(np.ptp(inputs[:, other]))
         if other == bit or not span:
             continue
@@ -164,6 +176,21 @@ def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
             *linear, weight = fitted[0]
             return Sum(tuple(linear), fitted[1], {hinge: weight})
     return None
+
+
+def _with_product(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
+    """``values`` as a linear function plus a multiple of a bit times another number; or None."""
+    for bit, other in itertools.product(_bits(inputs), range(inputs.shape[1])):
+        column = inputs[:, bit] * inputs[:, other]
+        fitted = None if other == bit else _linear(np.concatenate([inputs, column[:, None]], axis=1), values)
+        if fitted is not None:
+            *linear, weight = fitted[0]
+            return Sum(tuple(linear), fitted[1], {}, {Product(bit, other): weight})
+    return None
+
+
+def _bits(inputs: np.ndarray) -> list[int]:
+    return [j for j in range(inputs.shape[1]) if set(inputs[:, j]) == {0, 1}]
 
 
 def fit_conjunctions(states: np.ndarray, values: np.ndarray) -> dict[int, list[Hinge]] | None:

@@ -18,6 +18,8 @@ from ..core.vvalues import VValue
 from ..machines.exact_steps import ExactMachine, exact, key_of
 from .automata import Automaton
 from .draws import Items
+from .generators import automaton_of
+from .problem_checks import item_text
 from .problems import Problem
 
 MOST = 40_000  # joint states that are kept
@@ -75,7 +77,8 @@ def target_of(problem: Problem) -> Target | None:
     """The problem's target, if its state can be seen."""
     if isinstance(problem.target, Machine):
         return MachineTarget(problem, problem.target)
-    return AutomatonTarget(problem.target) if isinstance(problem.target, Automaton) else None
+    automaton = automaton_of(problem)
+    return None if automaton is None else AutomatonTarget(automaton)
 
 
 def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
@@ -84,8 +87,13 @@ def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
     if problem.alphabet:
         return [*problem.alphabet, *silence], f"its alphabet of {len(problem.alphabet):,}"
     drawn = problem.draw(random.Random(0), LETTERS, 200)
-    items = list({key_of(item): item for item in drawn}.values())[:MOST_ITEMS]
-    return [*items, *silence], f"{len(items)} items drawn over the letters {', '.join(LETTERS)}"
+    items = sorted(list({key_of(item): item for item in drawn}.values())[:MOST_ITEMS], key=_in_order)
+    return [*items, *silence], f"the items {', '.join(map(item_text, items))}"
+
+
+def _in_order(item: VValue) -> tuple[bool, Any]:
+    """Numbers by size, then other items as they read."""
+    return (True, item_text(item)) if isinstance(item, dict) else (False, item)
 
 
 def items_by_neuron(problem: Problem, item: VValue) -> Mapping[str, VValue]:

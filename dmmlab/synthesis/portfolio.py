@@ -1,9 +1,10 @@
 """Portfolio: a synthesis tries what is cheap first, and keeps the best.
 
-If the target shows its states, a machine is made of its transitions
+If the target is an automaton, and no delay is given, a machine is made of its transitions
 (:mod:`dmmlab.synthesis.transitions`). Else, or if that fails, networks are trained and pruned
 (:mod:`dmmlab.synthesis.search`), one start after the other (:mod:`dmmlab.synthesis.starts`), until
-a machine is exact.
+a machine is exact. A plain function whose source shows its states is treated as an automaton, too,
+if the problem has no hints (:mod:`dmmlab.synthesis.generators`).
 """
 
 import contextlib
@@ -11,8 +12,9 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,24 +22,31 @@ import jax
 
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.network_matrix import matrix_of
-from ..core.neuron_type import Scaling
 from ..machines.networks import Network
 from .automata import Automaton
+from .counterexamples import counterexample
+from .letter_classes import name_letters
+from .observed_transitions import TransitionError
 from .phases import PHASES
+from .problem_checks import check_everywhere, nothing_to_learn
 from .problem_files import load_problem
 from .problems import Problem
-from .progress import SearchState, View, rank, view_for
+from .progress import SearchState, View, kept_up, view_for
 from .provenance import provenance
 from .restart_files import Restart, RestartFolder
-from .rounding import round_off, tested
+from .rounding import rank, round_off, tested
+from .samples import Sample
 from .search import NothingToKeep, Search
 from .settings import Settings
-from .starts import starts
+from .starts import Start, starts
+from .swaps import with_swaps
 from .synthesis_result import Synthesis
 from .tasks import Task, random_key
 from .trace import Trace
-from .transitions import TransitionError, transition_machine
+from .transitions import transition_machine
+
+RESTARTS_FOR_FEWER_LINKS = 2  # once there is an exact machine
+COUNTEREXAMPLES = 4  # of the eight strings to learn from, when they are learned from once more
 
 
 def synthesize(
@@ -52,21 +61,24 @@ def synthesize(
     budget: float | None = None,
     progress: bool | View | None = None,
     stop: threading.Event | None = None,
+    threads: int | None = None,
 ) -> Synthesis:
     """Looks for the smallest exact machine that answers a problem.
 
-    Where the target is an automaton, and no network is given, a machine is made of its transitions
-    if they are a sum of few neurons. Else one start after the other is tried until a machine is
-    exact; there is only one if the problem says all of ``delay``, ``recurrent`` and ``types``, or
-    if a network is given.
+    Where the target is an automaton, and neither a network nor a delay is given, a machine is made
+    of its transitions if they are a sum of few neurons. Else one start after the other is tried
+    until a machine is exact; there is only one if the problem says all of ``delay``, ``recurrent``
+    and ``types``, or if a network is given. If a problem says none of them and no constants, and
+    its target is a generator whose source shows its states, that is tried as an automaton first.
 
     The restarts of a start run side by side on as many cores as there are. If none of
-    ``settings.restarts`` is exact on the validation strings there are as many more in the end, up
-    to ``settings.rounds`` times. No more are made once ``settings.agreeing`` of them have ended,
-    each by itself, in an exact machine of the same number of links, and none in a smaller one. The
-    best is the machine with the fewest links that is exact there; if there is none, the one with
-    the fewest links that is within the tolerance; else the one with the smallest error. Test
-    strings are run at the end, and choose nothing.
+    ``settings.restarts`` is exact on the validation strings, the first start is repeated with
+    other weights, up to ``settings.rounds`` rounds in all; if there were other starts, strings on
+    which machines erred are then among those that are learned from. No more are made once
+    ``settings.agreeing`` of them have ended, each by itself, in an exact machine of the same
+    number of links, and none in a smaller one. The best is the machine with the fewest links that
+    is exact there; if there is none, the one with the fewest links that is within the tolerance;
+    else the one with the smallest error. Test strings are run at the end, and choose nothing.
 
     It ends early, and keeps the best so far, when its budget is spent, when ``stop`` is set, and on
     an interrupt (Ctrl-C, or the notebook's stop button).
@@ -83,10 +95,12 @@ def synthesize(
             there. The machine that comes of it is the same as that of an uninterrupted run, on the
             same computer.
         budget: seconds that it may take; no limit if left out. What is under way when they are over
-            ends within a second or two, and is judged.
+            ends and is judged, which takes seconds, or some more where it is still being compiled.
         progress: whether to show each restart as it works; in a notebook or a terminal, if left
             out. Or a view of your own (:class:`~dmmlab.synthesis.progress.SearchState`).
         stop: set it, from another thread, to end the synthesis.
+        threads: restarts at a time, which changes no result; as many as there are cores, if left
+            out.
 
     Returns:
         The best machine, and all restarts. ``best.exact`` says whether it is exact.
@@ -102,37 +116,46 @@ def synthesize(
     settings = settings or Settings()
     key = random_key(seed if key is None else key)
     _check_budget(budget)
-    view = view_for(progress)
-    if task is None:
-        problem = load_problem(problem) if isinstance(problem, str) else problem
-        tries = _tries(problem, network, int(jax.random.bits(key)), settings, budget)
-    else:
-        tries = iter([Try("", task)])
     best: Synthesis | None = None
+    if task is not None:
+        problem = task.problem
+        tries = iter([Try("", lambda: (task, None))])
+    else:
+        problem = load_problem(problem) if isinstance(problem, str) else problem
+        string_seed = int(jax.random.bits(key))
+        tries = _tries(problem, network, string_seed, settings, budget, lambda: best)
     failed: NothingToKeep | None = None
-    ended = ""
+    ended, count = "", 0
     with contextlib.ExitStack() as held:  # the first folder is that of the run: it is held to the end
+        view = held.enter_context(kept_up(view_for(progress)))
         try:
-            for number, each in enumerate(tries):
+            for each in tries:
                 before = None if best is None else best.best
-                state = SearchState(each.task.problem.question, settings.restarts, budget, each.name, before, began)
+                state = SearchState(problem.question, settings.restarts, budget, each.name, before, began)
                 if best is not None and state.seconds_left == 0.0:
                     ended = f"the budget of {budget:g} s is spent"
                     break
-                place = folder if folder is None or number == 0 else Path(folder) / f"start-{number}"
-                store = held.enter_context(RestartFolder(place, _description(each.task, key, settings)))
+                view(state)
                 try:
-                    if each.made is not None:
-                        found = _of_transitions(each.task, each.made, state, view)
+                    prepared, made = each.prepare()
+                except TransitionError:
+                    continue
+                place = folder if folder is None or count == 0 else Path(folder) / f"start-{count}"
+                count += 1
+                used = each.settings or settings
+                store = held.enter_context(RestartFolder(place, _description(prepared, key, used)))
+                try:
+                    if made is not None:
+                        found = _of_transitions(prepared, made, state, view)
                     else:
-                        found = Search(each.task, key, settings, store, state, view, stop, each.rounds).run()
+                        found = Search(prepared, key, used, store, state, view, stop, each.rounds, threads).run()
                 except NothingToKeep as error:
                     failed, ended = error, error.why
                 else:
                     ended = found.ended_early
                     if best is None or rank(found.best) < rank(best.best):
                         best = replace(found, start=each.name)
-                if ended or (best is not None and best.best.is_valid):
+                if ended:
                     break
         except KeyboardInterrupt:
             if best is None:
@@ -144,43 +167,87 @@ def synthesize(
 
 
 class Try(NamedTuple):
-    """What is tried: its name in words, the task, the rounds of restarts; or a machine."""
+    """What is tried: its name in words, what makes the task, the rounds of restarts.
+
+    ``prepare`` may return a machine with the task, which is then only judged; or raise
+    :class:`~dmmlab.synthesis.observed_transitions.TransitionError`, if there is nothing to try.
+    ``settings`` are those of the synthesis if left out.
+    """
 
     name: str
-    task: Task
+    prepare: Callable[[], tuple[Task, Machine | None]]
     rounds: range | None = None
-    made: Machine | None = None
+    settings: Settings | None = None
 
 
 def _tries(
-    problem: Problem, network: Network | Machine | None, seed: int, settings: Settings, budget: float | None
+    problem: Problem,
+    network: Network | Machine | None,
+    seed: int,
+    settings: Settings,
+    budget: float | None,
+    best: Callable[[], Synthesis | None],
 ) -> Iterator[Try]:
-    """What is tried, in this order."""
+    """What is tried, in this order, until a machine is exact.
+
+    Where a machine of a plain function was made of transitions, a few restarts may still find one
+    with fewer links. Where nothing was exact, the strings on which the best machines err join those
+    that are learned from, and the first start is repeated.
+    """
+
+    def is_solved() -> bool:
+        found = best()
+        return found is not None and found.best.is_valid
+
     if network is not None:
-        yield Try("", Task(problem, network, seed=seed))
+        yield Try("", lambda: (Task(problem, network, seed=seed), None))
         return
+    no_hints = (problem.delay, problem.recurrent, problem.types) == (None, None, None)
     if isinstance(problem.target, Automaton) and problem.delay is None:
-        with contextlib.suppress(TransitionError):
-            machine, delays = transition_machine(problem, seed, budget)
-            yield Try("transitions", Task(problem.with_delay(delays), _with_swaps(machine), seed=seed), made=machine)
-    first, *others = starts(problem)
-    task = Task(first.problem, first.network, seed=seed)
+        yield Try("transitions", lambda: _made(problem, seed, budget))
+        if is_solved():
+            return
+    named = name_letters(problem)
+    first, *others = starts(*named)
+    task = cache(lambda: _task(first, seed))
+    if not problem.constants and no_hints and not isinstance(problem.target, Automaton | Machine):
+        yield Try("transitions", lambda: _made(named.problem, seed, budget))
+        if is_solved():
+            few = replace(settings, restarts=min(RESTARTS_FOR_FEWER_LINKS, settings.restarts))
+            yield Try(f"{first.name}, for fewer links", task, range(1), few)
+            return
     yield Try(first.name if others else "", task, range(1) if others else None)
     for start in others:
-        yield Try(start.name, Task(start.problem, start.network, seed=seed), range(1))
-    if others and settings.rounds > 1:
-        yield Try(f"{first.name}, once more", task, range(1, settings.rounds))
+        if is_solved():
+            return
+        yield Try(start.name, partial(_task, start, seed), range(1))
+    if others and settings.rounds > 1 and not is_solved():
+        yield Try(f"{first.name}, with counterexamples", lambda: _harder(first, seed, best()), range(1, settings.rounds))
 
 
-def _with_swaps(machine: Machine) -> Machine:
-    """The machine with all links that exchanging inputs, or sides of comparisons, may give it."""
-    links = set()
-    for to, into, source, output, *_ in machine.links():
-        intos = machine.neurons[to].inputs if machine.neurons[to].scaling is not None else (into,)
-        outputs = machine.neurons[source].outputs if machine.neurons[source].scaling is Scaling.DIFFERENCE else (output,)
-        links |= {(to, i, source, o) for i in intos for o in outputs}
-    hard = {link[:4] for link in machine.links() if link.hard}
-    return machine.with_soft(matrix_of((*link, 1.0) for link in sorted(links - hard)))
+def _made(problem: Problem, seed: int, budget: float | None) -> tuple[Task, Machine]:
+    """The machine that is made of transitions, and its task."""
+    training = problem.training(seed)
+    if nothing_to_learn(problem, training):  # before a machine without links is right about it
+        check_everywhere(problem, training)
+    machine, delays = transition_machine(problem, seed, budget)
+    return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
+
+
+def _task(start: Start, seed: int) -> tuple[Task, None]:
+    return Task(start.problem, start.network, start.problem.training(seed, letters=start.letters), seed), None
+
+
+def _harder(start: Start, seed: int, best: Synthesis | None) -> tuple[Task, None]:
+    """The task of a start, some of its strings replaced by those on which machines have erred."""
+    samples = start.problem.training(seed, letters=start.letters)
+    erred: dict[str, Sample] = {}
+    for restart in best.restarts if best else []:
+        if best and restart.verdict is not None and not restart.verdict.is_valid and len(erred) < COUNTEREXAMPLES:
+            found = counterexample(best.problem, restart.verdict.machine, best.task.unseen["validation"])
+            if found is not None:
+                erred[str(found.items)] = start.problem.sample(list(found.items), "counterexample")
+    return Task(start.problem, start.network, samples[: len(samples) - len(erred)] + list(erred.values()), seed), None
 
 
 def _of_transitions(task: Task, machine: Machine, state: SearchState, view: View) -> Synthesis:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .problems import Problem
 from .samples import Sample
 
+SHORTER = (14, 60)  # items of the strings that are looked at beside those to learn from
+REPEATED = 2  # strings that the target is given twice
 LARGEST_ANSWER = 1e4  # weights near 1 and steps of 0.01 reach no larger ones
 WIDTH = 100  # characters of a line
 MOST_WATCHED = 2000  # items of each set of strings that the target is watched on
@@ -44,13 +46,14 @@ def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequ
         unseen: those that a machine is then judged by.
 
     Raises:
-        LabError: an answer is the same in all cycles of all training strings, or the target
-            compares an item with text.
+        LabError: an answer is the same in all cycles of all training strings; or the target
+            compares an item with text, or gives other answers to the same string.
 
     Warns:
         ProblemWarning: the target asks for a key, or a constant has only keys, that no string has;
             or answers are as large as 1e4.
     """
+    _check_repeatable(problem, training)
     asked = _asked_keys(problem, training, unseen)
     drawn = {key for sample in (*training, *unseen) for key in _keys(sample)}
     for name, low, high in _ranges(problem, training):
@@ -68,6 +71,38 @@ def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequ
         )
     for doubt in _doubts(problem, asked, drawn, training):
         warnings.warn(doubt, ProblemWarning, stacklevel=3)
+
+
+def check_everywhere(problem: "Problem", training: Sequence["Sample"]) -> None:
+    """As :func:`check_problem`, but that an answer may be the same in all training strings.
+
+    Args:
+        problem: what is asked.
+        training: the strings to learn from.
+
+    Raises:
+        LabError: an answer is the same in validation strings, too.
+
+    Warns:
+        ProblemWarning: as there.
+    """
+    others = problem.validation(lengths=SHORTER)
+    check_problem(problem, [*training, *others], others)
+
+
+def _check_repeatable(problem: "Problem", training: Sequence["Sample"]) -> None:
+    if isinstance(problem.target, Machine):
+        return
+    for sample in training[:REPEATED]:
+        items = problem.items_of(sample)
+        first, again = (problem.sample(items).targets for _ in range(2))
+        wrong = ~np.isclose(first, again, rtol=0, atol=0, equal_nan=True).all(axis=0)
+        if wrong.any():
+            t = int(np.argmax(wrong))
+            raise LabError(
+                f"the target gives other answers when it reads the same string again (in cycle {t}, {first[:, t].tolist()} and "
+                f"{again[:, t].tolist()}): there is nothing to learn. An answer is a function of what was read"
+            )
 
 
 def _doubts(problem: "Problem", asked: set[str], drawn: set[str], training: Sequence["Sample"]) -> Iterable[str]:

@@ -33,17 +33,13 @@ from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import VValue
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
-from .problem_checks import Preview, check_problem
+from .problem_checks import Preview, check_everywhere, check_problem
 from .samples import Sample
+from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, training_shapes, unseen_shapes
 from .teachers import Teacher
 
-DENSITIES = (0.2, 0.4, 0.7, 1.0)  # of items among cycles, in strings to learn from
-VALIDATION_LENGTHS = (14, 200, 2000)  # items
-TEST_LENGTHS = (30, 300, 3000)  # items
-ALPHABETS = (8, 40)  # letters, of validation and of test strings
 USUAL_DELAY = 3  # cycles
 DRAWS = 100  # how often a string is drawn that must not begin as a training string does
-TIMINGS = ("dense", "one in ten cycles", "random gaps")
 
 Target = Machine | Callable[[Iterable[VValue]], Iterable[float | Sequence[float]]]
 
@@ -125,7 +121,7 @@ class Problem:
         constants = {name: constant(name, "char", v) for name, v in self.constants.items()}
         return dict.fromkeys(self.inputs, INPUT) | {"const_1": CONST_1} | constants
 
-    def training(self, seed: int, strings: int = 8, cycles: int = 40, letters: int = 3) -> list[Sample]:
+    def training(self, seed: int, strings: int = 8, cycles: int = 40, letters: int = 3, every: int = 0) -> list[Sample]:
         """Short strings to learn from.
 
         Args:
@@ -133,24 +129,18 @@ class Problem:
             strings: how many.
             cycles: of each.
             letters: in their alphabet.
+            every: if not 0, an item comes in every so many cycles; if 0, at random, in strings of
+                several densities.
 
         Returns:
-            The strings, of several densities.
+            The strings.
 
         Raises:
             LabError: no strings, cycles or letters, or more letters than there are.
         """
-        if min(strings, cycles) < 1 or not 0 < letters <= len(LETTERS):
-            raise LabError(
-                f"{strings} strings, {cycles} cycles, {letters} letters: expected 1 or more, {len(LETTERS)} letters at most"
-            )
-        rng = random.Random(f"training {seed}")
-        samples = []
-        for i in range(strings):
-            density = DENSITIES[i % len(DENSITIES)] if self.silence else 1.0
-            present = [rng.random() < density for _ in range(min(cycles, self.longest or cycles))]
-            samples.append(self._sample(rng, LETTERS[:letters], present, f"{letters} letters, density {density}"))
-        return samples
+        rng, shown = random.Random(f"training {seed}"), cycles if self.longest is None else min(cycles, self.longest)
+        shapes = training_shapes(rng, strings, shown, letters, self.silence, every)
+        return [self._sample(rng, shape.letters, shape.present(), shape.kind) for shape in shapes]
 
     def validation(
         self,
@@ -192,23 +182,15 @@ class Problem:
     def _unseen(
         self, rng: random.Random, apart_from: Sequence[Sample], lengths: Sequence[int], letters: Sequence[int]
     ) -> list[Sample]:
-        if min(*letters, *lengths, 1) < 1 or max(letters) > len(LETTERS):
-            raise LabError(f"letters {letters}, lengths {lengths}: expected 1 or more, and {len(LETTERS)} letters at most")
         samples = []
         if self.longest is not None:
             lengths = sorted({min(length, self.longest) for length in lengths})
-        for alphabet in letters[:1] if self.alphabet else letters:
-            for length in lengths:
-                for timing in TIMINGS if self.silence else TIMINGS[:1]:
-                    for _ in range(max(1, min(8, 200 // length))):
-                        gaps = {"dense": lambda: 0, "one in ten cycles": lambda: 9}.get(timing, lambda: rng.randrange(12))
-                        kind = f"{length} items, {timing}, {alphabet} letters"
-                        for _ in range(DRAWS):
-                            present = [here for _ in range(length) for here in [*[False] * gaps(), True]]
-                            sample = self._sample(rng, LETTERS[:alphabet], present, kind)
-                            if not any(map(sample.agrees_with, apart_from)):
-                                samples.append(sample)
-                                break
+        for shape in unseen_shapes(rng, lengths, letters[:1] if self.alphabet else letters, self.silence):
+            for _ in range(DRAWS):
+                sample = self._sample(rng, shape.letters, shape.present(), shape.kind)
+                if not any(map(sample.agrees_with, apart_from)):
+                    samples.append(sample)
+                    break
         if not samples:
             raise LabError("every string that is drawn begins as a training string does: give a draw with more variety")
         return samples
@@ -228,6 +210,31 @@ class Problem:
             LabError: the target yields no finite numbers, or not as many as there are answers.
         """
         return Sample(self._streams(items), self._targets(items), kind, letters)
+
+    def answers_to(self, items: Items) -> np.ndarray:
+        """The target's answers, those of a function beside the items that they answer.
+
+        Args:
+            items: V-values, one a cycle; ``{}`` is silence.
+
+        Returns:
+            An array, (answers, cycles).
+
+        Raises:
+            LabError: as :meth:`sample`.
+        """
+        if isinstance(self.target, Machine):
+            return self._teacher.answers(self._streams(items), len(items))
+        try:
+            array = np.array([[row] if np.ndim(row) == 0 else row for row in self.target(items)], dtype=float).T
+        except (TypeError, ValueError) as error:
+            raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
+        if not np.isfinite(array).all():
+            t = int(np.argmin(np.isfinite(array).all(axis=0)))
+            raise LabError(f"the target is not finite in cycle {t}: {', '.join(map(str, array[:, t].tolist()))}")
+        if array.shape != (len(self.answers), len(items)):
+            raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(items))}")
+        return array
 
     def items_of(self, sample: Sample) -> Items:
         """The items of a string, one a cycle; ``{}`` is silence.
@@ -270,10 +277,13 @@ class Problem:
         if self.silence:
             present = [here for _ in range(items) for here in [*[False] * (rng.random() < 0.4), True]]
         sample = self._sample(rng, LETTERS[:letters], present, "preview")
-        check_problem(self, self.training(seed), self.validation(seed, lengths=VALIDATION_LENGTHS[:2]))
+        if self.constants:
+            check_problem(self, self.training(seed), self.validation(seed, lengths=VALIDATION_LENGTHS[:2]))
+        else:  # a synthesis draws the letters that the target tells apart
+            check_everywhere(self, self.training(seed))
         items_drawn = self.items_of(sample)
         late = () if isinstance(self.target, Machine) else self.delays
-        return Preview(self.question, items_drawn, self._answers(items_drawn), self.answers, late)
+        return Preview(self.question, items_drawn, self.answers_to(items_drawn), self.answers, late)
 
     def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], kind: str) -> Sample:
         drawn = list(self.draw(rng, letters, sum(present)))
@@ -289,7 +299,7 @@ class Problem:
         return {name: values(v.get(name, {}) if isinstance(v, dict) else {} for v in items) for name in self.inputs}
 
     def _targets(self, items: Items) -> np.ndarray:
-        answers = self._answers(items)
+        answers = self.answers_to(items)
         if isinstance(self.target, Machine):
             return answers
         late = [
@@ -297,20 +307,6 @@ class Problem:
             for row, d in zip(answers, self.delays, strict=True)
         ]
         return np.stack(late)
-
-    def _answers(self, items: Items) -> np.ndarray:
-        """(answers, cycles); a function's beside the items that they answer."""
-        if isinstance(self.target, Machine):
-            return self._teacher.answers(self._streams(items), len(items))
-        try:
-            array = np.array([[row] if np.ndim(row) == 0 else row for row in self.target(items)], dtype=float).T
-        except (TypeError, ValueError) as error:
-            raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
-        if not np.isfinite(array).all():
-            raise LabError(f"the target is not finite in cycle {int(np.argmin(np.isfinite(array).all(axis=0)))}")
-        if array.shape != (len(self.answers), len(items)):
-            raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(items))}")
-        return array
 
     @cached_property
     def _teacher(self) -> Teacher:
@@ -323,12 +319,12 @@ class Problem:
         facts: dict[str, object] = {
             "target": f"machine of {plural(target.count(), 'link')}" if isinstance(target, Machine) else named,
             "answers": names(self.answers),
-            "delay": names(dict.fromkeys(self.delays)),
+            "delay": "to be found" if self.delay is None else names(dict.fromkeys(self.delays)),
             "reads": names(self.inputs),
             "constants": names(self.constants),
         }
         if self.types is not None:
             facts["types"] = names(kind.name for kind in self.types)
-        facts["network"] = "recurrent" if self.recurrent else "feedforward"
+        facts["network"] = {None: "to be found", True: "recurrent", False: "feedforward"}[self.recurrent]
         facts["silence"] = "between items" if self.silence else "none"
         return f"Problem: {self.question}", facts.items()

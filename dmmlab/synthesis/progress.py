@@ -9,22 +9,26 @@ import html
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any
 
 from ..core.machine import Machine
 from ..core.summaries import Facts, summarised
 from ..drawing.live_page import LivePage, in_notebook
-from .rounding import Verdict
+from .rounding import Verdict, rank
 from .trace import Event
+
+REFRESH = 0.5  # seconds between two looks
 
 
 @summarised
 class SearchState:
     """What a synthesis has come to so far; its threads write, a view reads.
 
-    ``events`` has the events of each restart that has begun, ``snapshots`` makes the machine that
-    it is at, ``verdicts`` has the verdict on each that has ended.
+    ``events`` has the events of each restart that has begun, ``snapshots[i]()`` makes the machine
+    that restart ``i`` is at, ``verdicts`` has the verdict on each that has ended.
 
     Args:
         question: of the problem.
@@ -93,14 +97,6 @@ class SearchState:
 View = Callable[[SearchState], None]
 
 
-def rank(verdict: Verdict) -> tuple:
-    """The order of verdicts, better ones first; validation strings alone count."""
-    error = verdict.validation_max_abs_error
-    if verdict.is_valid or verdict.is_close:
-        return (not verdict.is_valid, verdict.links, error)
-    return (2, error, verdict.links)
-
-
 def in_words(verdict: Verdict | None) -> str:
     """The verdict on validation strings, in a few words."""
     if verdict is None:
@@ -126,6 +122,44 @@ def view_for(progress: bool | View | None) -> View:
     if in_notebook():
         return NotebookView()
     return TerminalView() if progress or sys.stderr.isatty() else lambda state: None
+
+
+@contextmanager
+def kept_up(view: View) -> Iterator[View]:
+    """A view that shows the latest state again and again, so that its clock never stands still.
+
+    Args:
+        view: what shows a state. An exception of its own reaches the caller of what is yielded, or
+            ends the repetition.
+
+    Yields:
+        The same view, to be called with each new state.
+    """
+    latest: list[SearchState] = []
+    showing, ended = threading.Lock(), threading.Event()
+
+    def show(state: SearchState) -> None:
+        with showing:
+            latest[:] = [state]
+            view(state)
+
+    def repeat() -> None:
+        while not ended.wait(REFRESH):
+            with showing:
+                if latest and not latest[0].outcome:
+                    try:
+                        view(latest[0])
+                    except BaseException:  # the caller's next look ends in the same way
+                        return
+
+    context = copy_context()  # a notebook's kernel keeps there which cell an output belongs to
+    thread = threading.Thread(target=lambda: context.run(repeat), daemon=True)
+    thread.start()
+    try:
+        yield show
+    finally:
+        ended.set()
+        thread.join()
 
 
 class TerminalView:
@@ -156,7 +190,7 @@ class TerminalView:
                 )
         self._bar.total, self._bar.n = state.planned, len(self._told)
         working = [f"{r['restart']}: {r['phase']}, {_links(r['links'])}, {r['error']:.1e}" for r in rows if not r["verdict"]]
-        parts = [state.start] * bool(state.start) + ["; ".join(working[:4]) or "compiling"]
+        parts = [state.start] * bool(state.start) + ["; ".join(working[:4]) or "preparing"]
         if state.best is not None:
             parts.append(f"best: {_links(state.best.links)}, {in_words(state.best)}")
         if state.seconds_left is not None:
@@ -189,7 +223,7 @@ def as_html(state: SearchState) -> str:
     if state.outcome:
         return f"<details><summary>{html.escape(state.outcome)}</summary>{table}</details>"
     best, left = state.best, state.seconds_left
-    parts = ["compiling" if not state.events else f"{len(state.verdicts)} of up to {state.planned} restarts done"]
+    parts = ["preparing" if not state.events else f"{len(state.verdicts)} of up to {state.planned} restarts done"]
     parts = [state.start] * bool(state.start) + parts
     parts += [f"best so far: {_links(best.links)}, {in_words(best)}"] if best is not None else []
     parts += [f"{state.seconds:.0f} s"] + ([f"{left:.0f} s left"] if left is not None else [])

@@ -8,7 +8,7 @@ proved         it is right on all strings over the problem's alphabet, of any le
                (:mod:`dmmlab.synthesis.inductions`)
 exhaustive     it is right on every string over an alphabet up to some length
 tested         it is right on so many strings that were drawn
-refuted        it errs on a string, which is shown
+wrong          it errs on a string, which is shown
 =============  =================================================================================
 
 Weights count as the fractions that they stand for. A problem's alphabet is what its items are taken
@@ -28,10 +28,11 @@ from .counterexamples import Counterexample, counterexample, on_string
 from .evaluation import Evaluator
 from .explorations import MOST, AutomatonTarget, alphabet_of, explore, target_of
 from .inductions import prove
+from .letter_classes import name_letters
 from .problems import Problem
 from .rounding import EXACT
 
-GRADES = ("identical", "proved", "exhaustive", "tested", "refuted")
+GRADES = ("identical", "proved", "exhaustive", "tested", "wrong")
 SECONDS = 20.0  # that a proof may take
 FEW = 2000  # joint states, of a first exploration
 MANY = 20  # items of an alphabet: all strings of two would take long, so that some are drawn before
@@ -45,7 +46,7 @@ class Proof:
 
     ``grade`` is one of :data:`GRADES`; ``how`` says in words by what; ``delays`` are those of the
     answers, in cycles; ``length`` is that of the strings, for what is ``exhaustive``;
-    ``counterexample`` is there for what is ``refuted``.
+    ``counterexample`` is there for what is ``wrong``.
     """
 
     grade: str
@@ -91,7 +92,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     fields = machine.neurons["output"].inputs if "output" in machine.neurons else ()
     if tuple(fields) != tuple(problem.answers):
         raise LabError(f"the machine does not answer {', '.join(f'output.{name}' for name in problem.answers)}")
-    problem = with_delay(problem, machine)
+    problem = with_delay(name_letters(problem).problem, machine)
     delays = (0,) * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
 
     def made(grade: str, how: str, **more: Any) -> Proof:
@@ -108,13 +109,13 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
         return _tested(problem, machine, seed, made, "; the target shows no state: write it as an Automaton")
     alphabet, over = alphabet_of(problem)
     if len(alphabet) > MANY and (short := counterexample(problem, machine)) is not None:
-        return made("refuted", "a short string on which it errs", counterexample=short)
+        return made("wrong", "a short string on which it errs", counterexample=short)
     reason = ""
     for most in (FEW, MOST):
         found = explore(exact, problem, target, alphabet, delays, most, seconds)
         if found.refuted is not None:
             return made(
-                "refuted", "a shortest string on which it errs", counterexample=on_string(problem, machine, found.refuted)
+                "wrong", "a shortest string on which it errs", counterexample=on_string(problem, machine, found.refuted)
             )
         if found.complete and problem.alphabet:
             return made("proved", f"all {found.states:,} joint states of machine and target were explored")
@@ -151,6 +152,4 @@ def _tested(problem: Problem, machine: Machine, seed: int, made: Any, reason: st
     if error < EXACT:
         longest = max(len(problem.items_of(sample)) for sample in samples)
         return made("tested", f"{len(samples)} strings of up to {longest:,} cycles, in double precision{reason}")
-    return made(
-        "refuted", f"off by up to {error:.3g} on drawn strings", counterexample=counterexample(problem, machine, samples)
-    )
+    return made("wrong", f"off by up to {error:.3g} on drawn strings", counterexample=counterexample(problem, machine, samples))

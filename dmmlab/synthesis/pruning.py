@@ -18,6 +18,7 @@ from .tasks import Task
 from .trace import Trace
 
 MANY = 50  # links
+HOPELESS = {50: 0.3, 100: 0.1}  # after so many steps of training: a rise of the error that no more steps take back
 
 
 def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
@@ -74,10 +75,22 @@ def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
         return task.weights(above(machine, threshold))
 
 
-def retrain(task: Task, weights: Weights, settings: Settings) -> Weights:
-    """Trains what is left, with a small penalty."""
-    span = (settings.learning_rate / 3, settings.learning_rate / 10)
-    return task.descend(weights, settings.retrain_steps, span, (settings.keep_l1,) * 2, support(weights))
+def retrain(task: Task, weights: Weights, settings: Settings, before: float | None = None) -> Weights:
+    """Trains what is left, with a small penalty; not to the end if that will mend nothing.
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        before: the error that is to be reached again (:data:`HOPELESS`); if left out, all steps are
+            made.
+
+    Returns:
+        The weights, zero where they were zero.
+    """
+    span, steps = (settings.learning_rate / 3, settings.learning_rate / 10), settings.retrain_steps
+    limits = {} if before is None else {end: before + rise for end, rise in HOPELESS.items() if end < steps}
+    return task.descend(weights, steps, span, (settings.keep_l1,) * 2, support(weights), limits=limits)
 
 
 def is_acceptable(task: Task, before: Weights, after: Weights, settings: Settings) -> bool:
@@ -136,7 +149,7 @@ def cut_links(
     """Cuts links and trains again; returns the weights, and whether that mended it."""
     array = flatten(weights)
     array[list(cut)] = 0.0
-    shorter = tidy(task, retrain(task, unflatten(array, weights), settings), settings.threshold)
+    shorter = tidy(task, retrain(task, unflatten(array, weights), settings, task.error(weights)), settings.threshold)
     accepted = is_acceptable(task, weights, shorter, settings)
     trace.add(task, "prune", name or (task.links[int(cut[0])] if len(cut) == 1 else f"{len(cut)} links"), shorter, accepted)
     return shorter, accepted

@@ -1,12 +1,12 @@
 """Restarts, and the folder that keeps them: each is saved after every phase, and taken up again."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 
 from ..compiler.weights import Weights, count_links, flatten, is_finite, masked, unflatten
@@ -14,6 +14,7 @@ from ..core.array_files import Expected, load_arrays, save_arrays
 from ..core.errors import LabError
 from ..core.files import read_json, write_json
 from ..core.summaries import Facts, summarised
+from .held_folder import held
 from .phases import PHASES
 from .provenance import differences
 from .rounding import Verdict
@@ -39,7 +40,6 @@ class Restart:
         return f"Restart {self.index}: {self.done} of {len(PHASES)} phases", facts.items()
 
 
-LOCK = ".lock"  # a file that stays; whoever holds it works on the folder
 MOST_EVENTS = range(1, 100_001)  # of a restart; ten or a hundred are usual
 
 
@@ -57,7 +57,7 @@ class RestartFolder:
     def __init__(self, folder: str | os.PathLike | None, description: Mapping[str, Any]):
         self.folder = None if folder is None else Path(folder)
         self.description = description
-        self._lock: filelock.BaseFileLock | None = None
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> "RestartFolder":
         """Begins the run, or goes on with it.
@@ -67,17 +67,7 @@ class RestartFolder:
         """
         if self.folder is None:
             return self
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / LOCK)
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            raise LabError(
-                f"{self.folder}: another process is at work on this run; wait until it has ended, or name another folder"
-            ) from None
-        except (OSError, NotImplementedError) as error:
-            raise LabError(f"{self.folder}: cannot be made: {getattr(error, 'strerror', None) or error}") from None
-        self._lock = lock
+        self._held.enter_context(held(self.folder))
         try:
             self._begin(self.folder)
         except BaseException:
@@ -86,9 +76,7 @@ class RestartFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self._held.close()
 
     def load(self, index: int, task: Task) -> Restart | None:
         """A restart as it was saved, or None.

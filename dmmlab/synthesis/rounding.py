@@ -65,6 +65,18 @@ class Verdict(NamedTuple):
         return f"Verdict: {plural(self.links, 'link')}, {known}", facts.items()
 
 
+def rank(verdict: Verdict) -> tuple:
+    """A key to sort verdicts by, the best first; validation strings alone count.
+
+    Those that are exact come first, the fewest links before others; then those within the
+    tolerance, likewise; then all others, the smallest error before others.
+    """
+    error = verdict.validation_max_abs_error
+    if verdict.is_valid or verdict.is_close:
+        return (not verdict.is_valid, verdict.links, error)
+    return (2, error, verdict.links)
+
+
 def round_off(task: Task, machine: Machine) -> Verdict:
     """Rounds weights to small fractions if the machine is then exact on validation strings.
 

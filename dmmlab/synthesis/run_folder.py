@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import LabError
 from ..core.files import csv_text, read_json, write_json, write_text
+from .held_folder import LOCK
 from .portfolio import synthesize
 from .problem_files import load_problem
 from .progress import View
-from .restart_files import LOCK
 from .settings import Settings
 from .synthesis_result import Synthesis
 
@@ -92,6 +92,7 @@ def summary(synthesis: Synthesis, name: str, seed: int, folder: str | os.PathLik
         "exact": best.exact,
         "rounded": best.rounded,
         "verdict": synthesis.verdict,
+        "delays": list(synthesis.delays),
         "starts": len(synthesis.restarts),
         "exact_restarts": sum(row["exact"] for row in synthesis.outcomes()),
         "seconds": round(synthesis.seconds, 1),

@@ -20,9 +20,9 @@ from ..compiler.weights import is_finite, unflatten
 from ..core.errors import LabError
 from .phases import PHASES
 from .problem_checks import check_problem, nothing_to_learn
-from .progress import SearchState, View, rank
+from .progress import SearchState, View
 from .restart_files import Restart, RestartFolder
-from .rounding import round_off, tested
+from .rounding import rank, round_off, tested
 from .settings import Settings
 from .synthesis_result import Synthesis
 from .tasks import Stopped, Task
@@ -51,6 +51,7 @@ class Search:
         view: shows the progress.
         stop: set it, from another thread, to end the search.
         rounds: of so many restarts each; ``range(settings.rounds)`` if left out.
+        threads: restarts at a time; as many as there are cores, if left out.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class Search:
         view: View,
         stop: threading.Event | None = None,
         rounds: range | None = None,
+        threads: int | None = None,
     ):
         self.task, self.key, self.settings, self.store, self.state = task, key, settings, store, state
         self.view, self.asked_to_stop, self.stop = view, stop, threading.Event()
-        self.rounds = rounds or range(settings.rounds)
+        self.rounds, self.threads = rounds or range(settings.rounds), threads or os.cpu_count() or 1
         self.interrupted = threading.Event()
         self.restarts: list[Restart] = []
         self.why = ""  # it ended early
@@ -119,7 +121,7 @@ class Search:
     def _run_rounds(self) -> None:
         """Round after round of restarts, until one is exact."""
         each = self.settings.restarts
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(self.threads) as pool:
             for number in self.rounds:
                 self.state.planned = (number + 1 - self.rounds.start) * each
                 new = [Restart(i, []) for i in range(number * each, (number + 1) * each)]
@@ -168,6 +170,8 @@ class Search:
 
     def _run_restart(self, restart: Restart) -> None:
         """All phases of a restart, from where its file left it."""
+        if self.stop.is_set():  # while it waited for its turn
+            return
         restart_key = jax.random.fold_in(self.key, restart.index)
         saved = self.store.load(restart.index, self.task)
         restart.weights = self.task.initial_weights(restart_key, self.settings.scale)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from ..core.errors import LabError, one_of
-from .tasks import PENALTIES, Span
+from .network_programs import PENALTIES
+from .tasks import Span
 
 SCORES = ("magnitude", "saliency", "ablation")  # what a link is worth: what is worth least is cut first
 

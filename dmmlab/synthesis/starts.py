@@ -2,7 +2,8 @@
 
 A problem may say how deep its machine is (``delay``), whether it needs loops (``recurrent``), which
 types of neurons there are. What it does not say is tried: first a feedforward network, then small
-recurrent ones, with shorter and longer delays, then larger ones and more types.
+recurrent ones, with shorter and longer delays, then larger ones and more types. Constants that it
+needs and does not give are found beforehand (:mod:`dmmlab.synthesis.letter_classes`).
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from ..core.machine import Machine
 from ..core.neurons import PRODUCT, answering
 from ..machines.networks import LAYER, RECURRENT, Network, recurrent
+from .letter_classes import USUAL_LETTERS
 from .problems import USUAL_DELAY, Problem
 
 LOOPS = ((2, USUAL_DELAY), (2, 2), (3, 4), (5, USUAL_DELAY))  # copies of each type, and delays, of recurrent starts
@@ -19,24 +21,29 @@ RICH = (*LAYER, PRODUCT)
 
 
 class Start(NamedTuple):
-    """A problem with its delay, and a network; ``name`` says in words what is tried."""
+    """A problem with its delay, a network, and how many letters the strings to learn from have.
+
+    ``name`` says in words what is tried.
+    """
 
     name: str
     problem: Problem
     network: Network
+    letters: int
 
 
-def starts(problem: Problem) -> Iterator[Start]:
+def starts(problem: Problem, letters: int = USUAL_LETTERS) -> Iterator[Start]:
     """The starts of a problem, those that are cheap first; one, if the problem says all.
 
     Args:
         problem: what is asked. What it says is obeyed in all of them.
+        letters: that the strings to learn from have.
 
     Returns:
         The starts; the first is the problem's own network.
     """
     first = problem if problem.delay is not None else problem.with_delay(USUAL_DELAY)
-    yield Start("recurrent" if problem.recurrent else "feedforward", first, first.network)
+    yield Start("recurrent" if problem.recurrent else "feedforward", first, first.network, letters)
     any_delay = problem.delay is None and not isinstance(problem.target, Machine)
     if problem.recurrent is None or (problem.recurrent and (any_delay or problem.types is None)):
         for copies, delay in LOOPS:
@@ -46,7 +53,7 @@ def starts(problem: Problem) -> Iterator[Start]:
                 tried = problem.with_delay(delay) if any_delay else first
                 types = problem.types or RECURRENT
                 network = recurrent(copies, types, answering(tuple(problem.answers)), problem.sources)
-                yield Start(f"recurrent, {copies} of each type, delay {delay}", tried, network)
+                yield Start(f"recurrent, {copies} of each type, delay {delay}", tried, network, letters)
     if problem.types is None and not problem.recurrent:
         rich = replace(first, types=RICH)
-        yield Start("feedforward, with products", rich, rich.network)
+        yield Start("feedforward, with products", rich, rich.network, letters)

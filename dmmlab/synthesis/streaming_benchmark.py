@@ -4,22 +4,18 @@ Each task has a folder with its machine, circuit and program, and its row of the
 row is there is done. So a run that was killed goes on where it was.
 """
 
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jax
 
 from ..core.errors import LabError, one_of
-from ..core.files import csv_text, read_json, write_json, write_text
 from ..drawing.drawing_machines import draw
 from ..drawing.programs import program
 from .automata import Automaton
+from .job_tables import Finished, Job, fill_table, processes
 from .portfolio import synthesize
 from .problems import Problem
 from .proofs import verify
@@ -60,39 +56,16 @@ def run_tasks(
     for name in names:
         if name not in STREAMING_TASKS:
             raise LabError(one_of("task", name, STREAMING_TASKS))
-    names, folder = list(names) or list(STREAMING_TASKS), Path(folder)
+    jobs_to_do = {name: Job(solve, (name, seed, budget, hide_states)) for name in names or STREAMING_TASKS}
     description = {"seed": seed, "budget": budget, "hide_states": hide_states}
-    if (folder / "run.json").exists():
-        if not resume:
-            raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
-        if read_json(folder / "run.json") != description:
-            raise LabError(f"{folder}: holds a run with another seed, budget, or states: name another folder")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "run.json", description)
-    rows = {name: read_json(folder / name / "row.json") for name in names if (folder / name / "row.json").exists()}
-    waiting = [name for name in names if name not in rows]
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(solve, name, folder / name, seed, budget, hide_states): name for name in waiting}
-        try:
-            for future in as_completed(futures):
-                rows[futures[future]] = future.result()
-                tell(rows[futures[future]])
-                write_text(folder / "table.csv", csv_text([rows[name] for name in names if name in rows]))
-        except BrokenProcessPool:
-            raise LabError(f"{folder}: a process that was at work was killed; --resume goes on") from None
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    ordered = [rows[name] for name in names]
-    write_text(folder / "table.csv", csv_text(ordered))
-    return ordered
+    return fill_table(jobs_to_do, folder, description, processes(jobs), resume, tell)
 
 
-def solve(name: str, folder: Path, seed: int, budget: float, hide_states: bool) -> dict[str, Any]:
-    """One task: its machine, circuit and program in a folder, and its row of the table."""
+def solve(name: str, seed: int, budget: float, hide_states: bool) -> Finished:
+    """One task: its row of the table; its machine, circuit and program, if there are any."""
     asked = STREAMING_TASKS[name]
     row: dict[str, Any] = {"task": name, "exact": False, "proof": "", "links": None, "delay": ""}
+    files = {}
     try:
         found = synthesize(_without_states(asked) if hide_states else asked, seed=seed, budget=budget, progress=False)
     except LabError as error:
@@ -100,7 +73,7 @@ def solve(name: str, folder: Path, seed: int, budget: float, hide_states: bool) 
     else:
         proof = verify(replace(found.problem, target=asked.target), found.machine)
         row |= {
-            "exact": found.best.exact and proof.grade != "refuted",
+            "exact": found.best.exact and proof.grade != "wrong",
             "proof": str(proof).split(":")[0],
             "links": found.best.links,
             "delay": " ".join(map(str, found.delays)),
@@ -110,15 +83,13 @@ def solve(name: str, folder: Path, seed: int, budget: float, hide_states: bool) 
             "how": proof.how,
             "seed": seed,
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        found.machine.to_json(folder / "machine.json")
+        files["machine.json"] = found.machine.json_text()
         if row["exact"]:
-            draw(found.machine.live(), hide={"timer"} & found.machine.live().neurons.keys()).save_as(folder / "circuit.svg")
-            write_text(folder / "program.txt", program(found.machine.live()) + "\n")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "row.json", row)
+            live = found.machine.live()
+            files["circuit.svg"] = draw(live, hide={"timer"} & live.neurons.keys()).pipe("svg").decode()
+            files["program.txt"] = program(live) + "\n"
     jax.clear_caches()  # what was compiled for one task is of no use to the next
-    return row
+    return Finished(row, files)
 
 
 def _without_states(problem: Problem) -> Problem:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..core.vvalues import VValue
 from .automata import Automaton
+from .catalogue import Catalogue
 from .draws import Items
 from .problems import Problem
 
@@ -181,4 +182,4 @@ def _tasks() -> dict[str, Problem]:
     return tasks
 
 
-STREAMING_TASKS = _tasks()
+STREAMING_TASKS = Catalogue(_tasks())

@@ -6,36 +6,31 @@ shrinks weights, and what each link is worth.
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from ..compiler.compiled import Compiled, compile_machine
+from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights, flatten, masked, unflatten
-from ..core.errors import LabError, one_of
+from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import describe
-from ..learning.batches import Batch, make_batch
-from ..learning.gradient_descent import GradientDescent, Schedule, clip_to_norm
-from ..learning.losses import squared_error
-from ..learning.objectives import HardConcreteGates, Imitation
-from ..learning.proximal import proximal_l1
+from ..learning.batches import make_batch
+from ..learning.training_loop import GradientDescent, Schedule
 from ..machines.networks import Network
 from .evaluation import Evaluator, all_keys
+from .network_programs import network_programs
 from .problems import Problem
 from .samples import Sample
 
-PENALTIES = ("proximal", "gradient", "gates", "none")
 PIECE = 500  # steps after which a descent looks whether it is to stop
 QUICK_LENGTHS = (14, 200)  # items of the strings of a quick evaluation: a fraction of those of a synthesis
-CLIP = 1.0  # of the gradient's norm, where the schedule is scan: loops make gradients explode
 
 Span = tuple[float, float]  # a number at the first and at the last step; geometric in between
 
@@ -79,12 +74,12 @@ class Task:
         if isinstance(whole, Network):
             whole = whole.machine([1.0] * len(whole.links))
         self.keys = all_keys(self.samples)  # for each reading neuron, a stream of one V-value that has all keys
-        self.compiled = compile_machine(whole, self.keys, 1)
+        self.programs = network_programs(whole, self.keys)
+        self.compiled = self.programs.compiled
         _check_answers(self.compiled, problem, self.samples)
         self.mask = self.compiled.mask
         self.batch = make_batch(self.compiled, [s.streams for s in self.samples], [s.targets for s in self.samples])
         self.scale = float(jnp.sum(self.batch.targets**2)) or 1.0  # errors are relative to it
-        self._loops: dict[str, GradientDescent] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -123,7 +118,7 @@ class Task:
 
     def answers(self, weights: Weights) -> np.ndarray:
         """The answers to the training strings: (answers, strings, cycles)."""
-        return np.asarray(self._answers_jitted(weights))
+        return np.asarray(self.programs.answers(weights, self.batch))
 
     @property
     def targets(self) -> np.ndarray:
@@ -149,18 +144,7 @@ class Task:
         Raises:
             LabError: an unknown penalty.
         """
-        if penalty not in PENALTIES:
-            raise LabError(one_of("penalty", penalty, PENALTIES))
-        if penalty not in self._loops:
-            kind, regularizers = HardConcreteGates if penalty == "gates" else Imitation, ("l1",) * (penalty == "gradient")
-            adam = optax.scale_by_adam()
-            looping = self.compiled.schedule != "time-parallel"
-            self._loops[penalty] = GradientDescent(
-                kind(self.compiled, regularizers, relative=True),
-                optax.chain(clip_to_norm(CLIP), adam) if looping else adam,
-                proximal_l1 if penalty == "proximal" else None,
-            )
-        return self._loops[penalty]
+        return self.programs.descent(penalty)
 
     def descend(
         self,
@@ -172,6 +156,7 @@ class Task:
         penalty: str = "proximal",
         key: Any = None,
         cycles: int | None = None,
+        limits: Mapping[int, float] = MappingProxyType({}),
     ) -> Weights:
         """So many steps of Adam, from a fresh state, on ``error + l1 * sum of |w|``.
 
@@ -184,6 +169,7 @@ class Task:
             penalty: how links are driven to zero; see :meth:`descent`.
             key: a JAX key, for the gates.
             cycles: learn from the first cycles of the strings alone.
+            limits: by step, an error; if it is larger after that step, that step is the last.
 
         Returns:
             The weights after the last step.
@@ -199,11 +185,15 @@ class Task:
         random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
         state = loop.initial_state(masked(weights, mask))
         batch = self.batch.first_cycles(cycles)
-        for done in range(0, steps, PIECE):
+        done = 0
+        for end in sorted({*limits, *range(PIECE, steps, PIECE), steps}):
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
-            piece = jnp.asarray(min(PIECE, steps - done))
+            piece = jnp.asarray(end - done)
             state = jax.block_until_ready(loop.run(state, batch, mask, piece, rates, {"l1": penalties}, random))
+            done = end
+            if end in limits and self.error(loop.objective.weights(state.parameters, mask)) > limits[end]:
+                break
         return loop.objective.weights(state.parameters, mask)
 
     def ablation_errors(self, weights: Weights) -> Weights:
@@ -214,8 +204,9 @@ class Task:
         array = flatten(weights)
         live = np.nonzero(array)[0]
         places = np.concatenate([live, np.zeros(len(array) - len(live), int)])
+        errors = self.programs.ablation_errors(weights, jnp.asarray(places), jnp.asarray(len(live)), self.batch)
         result = np.full(len(array), np.inf)
-        result[live] = np.asarray(self._ablations_jitted(weights, jnp.asarray(places), jnp.asarray(len(live))))[: len(live)]
+        result[live] = np.asarray(errors)[: len(live)]
         return unflatten(result, weights)
 
     def saliency(self, weights: Weights) -> Weights:
@@ -224,7 +215,7 @@ class Task:
         This is twice the cost of ablating the link, to second order and with the empirical Fisher
         information in place of the curvature. Shaped as the weights.
         """
-        return self._saliency_jitted(weights)
+        return self.programs.saliency(weights, self.batch, self.scale)
 
     @cached_property
     def links(self) -> dict[int, str]:
@@ -254,34 +245,6 @@ class Task:
         """Measures errors on fewer and shorter validation strings: fast enough for a slider."""
         samples = self.problem.validation(apart_from=self.samples, lengths=QUICK_LENGTHS)
         return Evaluator(self.compiled.machine, {"validation": samples})
-
-    def _ablations(self, weights: Weights, places: jax.Array, count: jax.Array) -> jax.Array:
-        array, unravel = jax.flatten_util.ravel_pytree(weights)
-        error = self.descent("none").objective.error
-
-        def ablate(i: jax.Array, errors: jax.Array) -> jax.Array:
-            return errors.at[i].set(error(unravel(array.at[places[i]].set(0.0)), self.batch))
-
-        return jax.lax.fori_loop(0, count, ablate, jnp.zeros(len(array)))
-
-    def _fisher(self, weights: Weights) -> Weights:
-        def gradient(string: Batch) -> Weights:
-            return jax.grad(lambda ws: squared_error(self.compiled, ws, string) / self.scale)(weights)
-
-        gradients = jax.vmap(gradient)(self.batch.by_string())
-        return [w * w * jnp.mean(g * g, axis=0) for w, g in zip(weights, gradients, strict=True)]
-
-    @cached_property
-    def _answers_jitted(self) -> Callable:
-        return jax.jit(lambda weights: self.compiled.scalar_answers(weights, self.batch.inputs))
-
-    @cached_property
-    def _ablations_jitted(self) -> Callable:
-        return jax.jit(self._ablations)
-
-    @cached_property
-    def _saliency_jitted(self) -> Callable:
-        return jax.jit(self._fisher)
 
     def _summary(self) -> tuple[str, Facts]:
         facts = {

@@ -412,6 +412,8 @@ def test_a_notebook_saved_with_an_explorer_shows_its_still_picture(reader):
     saved(reader)
     reader.until(lambda: reader.page.evaluate(STILLS), 2)
     assert reader.page.locator(".dmmlab-picture").count() == 0
+    reader.until(reader.page.locator(".jp-OutputArea-output.jupyter-widgets").count, 1)  # JupyterLab finds it dead
+    assert "Error displaying widget" not in reader.page.locator(".jp-Notebook").inner_text()
 
 
 @explorer("stepper")

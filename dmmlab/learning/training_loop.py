@@ -20,7 +20,7 @@ import optax
 from ..compiler.weights import Weights
 from ..core.summaries import Facts, plural, summarised
 from .batches import Batch
-from .objectives import Imitation, Penalties
+from .objectives import Objective, Penalties
 
 Projection = Callable[[Weights, Any, Any, Penalties], Weights]  # (weights, optimizer state, learning rate, penalties)
 RECORDED = 100  # steps whose terms one call of :meth:`GradientDescent.record` returns, at most
@@ -78,7 +78,7 @@ class GradientDescent:
 
     def __init__(
         self,
-        objective: Imitation,
+        objective: Objective,
         optimizer: optax.GradientTransformation | None = None,
         projection: Projection | None = None,
         keep_best: bool = False,

@@ -12,10 +12,10 @@ from dmmlab.core.errors import LabError
 from dmmlab.core.streams import characters
 from dmmlab.learning import batches
 from dmmlab.learning.batches import imitation_batch, sum_over_strings
-from dmmlab.learning.gradient_descent import RECORDED, GradientDescent, Schedule, clip_to_norm, constantly
 from dmmlab.learning.losses import REGULARIZERS, squared_error
 from dmmlab.learning.objectives import STRETCH, TEMPERATURE, HardConcreteGates, Imitation
 from dmmlab.learning.proximal import proximal_l1
+from dmmlab.learning.training_loop import RECORDED, GradientDescent, Schedule, clip_to_norm, constantly
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.machines.networks import feedforward
 

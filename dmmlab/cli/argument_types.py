@@ -1,0 +1,66 @@
+"""What an argument of the command line may be: a number, a time, a width, seeds, values."""
+
+import argparse
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from ``low`` to ``high``."""
+
+    most = f"{high:,}" if high > 9999 else str(high)
+
+    def read(text: str) -> int:
+        with contextlib.suppress(ValueError):
+            if low <= int(text) <= high:
+                return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {low} to {most}")
+
+    return read
+
+
+WHOLE = whole_number(1, 10_000_000)
+SEED = whole_number(0, 2**32 - 1)
+
+
+def seconds(text: str) -> float:
+    """The type of an argument that is a time."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
+
+
+def seed_range(text: str) -> range:
+    """The type of an argument that is a range of seeds, ``A:B`` or one seed."""
+    first, colon, end = text.partition(":")
+    with contextlib.suppress(ValueError):
+        seeds = range(int(first), int(end) if colon else int(first) + 1)
+        if len(seeds) and seeds.start >= 0 and seeds.stop <= 2**32:
+            return seeds
+    raise argparse.ArgumentTypeError(f"{text!r}: expected A:B, whole numbers from 0 on, the second larger")
+
+
+def values_of(text: str) -> tuple[str, list[Any]]:
+    """The type of an argument that gives a setting its values, ``name=value,value``."""
+    name, equals, values = text.partition("=")
+    if not (name and equals and values):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected name=value,value")
+    return name, [_value(each) for each in values.split(",")]
+
+
+def _value(text: str) -> Any:
+    """A number, True or False, or a word."""
+    for read in (int, float):
+        with contextlib.suppress(ValueError):
+            return read(text)
+    return {"True": True, "False": False}.get(text, text)
+
+
+def centimetres(text: str) -> float:
+    """The type of an argument that is a width."""
+    with contextlib.suppress(ValueError):
+        if 0.5 <= float(text) <= 500:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of centimetres from 0.5 to 500")

@@ -1,0 +1,44 @@
+"""The neurons that a network matrix names, for machines whose matrix changes while they run.
+
+A machine rewrites itself in :func:`dmmlab.core.engine.run`, where ``matrix_from`` names the output
+that emits the matrix of the next cycle. Links then come and go as it says, and neurons with them: a
+neuron is there in a cycle if the matrix names it, at either end of a link. One that comes back has
+forgotten everything. (The machines of DMM 1.0, 2016; arXiv:1706.00648, appendix B.)
+"""
+
+from collections.abc import Mapping, Sequence
+
+from .customs_of_2022 import type_by_name
+from .network_matrix import MachineError
+from .neuron_type import NeuronType
+from .vvalues import VValue, paths, show_path
+
+
+def neurons_of(matrix: VValue, declared: Mapping[str, NeuronType], types: Sequence[NeuronType]) -> dict[str, NeuronType]:
+    """The neurons that a matrix names.
+
+    Args:
+        matrix: ``to_neuron -> to_input -> from_neuron -> from_output -> weight``; a link may go on
+            with keys of what the output emits.
+        declared: types of neurons, by name.
+        types: types of other neurons, which are named ``type`` or ``type-...``; the declared ones
+            are known too.
+
+    Returns:
+        Their types, by name, the declared ones first.
+
+    Raises:
+        MachineError: a neuron without a type, an input or output that its type does not have, or an
+            entry that is no link.
+    """
+    known = (*types, *declared.values())
+    kinds: dict[str, NeuronType] = {}
+    for path, _ in paths(matrix):
+        if len(path) < 4:
+            raise MachineError(f"matrix: {show_path(path)}: a link is to_neuron / to_input / from_neuron / from_output")
+        for name, field, side in ((path[0], path[1], "input"), (path[2], path[3], "output")):
+            if name not in kinds:
+                kinds[name] = declared[name] if name in declared else type_by_name(name, known)
+            if field not in (kinds[name].inputs if side == "input" else kinds[name].outputs):
+                raise MachineError(f"matrix: {show_path(path)}: neuron type {kinds[name].name!r} has no {side} {field!r}")
+    return {name: kinds[name] for name in (*declared, *kinds) if name in kinds}

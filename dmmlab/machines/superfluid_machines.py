@@ -1,0 +1,139 @@
+"""Superfluid machines (2024): each neuron computes all activation functions at once.
+
+They are four, a sum, a norm, a dot product and a comparison; each is scaled by a coefficient and
+emitted at outputs of its own. The coefficients are soft links from the constant 1 to inputs of
+their own, so that they are a part of the network matrix, and functions are trained and pruned as
+links are. After pruning, :func:`plain` writes each function that a neuron still has as an ordinary
+neuron.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ..core.errors import LabError
+from ..core.machine import Machine, customary_links
+from ..core.network_matrix import matrix_of
+from ..core.neuron_type import NeuronType, Port
+from ..core.neurons import ACCUM, COMPARE, DOT, NORM, OUTPUT, SUPERFLUID, TIMER
+from .networks import SOURCES, Network, NetworkError, output_ports
+
+CONST_1_PORT = ("const_1", "const_1")
+# By the input for its coefficient: the ordinary type, {superfluid input: its input}, and
+# {superfluid output: its output}.
+FUNCTIONS = {
+    "of-sum": (replace(ACCUM, feedback=()), {"accum": "dict-1", "delta": "dict-2"}, {"result": "dict"}),
+    "of-norm": (NORM, {"dict": "dict"}, {"norm": "norm"}),
+    "of-dot": (DOT, {"x": "dict-1", "y": "dict-2"}, {"dot": "dot"}),
+    "of-compare": (COMPARE, {"x": "dict-1", "y": "dict-2"}, {"true": "true", "false": "false"}),
+}
+
+
+def superfluid(
+    layers: int = 5,
+    neurons: int = 4,
+    outputs: NeuronType = OUTPUT,
+    sources: Mapping[str, NeuronType] = SOURCES,
+    published: bool = False,
+) -> Network:
+    """A network of superfluid neurons, each layer fed by all before it, each neuron by itself.
+
+    Args:
+        layers: how many.
+        neurons: in each layer; they are called ``superfluid-layer-number``.
+        outputs: the type of the output neuron.
+        sources: the neurons of layer 0, by name; ``const_1`` is one of them.
+        published: with the published network's loop, which is off by one: a layer is not fed by the
+            one before it, so that layer 1 is fed by nothing and the last feeds nothing.
+
+    Returns:
+        The network: 4,606 links for the defaults, 2,906 as published.
+
+    Raises:
+        NetworkError: no layers, no neurons, or no constant.
+    """
+    if layers < 1 or neurons < 1 or "const_1" not in sources:
+        raise NetworkError(f"{layers} layers of {neurons} neurons: one of each is needed, and const_1 among the sources")
+    names = [[f"superfluid-{n}-{k}" for k in range(1, neurons + 1)] for n in range(1, layers + 1)]
+    offered = [output_ports(sources.items()), *(output_ports((name, SUPERFLUID) for name in layer) for layer in names)]
+    kinds = {"timer": TIMER, **sources, **{name: SUPERFLUID for layer in names for name in layer}, "output": outputs}
+    late = 1 if published else 0
+    links: list[tuple[Port, Port]] = []
+    for n, layer in enumerate([*names, ["output"]]):
+        available = [port for ports in offered[: max(0, n + 1 - late)] for port in ports]
+        fields = [f for f in SUPERFLUID.inputs if f not in FUNCTIONS] if n < layers else outputs.inputs
+        links += [((name, field), source) for name in layer for field in fields for source in available]
+    links += [((name, "accum"), (name, "result")) for layer in names for name in layer]
+    links += [((name, part), CONST_1_PORT) for layer in names for name in layer for part in FUNCTIONS]
+    return Network(kinds, links, customary_links(kinds))
+
+
+def functions(machine: Machine) -> dict[str, dict[str, float]]:
+    """The coefficients of each superfluid neuron that are not zero, by function.
+
+    Args:
+        machine: any.
+
+    Returns:
+        ``{neuron: {"of-norm": 0.5}}``.
+
+    Raises:
+        LabError: a coefficient that does not come from the constant 1 alone.
+    """
+    found: dict[str, dict[str, float]] = {n: {} for n, kind in machine.neurons.items() if kind.function is SUPERFLUID.function}
+    for link in machine.links():
+        if link.to_neuron in found and link.to_field in FUNCTIONS:
+            if (link.from_neuron, link.from_field) != CONST_1_PORT:
+                raise LabError(f"{link.to_neuron}.{link.to_field}: a coefficient comes from {'.'.join(CONST_1_PORT)} alone")
+            found[link.to_neuron][link.to_field] = float(link.weight)
+    return {name: {part: x for part, x in of.items() if x} for name, of in found.items()}
+
+
+def plain(machine: Machine) -> Machine:
+    """The same machine without superfluid neurons.
+
+    Args:
+        machine: any.
+
+    Returns:
+        The machine with an ordinary neuron for each function of each superfluid neuron, called
+        ``norm-2-1`` in place of ``superfluid-2-1``; its coefficient goes to the links that leave
+        it. It gives the same answers.
+
+    Raises:
+        LabError: as :func:`functions`; or the machine has a neuron of such a name already.
+    """
+    of = functions(machine)
+    neurons: dict[str, NeuronType] = {}
+    for name, kind in machine.neurons.items():
+        made = {_name(name, part): FUNCTIONS[part][0] for part in of[name]} if name in of else {name: kind}
+        if taken := sorted(made.keys() & neurons.keys()):
+            raise LabError(f"{name}: there is a neuron {taken[0]!r} already")
+        neurons |= made
+
+    def inputs(name: str, field: str) -> Iterator[tuple[str, str]]:
+        if name not in of:
+            yield name, field
+        for part in of.get(name, ()):
+            if field in FUNCTIONS[part][1]:
+                yield _name(name, part), FUNCTIONS[part][1][field]
+
+    def outputs(name: str, field: str) -> Iterator[tuple[str, str, float]]:
+        if name not in of:
+            yield name, field, 1.0
+        for part, coefficient in of.get(name, {}).items():
+            if field in FUNCTIONS[part][2]:
+                yield _name(name, part), FUNCTIONS[part][2][field], coefficient
+
+    weights: dict[bool, dict[tuple[str, ...], float]] = {False: {}, True: {}}
+    for link in machine.links():
+        for to in inputs(link.to_neuron, link.to_field):
+            for name, field, coefficient in outputs(link.from_neuron, link.from_field):
+                place = (*to, name, field)
+                weights[link.hard][place] = weights[link.hard].get(place, 0.0) + coefficient * float(link.weight)
+    soft, hard = (matrix_of((*path, w) for path, w in weights[side].items()) for side in (False, True))
+    return Machine(neurons, soft, hard)
+
+
+def _name(name: str, part: str) -> str:
+    kind = FUNCTIONS[part][0]
+    return f"{kind.name}{name.removeprefix('superfluid')}" if name.startswith("superfluid") else f"{name}-{kind.name}"

@@ -1,0 +1,28 @@
+"""Swaps: a network with room for a machine's canonical form.
+
+To make weights canonical may exchange the inputs of a neuron, or the sides of a comparison
+(:mod:`dmmlab.machines.canonical_form`); a network that is compiled has those links only that it was
+compiled with.
+"""
+
+from ..core.machine import Machine
+from ..core.network_matrix import matrix_of
+from ..core.neuron_type import Scaling
+
+
+def with_swaps(machine: Machine) -> Machine:
+    """A machine with all links that exchanging inputs, or sides of comparisons, may give it.
+
+    Args:
+        machine: any.
+
+    Returns:
+        The machine with those links, all of weight 1: a network to be trained.
+    """
+    links = set()
+    for to, into, source, output, *_ in machine.links():
+        intos = machine.neurons[to].inputs if machine.neurons[to].scaling is not None else (into,)
+        outputs = machine.neurons[source].outputs if machine.neurons[source].scaling is Scaling.DIFFERENCE else (output,)
+        links |= {(to, i, source, o) for i in intos for o in outputs}
+    hard = {link[:4] for link in machine.links() if link.hard}
+    return machine.with_soft(matrix_of((*link, 1.0) for link in sorted(links - hard)))
