@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 
 from dmmlab.core.errors import LabError
@@ -82,7 +83,7 @@ def test_the_catalogue_is_beyond_doubt(name):
 def test_a_preview_has_each_answer_beside_its_item():
     preview = PROBLEMS["characters"].preview(seed=2, items=9)
     assert sum(v != {} for v in preview.items) == 9
-    counts = preview.answers[0]
+    counts = np.array(preview.answers)[:, 0]
     assert [bool(v) for v in preview.items] == [bool(step) for step in [counts[0], *(counts[1:] - counts[:-1])]]
     text = repr(preview)
     assert text.startswith("How many characters so far?\n  item  ")

@@ -156,7 +156,7 @@ def test_what_is_compiled_serves_all_strings_of_a_network():
 def test_the_last_networks_are_kept():
     made, problem = [], PROBLEMS["sum"]
 
-    def make(machine, keys):
+    def make(machine, keys, whole):
         made.append(machine.count())
         return made[-1]
 

@@ -14,7 +14,7 @@ MACHINE_HELP = (
 
 PROBLEM_HELP = (
     "duplicates, characters, words, sentences, repetition, longest-run, margin, running-maximum, sum, difference, "
-    "bracket-depth or seen-before; one of the streaming tasks, such as Add_Mod_5; "
+    "bracket-depth or seen-before; followers, whose answers are trees; one of the streaming tasks, such as Add_Mod_5; "
     "or one of your own, as in my_problem.py:vowels (the file is executed)"
 )
 

@@ -22,7 +22,7 @@ from ..core.machine import Machine
 from ..core.neuron_type import Port
 from ..core.streams import Stream
 from ..core.summaries import Facts, names, plural, summarised
-from ..core.vvalues import VValue, describe, from_paths, paths, trim
+from ..core.vvalues import Path, VValue, describe, from_paths, paths, trim
 from .array_operations import Answers, Carry, Inputs
 from .chunks import CHUNK, Chunks, cut_up, join_up, scan_chunks
 from .layout import Layout, LayoutError, lay_out
@@ -53,13 +53,14 @@ class Compiled:
     """A machine on arrays; make one with :func:`compile_machine`.
 
     ``answer_ports`` are the inputs of the neurons that have no outputs: what arrives there is the
-    answer.
+    answer. Of it the scalar part counts, or all coordinates if ``whole``.
     """
 
     layout: Layout
     schedule: str
     stages: tuple[Stage, ...]
     answer_ports: tuple[Port, ...]
+    whole: bool = False
 
     @property
     def machine(self) -> Machine:
@@ -184,6 +185,28 @@ class Compiled:
         """
         return self.run(weights, inputs)[0][:, 0]
 
+    @cached_property
+    def answer_coordinates(self) -> tuple[tuple[Port, Path], ...]:
+        """What counts of the answers: the scalar part of each, or all that can reach it."""
+        if not self.whole:
+            return tuple((port, ()) for port in self.answer_ports)
+        used = self.layout.used
+        return tuple((port, path) for port in self.answer_ports for b in sorted(used[port]) for path in self.layout.blocks[b])
+
+    def coordinates(self, answers: Answers) -> jax.Array:
+        """Answers at :attr:`answer_coordinates`.
+
+        Args:
+            answers: of :meth:`run`.
+
+        Returns:
+            (coordinates, cycles), or (coordinates, strings, cycles).
+        """
+        if not self.whole:
+            return answers[0][:, 0]
+        used = self.layout.used
+        return jnp.concatenate([answers[b][i] for i, port in enumerate(self.answer_ports) for b in sorted(used[port])])
+
     def answers(self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output") -> list[VValue]:
         """As :func:`dmmlab.core.engine.answers`, compiled once for each number of cycles.
 
@@ -288,7 +311,9 @@ class Compiled:
         return f"Compiled machine, {self.schedule}", facts.items()
 
 
-def compile_machine(machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None) -> Compiled:
+def compile_machine(
+    machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None, whole: bool = False
+) -> Compiled:
     """Compiles a machine for streams with the keys of an example.
 
     Args:
@@ -298,6 +323,8 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
             keys matter.
         cycles: how many cycles of the example to look at; up to its last event, if left out.
         schedule: ``"time-parallel"`` or ``"scan"``; chosen by the graph if left out.
+        whole: whether answers are compared with their targets as whole V-values, or by their scalar
+            parts alone.
 
     Returns:
         The machine on arrays, with its own weights.
@@ -318,13 +345,13 @@ def compile_machine(machine: Machine, streams: Streams, cycles: int | None = Non
         raise LayoutError("something other than accumulators recurs: this machine needs the scan schedule")
     if schedule == "scan" or order is None:
         stage = one_stage(layout)
-        return Compiled(layout, "scan", (stage,), answers_of(stage))
+        return Compiled(layout, "scan", (stage,), answers_of(stage), whole)
     stages, columns = [], list(boundary_groups(layout))
     for names_of_stage in order:
         groups = groups_of(layout, names_of_stage, accumulators)
         stages.append(make_stage(layout, groups, side_by_side(columns)))
         columns += [ports for group in groups for ports in group.outputs]
-    return Compiled(layout, "time-parallel", tuple(stages), answers_of(stages[-1]))
+    return Compiled(layout, "time-parallel", tuple(stages), answers_of(stages[-1]), whole)
 
 
 def _length(streams: Streams) -> int:

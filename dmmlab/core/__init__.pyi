@@ -65,6 +65,7 @@ from .tree_neurons import (
     MASK as MASK,
     MIX as MIX,
     NEST as NEST,
+    PAIR as PAIR,
     SELF as SELF,
     TREE_TYPES as TREE_TYPES,
     UNCONS as UNCONS,

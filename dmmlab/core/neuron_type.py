@@ -41,6 +41,7 @@ class Scaling(Enum):
     BILINEAR = (
         "f(u, v) = f(v, u), f(a u, v / a) = f(u, v), f(-u, v) = -f(u, v): symmetric, up to an odd function such as a clip"
     )
+    MULTILINEAR = "f(a u, v) = f(u, a v) = a f(u, v)"
 
 
 class Emits(Enum):

@@ -9,7 +9,7 @@ All functions but the event list are polynomials, so they are differentiable as 
 from collections.abc import Callable
 
 from .neuron_type import Emits, Formula, NeuronType, Scaling
-from .vvalues import Number, VValue, add, apply_mask, is_plain, linear_combination, nest, number, scale
+from .vvalues import Number, VValue, add, apply_mask, from_paths, is_plain, linear_combination, nest, number, paths, scale
 
 # Parts of machines that rewrite themselves.
 SELF = NeuronType(
@@ -29,6 +29,7 @@ UPDATE = NeuronType(
     ("single",),
     lambda v: v,
     uniform=True,
+    scaling=Scaling.LINEAR,
     emits=Emits.AS_ARRIVES,
     formula=Formula("%s", "%s", fieldwise=True),
 )
@@ -54,15 +55,24 @@ EVENTS = NeuronType("events", ("self", "signal"), ("self",), _event_list, feedba
 CONS = NeuronType("cons", ("this", "rest"), ("list",), lambda this, rest: {"this": this, "rest": rest})
 UNCONS = NeuronType("uncons", ("list",), ("this", "rest"), lambda v: (_part(v, "this"), _part(v, "rest")))
 
-# Attention: a tree says what to take of another tree.
+# Attention: a tree says what to take of another tree. A ``pair`` is a nest of flat trees, so that a
+# network of them, where everything may feed everything, has no keys that grow without end.
 
 
 def _of_two_trees(name: str, function: Callable[[VValue, VValue], VValue], latex: str) -> NeuronType:
     formula = Formula(f"{name}(%s, %s)", latex)
-    return NeuronType(name, ("dict-1", "dict-2"), ("dict",), function, polynomial=True, formula=formula)
+    return NeuronType(
+        name, ("dict-1", "dict-2"), ("dict",), function, polynomial=True, scaling=Scaling.MULTILINEAR, formula=formula
+    )
+
+
+def _flat(v: VValue) -> VValue:
+    """The leaves right below the root."""
+    return from_paths((path, leaf) for path, leaf in paths(v) if len(path) == 1)
 
 
 NEST = _of_two_trees("nest", nest, r"\bigl(%s\bigr) \otimes \bigl(%s\bigr)")
+PAIR = _of_two_trees("pair", lambda u, v: nest(_flat(u), _flat(v)), r"\operatorname{pair}\bigl(%s,\,%s\bigr)")
 LOOKUP = _of_two_trees("lookup", linear_combination, r"\bigl(%s\bigr) \cdot \bigl(%s\bigr)")
 MASK = _of_two_trees("mask", apply_mask, r"\operatorname{mask}\bigl(%s,\,%s\bigr)")
 
@@ -73,6 +83,7 @@ GATE = NeuronType(
     ("dict",),
     lambda condition, v: scale(number(condition), v),
     polynomial=True,
+    scaling=Scaling.MULTILINEAR,
     formula=Formula("gate(%s, %s)", r"\operatorname{gate}\bigl(%s,\,%s\bigr)"),
 )
 MIX = NeuronType(
@@ -89,4 +100,4 @@ def _part(v: VValue, key: str) -> VValue:
     return v.get(key, {}) if isinstance(v, dict) else {}
 
 
-TREE_TYPES = (SELF, UPDATE, EVENTS, CONS, UNCONS, NEST, LOOKUP, MASK, GATE, MIX)
+TREE_TYPES = (SELF, UPDATE, EVENTS, CONS, UNCONS, NEST, PAIR, LOOKUP, MASK, GATE, MIX)

@@ -95,7 +95,7 @@ class PruningExplorer(Explorer):
             }
         )
         items = list(enumerate(_items(pruning.task, self.string.value)))
-        self.curves.value = answer_curves(pruning.task.problem.answers, *pruning.answers(self.string.value), items=items)
+        self.curves.value = answer_curves(pruning.task.answer_names, *pruning.answers(self.string.value), items=items)
         self.picture.picked = self.link.value
         self.picture.pinned = sorted(pruning.names[i] for i in pruning.place.pinned)
         if not measured.links:

@@ -93,7 +93,7 @@ class Recording:
         if problem is None or len(self.names) != len(problem.answers):
             return None
         every = self.streams if isinstance(self.streams, Mapping) else dict.fromkeys(problem.inputs, read[0])
-        if set(problem.inputs) - set(every):
+        if set(problem.inputs) - set(every) or problem.answers_are_vvalues:
             return None
         rows = [{name: v for name in problem.inputs if (v := every[name](t))} for t in range(self.cycles)]
         items = [row.get(problem.inputs[0], {}) for row in rows] if len(problem.inputs) == 1 else rows

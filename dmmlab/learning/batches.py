@@ -79,7 +79,7 @@ def make_batch(compiled: Compiled, streams: Sequence[Streams], targets: Sequence
         compiled: the machine that is to learn.
         streams: what it reads, string by string.
         targets: what it is to answer, string by string: (answers, cycles), NaN where nothing is
-            asked.
+            asked. Where answers are whole V-values, (answer coordinates, cycles).
 
     Returns:
         The batch.
@@ -87,9 +87,9 @@ def make_batch(compiled: Compiled, streams: Sequence[Streams], targets: Sequence
     Raises:
         LabError: no strings, or not one array of targets for each, with a row for each answer.
     """
-    shapes = [np.shape(target) for target in targets]
-    if not shapes or len(shapes) != len(streams) or any(s[:-1] != (len(compiled.answer_ports),) or not s[-1] for s in shapes):
-        raise LabError(f"{len(streams)} streams and targets {shapes}: expected {len(compiled.answer_ports)} answers for each")
+    shapes, rows = [np.shape(target) for target in targets], len(compiled.answer_coordinates)
+    if not shapes or len(shapes) != len(streams) or any(s[:-1] != (rows,) or not s[-1] for s in shapes):
+        raise LabError(f"{len(streams)} streams and targets {shapes}: expected {rows} answers for each")
     cycles = max(length for _, length in shapes)
     arrays = [compiled.encode(stream, cycles) for stream in streams]
     inputs = {b: jnp.stack([each[b] for each in arrays], axis=2) for b in arrays[0]}

@@ -1,6 +1,7 @@
 """The loss, and the regularizers that may be added to it.
 
-What is minimised is the squared error of the machine's scalar answers, as in 2022. A regularizer is
+What is minimised is the squared error of the machine's answers: of their scalar parts, as in 2022,
+or of whole V-values, the squared norm of the difference. A regularizer is
 a function of the weights alone; its coefficient is called a penalty.
 """
 
@@ -17,6 +18,8 @@ from .batches import Batch
 def squared_error(compiled: Compiled, weights: Weights, batch: Batch) -> jax.Array:
     """``sum over answers, strings, cycles of loss_mask * (answer - target)^2``.
 
+    Where answers are whole V-values, each of their coordinates is one.
+
     A synthesis minimises it as a part of the sum of the squared targets
     (:mod:`dmmlab.learning.objectives`).
 
@@ -28,7 +31,8 @@ def squared_error(compiled: Compiled, weights: Weights, batch: Batch) -> jax.Arr
     Returns:
         A number.
     """
-    return jnp.sum(batch.loss_mask * (compiled.scalar_answers(weights, batch.inputs) - batch.targets) ** 2)
+    answers = compiled.coordinates(compiled.run(weights, batch.inputs))
+    return jnp.sum(batch.loss_mask * (answers - batch.targets) ** 2)
 
 
 def l1(compiled: Compiled, weights: Weights) -> jax.Array:

@@ -10,7 +10,8 @@ that a neuron's type declares (:class:`~dmmlab.core.neuron_type.Scaling`):
 * of a difference, as compare: what enters on both sides is merged into one; exchanging its inputs
   exchanges its outputs;
 * bilinear, as dot: one side may be divided by what the other is multiplied by, and signs may go to
-  the output, but no more: a clip pins the scale.
+  the output, but no more: a clip pins the scale;
+* multilinear, as nest: each input may be divided by any number that the output is multiplied by.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,6 +95,13 @@ def _rescale_bilinear(rows: Rows, name: str, kind: NeuronType, done: set[str]) -
     _multiply_out_of(rows, name, sign if first > 0 else -sign)
 
 
+def _rescale_multilinear(rows: Rows, name: str, kind: NeuronType, done: set[str]) -> None:
+    for field in kind.inputs:
+        largest = _largest(rows, [(name, field)], done)
+        _multiply_into(rows, name, [field], 1.0 / largest)
+        _multiply_out_of(rows, name, largest)
+
+
 def _rescale_difference(rows: Rows, name: str, kind: NeuronType, done: set[str]) -> None:
     (plus, minus), (above, below) = kind.inputs, kind.outputs
     positive, negative = rows.get((name, plus), {}), rows.get((name, minus), {})
@@ -120,6 +128,7 @@ RESCALE: Mapping[Scaling, Callable[[Rows, str, NeuronType, set[str]], None]] = {
     Scaling.EVEN: _rescale_linear,
     Scaling.DIFFERENCE: _rescale_difference,
     Scaling.BILINEAR: _rescale_bilinear,
+    Scaling.MULTILINEAR: _rescale_multilinear,
 }
 
 
@@ -206,7 +215,7 @@ def shortcuts(machine: Machine) -> list[Machine]:
     for name, kind in machine.neurons.items():
         into = [(port, source, w) for port, row in rows.items() if port[0] == name for source, w in row.items()]
         into = [(port, source, w) for port, source, w in into if machine.neurons[source[0]].inputs]
-        if len(into) != 1 or kind.scaling is None or into[0][1][0] == name or name in fixed:
+        if len(into) != 1 or kind.scaling in (None, Scaling.MULTILINEAR) or into[0][1][0] == name or name in fixed:
             continue
         ((to, source, weight),) = into
         shorter: Rows = {port: {s: w for s, w in row.items() if s[0] != name} for port, row in rows.items() if port[0] != name}

@@ -1,15 +1,18 @@
-"""The catalogue: the duplicate detector's problem, and eleven others.
+"""The catalogue: the duplicate detector's problem, eleven others, and one whose answers are trees.
 
 A target is a plain Python function of the stream, and ``draw`` says which strings are drawn. Names
 of problems are those of the command line.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from ..core.neurons import PRODUCT
+from ..core.neurons import ACCUM, PRODUCT
 from ..core.summaries import Facts, plural, summarised
+from ..core.tree_neurons import LOOKUP, PAIR, UPDATE
 from ..core.vvalues import VValue, number
+from ..machines.attention_machines import INDUCTION_DELAY
 from ..machines.detectors import handcrafted
 from ..machines.networks import RECURRENT
 from .draws import Items, text
@@ -75,6 +78,16 @@ def _seen_before(stream: Iterable[VValue]) -> Iterator[float]:
         yield min(4.0, sum(counts.get(key, 0.0) for key in v))
         for key in v:
             counts[key] = counts.get(key, 0.0) + 1
+
+
+def _followers(stream: Iterable[VValue]) -> Iterator[VValue]:
+    seen: dict[str, Counter[str]] = {}
+    before: Iterable[str] = ()
+    for v in stream:
+        for key in before:
+            seen.setdefault(key, Counter()).update(v.keys())
+        before = v.keys()
+        yield {follower: float(n) for key in v for follower, n in seen.get(key, Counter()).items()}
 
 
 def _words(rng: random.Random, letters: str, size: int) -> Items:
@@ -167,5 +180,20 @@ PROBLEMS = Catalogue(
             "How many brackets are open?", _difference("(", ")"), _brackets, {"open": {"(": 1.0}, "close": {")": 1.0}}
         ),
         "seen-before": Problem("How often was this character seen before, up to 4?", _seen_before, delay=2),
+    }
+)
+
+TREE_PROBLEMS = Catalogue(
+    {
+        "followers": Problem(
+            "What has followed this item before, and how often?",
+            _followers,
+            types=(UPDATE, PAIR, ACCUM, LOOKUP),
+            delay=INDUCTION_DELAY,
+            recurrent=False,
+            answers=("next",),
+            silence=False,
+            alphabets=(4, 8),
+        )
     }
 )

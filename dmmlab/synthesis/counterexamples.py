@@ -1,5 +1,6 @@
 """Counterexamples: a short string on which a machine errs, its answers beside the right ones."""
 
+import contextlib
 import html
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from .draws import LETTERS, Items
 from .problem_checks import item_text
 from .problems import Problem
 from .rounding import EXACT
-from .samples import Sample
+from .samples import Sample, as_rows, coordinate_name
 
 LENGTHS = range(1, 13)  # items of the strings that are drawn to find a short one
 DRAWN = 12  # strings of each length
@@ -29,7 +30,8 @@ class Counterexample:
     """A string on which a machine errs.
 
     ``items`` are V-values, one a cycle; ``answers`` and ``targets`` are (answers, cycles), the
-    latter NaN where nothing is asked; ``cycle`` is the first in which an answer is wrong.
+    latter NaN where nothing is asked; where answers are V-values, each of their coordinates is one.
+    ``cycle`` is the first in which an answer is wrong.
     ``streams`` has what each neuron reads, for an engine or a
     :class:`~dmmlab.explorers.stream_stepper.StreamStepper`.
     """
@@ -38,12 +40,8 @@ class Counterexample:
     sample: Sample
     items: Sequence[VValue]
     answers: np.ndarray
+    targets: np.ndarray
     names: Sequence[str]
-
-    @property
-    def targets(self) -> np.ndarray:
-        """The right answers."""
-        return self.sample.targets
 
     @property
     def streams(self) -> Mapping[str, Stream]:
@@ -114,8 +112,8 @@ def counterexample(problem: Problem, machine: Machine, samples: Iterable[Sample]
     for sample in (*_drawn(problem, seed), *sorted(samples, key=lambda sample: sample.cycles)):
         if sample.cycles > LONGEST:
             break
-        answers = _answers(problem, machine, sample)
-        wrong = _wrong(answers, sample.targets).any(axis=0)
+        _, answers, targets = _compared(problem, machine, sample)
+        wrong = _wrong(answers, targets).any(axis=0)
         if wrong.any():
             end = min(int(np.argmax(wrong)) + 1 + AFTER, answers.shape[1])
             return on_string(problem, machine, problem.items_of(sample)[:end])
@@ -134,7 +132,8 @@ def on_string(problem: Problem, machine: Machine, items: Items) -> Counterexampl
         The string, with answers and targets.
     """
     sample = problem.sample(items)
-    return Counterexample(machine, sample, items, _answers(problem, machine, sample), tuple(problem.answers))
+    names, answers, targets = _compared(problem, machine, sample)
+    return Counterexample(machine, sample, items, answers, targets, names)
 
 
 def _drawn(problem: Problem, seed: int) -> Iterator[Sample]:
@@ -148,16 +147,23 @@ def _drawn(problem: Problem, seed: int) -> Iterator[Sample]:
             yield problem.sample([*items, *silence], f"{length} items")
 
 
-def _answers(problem: Problem, machine: Machine, sample: Sample) -> np.ndarray:
-    """(answers, cycles), by the tree engine; infinite once a number is no longer finite."""
-    answers = np.full((len(problem.answers), sample.cycles), np.inf)
-    try:
+def _compared(problem: Problem, machine: Machine, sample: Sample) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Names, answers of the tree engine (infinite once a number is not finite), targets."""
+    given: list[list[VValue]] = []
+    with contextlib.suppress(RunError):
         streams = {name: stream for name, stream in sample.streams.items() if name in machine.neurons}
-        for t, state in enumerate(run(machine, streams, sample.cycles)):
-            answers[:, t] = [number(state.arrived(f"output.{name}")) for name in problem.answers]
-    except RunError:
-        pass
-    return answers
+        for state in run(machine, streams, sample.cycles):
+            given.append([state.arrived(f"output.{name}") for name in problem.answers])
+    if sample.rows:
+        rows, answers = as_rows(problem.answers, given)
+        both = tuple(dict.fromkeys([*sample.rows, *rows]))
+        answers, targets = sample._replace(targets=answers, rows=rows).targets_at(both), sample.targets_at(both)
+        names = tuple(coordinate_name(name, path) for name, path in both)
+    else:
+        answers = np.array([[number(v) for v in row] for row in given], float).reshape(-1, len(problem.answers)).T
+        names, targets = tuple(problem.answers), sample.targets
+    missing = np.full((len(answers), sample.cycles - len(given)), np.inf)
+    return names, np.concatenate([answers, missing], axis=1), targets
 
 
 def _wrong(answers: np.ndarray, targets: np.ndarray) -> np.ndarray:

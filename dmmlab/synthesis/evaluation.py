@@ -50,9 +50,10 @@ class Evaluator:
             raise LabError("no strings to be evaluated on")
         self._lock = threading.Lock()  # so that threads that come at once compile once
         alphabets = dict.fromkeys(sample.letters for each in samples.values() for sample in each)
+        whole = any(sample.rows for each in samples.values() for sample in each)
         with jax.enable_x64(True):
             self._alphabets = [
-                _alphabet(machine, {name: [s for s in each if s.letters == letters] for name, each in samples.items()})
+                _alphabet(machine, {name: [s for s in each if s.letters == letters] for name, each in samples.items()}, whole)
                 for letters in alphabets
             ]
 
@@ -112,8 +113,9 @@ def max_abs_errors(problem: Problem, machine: Machine, seed: int = 0) -> dict[st
     return {name: evaluator.max_abs_error(machine, name) for name in ("validation", "test")}
 
 
-def _alphabet(machine: Machine, samples: Mapping[str, Sequence[Sample]]) -> _Alphabet:
-    runner = _runners(machine, all_keys([sample for each in samples.values() for sample in each]))
+def _alphabet(machine: Machine, samples: Mapping[str, Sequence[Sample]], whole: bool) -> _Alphabet:
+    together = [sample for each in samples.values() for sample in each]
+    runner = _runners(machine, all_keys(together), whole)
     chunks, kinds = {}, {}
     for name, each in samples.items():
         if each:
@@ -127,20 +129,31 @@ def _chunks(compiled: Compiled, samples: Sequence[Sample]) -> tuple[Chunks, list
     for sample in samples:
         for b, array in compiled.encode(sample.streams, sample.cycles).items():
             inputs[b].append(cut_up(np.asarray(array), CHUNK))
-        targets.append(cut_up(sample.targets, CHUNK, filler=np.nan))
+        targets.append(cut_up(right_answers(compiled, sample), CHUNK, filler=np.nan))
         begins.append(np.arange(len(targets[-1])) == 0)
         kinds += [sample.kind] * len(targets[-1])
     together = {b: np.concatenate(arrays) for b, arrays in inputs.items()}
     return Chunks(together, np.concatenate(begins), np.concatenate(targets)), kinds
 
 
-def _largest_error(answers: Answers, targets: jax.Array) -> jax.Array:
-    error = jnp.where(jnp.isnan(targets), 0.0, jnp.abs(answers[0][:, 0] - targets))
-    return jnp.nan_to_num(jnp.max(error), nan=jnp.inf, posinf=jnp.inf)
+def right_answers(compiled: Compiled, sample: Sample) -> np.ndarray:
+    """The targets of a string at the coordinates that count: (answer coordinates, cycles).
+
+    Raises :class:`~dmmlab.core.errors.LabError` where the machine can carry no such answer.
+    """
+    if not compiled.whole:
+        return sample.targets
+    return sample.targets_at([(port[1], path) for port, path in compiled.answer_coordinates])
 
 
-def _runner(machine: Machine, keys: Keys) -> ChunkRunner:
-    return ChunkRunner(compile_machine(machine, keys, 1), _largest_error, at_once=64)
+def _runner(machine: Machine, keys: Keys, whole: bool) -> ChunkRunner:
+    compiled = compile_machine(machine, keys, 1, whole=whole)
+
+    def largest_error(answers: Answers, targets: jax.Array) -> jax.Array:
+        error = jnp.where(jnp.isnan(targets), 0.0, jnp.abs(compiled.coordinates(answers) - targets))
+        return jnp.nan_to_num(jnp.max(error), nan=jnp.inf, posinf=jnp.inf)
+
+    return ChunkRunner(compiled, largest_error, at_once=64)
 
 
 _runners = Kept(_runner)  # what is compiled for a network and an alphabet serves all strings

@@ -45,12 +45,14 @@ def name_letters(problem: Problem) -> Named:
 
     Args:
         problem: it stays as it is if it has constants, reads several streams, or has fewer than 2
-            or more than 64 letters, in one class or in more than 12.
+            or more than 64 letters, in one class or in more than 12; or if its answers are V-values
+            (whose keys are exchanged with those of what is read).
 
     Returns:
         The problem, and the number of letters to learn from.
     """
-    classes = [] if problem.constants or len(problem.inputs) > 1 else letter_classes(problem)
+    as_it_is = problem.constants or len(problem.inputs) > 1 or problem.answers_are_vvalues
+    classes = [] if as_it_is else letter_classes(problem)
     if not 1 < len(classes) <= MOST_CLASSES:
         return Named(problem, USUAL_LETTERS)
     small = classes if len(classes[-1]) == 1 else classes[:-1]

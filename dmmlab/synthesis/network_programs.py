@@ -40,12 +40,13 @@ class NetworkPrograms:
     Args:
         machine: the network: its links are all that there can be.
         keys: for each reading neuron, a stream with all keys that may come.
+        whole: whether answers are whole V-values.
     """
 
-    def __init__(self, machine: Machine, keys: Keys):
-        self.compiled: Compiled = compile_machine(machine, keys, 1)
+    def __init__(self, machine: Machine, keys: Keys, whole: bool = False):
+        self.compiled: Compiled = compile_machine(machine, keys, 1, whole=whole)
         self._loops: dict[str, GradientDescent] = {}
-        self.answers = jax.jit(lambda weights, batch: self.compiled.scalar_answers(weights, batch.inputs))
+        self.answers = jax.jit(lambda weights, batch: self.compiled.coordinates(self.compiled.run(weights, batch.inputs)))
         self.ablation_errors = jax.jit(self._ablation_errors)
         self.saliency = jax.jit(self._saliency)
 
@@ -99,14 +100,14 @@ class Kept(Generic[T]):
     """What was made last, by what it was made of.
 
     Args:
-        make: ``(machine, keys) -> anything``.
+        make: ``(machine, keys, whole) -> anything``.
     """
 
-    def __init__(self, make: Callable[[Machine, Keys], T]):
+    def __init__(self, make: Callable[[Machine, Keys, bool], T]):
         self._make, self._lock = make, threading.Lock()
         self._made: OrderedDict[Any, T] = OrderedDict()
 
-    def __call__(self, machine: Machine, keys: Keys) -> T:
+    def __call__(self, machine: Machine, keys: Keys, whole: bool = False) -> T:
         """What is made of this machine and these keys, now or before.
 
         The precision that JAX works in counts, too. Neuron types are the same if their functions
@@ -115,12 +116,12 @@ class Kept(Generic[T]):
         leaves = tuple(
             (name, t, path) for name, stream in keys.items() for t, v in stream.events.items() for path, _ in paths(v)
         )
-        key = (tuple(machine.neurons.items()), tuple(machine.links()), frozenset(leaves), jnp.result_type(float))
+        key = (tuple(machine.neurons.items()), tuple(machine.links()), frozenset(leaves), whole, jnp.result_type(float))
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
                 return self._made[key]
-        made = self._make(machine, keys)
+        made = self._make(machine, keys, whole)
         with self._lock:
             self._made[key] = made
             while len(self._made) > KEPT:

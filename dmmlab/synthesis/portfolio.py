@@ -210,7 +210,8 @@ def _tries(
     named = name_letters(problem)
     first, *others = starts(*named)
     task = cache(lambda: _task(first, seed))
-    if not problem.constants and no_hints and not isinstance(problem.target, Automaton | Machine):
+    of_numbers = not isinstance(problem.target, Automaton | Machine) and not problem.answers_are_vvalues
+    if not problem.constants and no_hints and of_numbers:
         yield Try("transitions", lambda: _made(named.problem, seed, budget))
         if is_solved():
             few = replace(settings, restarts=min(RESTARTS_FOR_FEWER_LINKS, settings.restarts))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.vvalues import NUMBER, VValue, describe
+from ..core.vvalues import NUMBER, VValue, describe, paths
 
 if TYPE_CHECKING:
     from .problems import Problem
@@ -95,7 +95,8 @@ def _check_repeatable(problem: "Problem", training: Sequence["Sample"]) -> None:
         return
     for sample in training[:REPEATED]:
         items = problem.items_of(sample)
-        first, again = (problem.sample(items).targets for _ in range(2))
+        one, other = (problem.sample(items) for _ in range(2))
+        first, again = one.targets, other.targets_at(one.rows) if one.rows else other.targets
         wrong = ~np.isclose(first, again, rtol=0, atol=0, equal_nan=True).all(axis=0)
         if wrong.any():
             t = int(np.argmax(wrong))
@@ -121,14 +122,14 @@ def _doubts(problem: "Problem", asked: set[str], drawn: set[str], training: Sequ
 class Preview:
     """A string of a problem, its items and the target's answers side by side.
 
-    ``items`` has a V-value for each cycle, ``{}`` for silence; ``answers`` are (answers, cycles),
-    each beside the item that it answers. A machine gives them ``delays`` cycles later; where a
-    machine is to be imitated, there are no delays.
+    ``items`` has a V-value for each cycle, ``{}`` for silence; ``answers`` has one for each of the
+    ``names``, beside the item that it answers. A machine gives them ``delays`` cycles later; where
+    a machine is to be imitated, there are no delays.
     """
 
     question: str
     items: Sequence[VValue]
-    answers: np.ndarray
+    answers: Sequence[Sequence[VValue]]
     names: Sequence[str]
     delays: Sequence[int]
 
@@ -151,8 +152,8 @@ class Preview:
 
     def _table(self) -> list[tuple[str, ...]]:
         """A column for each cycle, under the names of the rows."""
-        columns = zip(map(item_text, self.items), *([f"{x:g}" for x in row] for row in self.answers), strict=True)
-        return [("item", *self.names), *columns]
+        columns = zip(self.items, self.answers, strict=True)
+        return [("item", *self.names), *((item_text(item), *map(answer_text, row)) for item, row in columns)]
 
     def _note(self) -> str:
         delays = sorted(set(self.delays))
@@ -171,6 +172,13 @@ def item_text(v: VValue) -> str:
             return "␣" if key == " " else key if key.isprintable() else repr(key)
         return describe(v)
     return f"{float(v):g}"
+
+
+def answer_text(v: VValue) -> str:
+    """An answer in few characters: ``2``, or ``a: 2, b: 1``; ``·`` for the zero V-value."""
+    if not isinstance(v, dict):
+        return f"{float(v):g}"
+    return ", ".join(f"{'/'.join(path) or NUMBER}: {float(x):g}" for path, x in paths(v)) or "·"
 
 
 class _Watched(dict):
@@ -244,8 +252,18 @@ def _ranges(problem: "Problem", samples: Sequence["Sample"]) -> list[tuple[str, 
     if not samples:
         return []
     late = [0] * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
-    rows = [np.concatenate([sample.targets[i, d:] for sample in samples]) for i, d in enumerate(late)]
+    rows = [
+        np.concatenate([_of_answer(sample, i, name)[:, d:].ravel() for sample in samples])
+        for i, (name, d) in enumerate(zip(problem.answers, late, strict=True))
+    ]
     return [(n, float(np.nanmin(r)), float(np.nanmax(r))) for n, r in zip(problem.answers, rows, strict=True) if len(r)]
+
+
+def _of_answer(sample: Sample, index: int, name: str) -> np.ndarray:
+    """The targets of one answer, (its coordinates, cycles)."""
+    if not sample.rows:
+        return sample.targets[index : index + 1]
+    return sample.targets[[answer == name for answer, _ in sample.rows]]
 
 
 def _never_drawn(keys: set[str]) -> str:

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from ..core.errors import LabError, one_of
-from .catalogue import PROBLEMS
+from .catalogue import PROBLEMS, TREE_PROBLEMS
 from .problems import Problem
 from .streaming_tasks import STREAMING_TASKS
 
@@ -28,7 +28,7 @@ def load_problem(name: str) -> Problem:
     """
     file, colon, attribute = name.rpartition(":")
     if not (colon and file.endswith(".py")):
-        known = {**PROBLEMS, **STREAMING_TASKS}
+        known = {**PROBLEMS, **TREE_PROBLEMS, **STREAMING_TASKS}
         if name in known:
             return known[name]
         if name.endswith(".py"):

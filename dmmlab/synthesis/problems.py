@@ -30,18 +30,18 @@ from ..core.neuron_type import NeuronType
 from ..core.neurons import CONST_1, INPUT, answering, constant
 from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, plural, summarised
-from ..core.vvalues import VValue
+from ..core.vvalues import VValue, check, from_paths
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
 from .problem_checks import Preview, check_everywhere, check_problem
-from .samples import Sample
+from .samples import Rows, Sample, as_rows
 from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, training_shapes, unseen_shapes
 from .teachers import Teacher
 
 USUAL_DELAY = 3  # cycles
 DRAWS = 100  # how often a string is drawn that must not begin as a training string does
 
-Target = Machine | Callable[[Iterable[VValue]], Iterable[float | Sequence[float]]]
+Target = Machine | Callable[[Iterable[VValue]], Iterable[VValue | Sequence[VValue]]]
 
 
 @summarised
@@ -53,7 +53,8 @@ class Problem:
         question: what is asked, in one line.
         target: the machine to imitate, whose neuron ``output`` has the answers; or a function of
             the V-values of the stream, one a cycle (``{}`` in silence), that yields the answer to
-            each, a number or one for each of ``answers``.
+            each, or one for each of ``answers``. An answer is a number; or a V-value, if a function
+            ever yields a dict.
         draw: ``(random numbers, letters, how many) -> items``; the lab puts the items into cycles.
         constants: what constant neurons emit beside ``const_1``, by name.
         delay: how many cycles after an item its answer is due, where the target is a function (one
@@ -68,6 +69,7 @@ class Problem:
         alphabet: all items that may come, if there are finitely many; they are drawn equally often,
             if nothing else is given. Proofs need it.
         longest: how many items a string has at most; no limit if left out.
+        alphabets: how many letters validation and test strings have.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a machine without ``output``, or a delay below
     1.
@@ -85,6 +87,7 @@ class Problem:
     silence: bool = True
     alphabet: Sequence[VValue] = ()
     longest: int | None = None
+    alphabets: Sequence[int] = ALPHABETS
 
     def __post_init__(self):
         if self.alphabet and self.draw is ANY_LETTERS:
@@ -147,7 +150,7 @@ class Problem:
         seed: int = 0,
         apart_from: Sequence[Sample] = (),
         lengths: Sequence[int] = VALIDATION_LENGTHS,
-        letters: Sequence[int] = ALPHABETS,
+        letters: Sequence[int] | None = None,
     ) -> list[Sample]:
         """Strings with which machines are chosen, with three timings and two alphabets.
 
@@ -155,7 +158,7 @@ class Problem:
             seed: for the random numbers.
             apart_from: training strings; none of these begins as one of them does.
             lengths: how many items; of the shorter ones there are more strings.
-            letters: in the alphabets.
+            letters: in the alphabets; those of the problem, if left out.
 
         Returns:
             The strings.
@@ -171,7 +174,7 @@ class Problem:
         seed: int,
         apart_from: Sequence[Sample] = (),
         lengths: Sequence[int] = TEST_LENGTHS,
-        letters: Sequence[int] = ALPHABETS,
+        letters: Sequence[int] | None = None,
     ) -> list[Sample]:
         """Strings with which nothing is chosen, longer than those of :meth:`validation`.
 
@@ -180,9 +183,9 @@ class Problem:
         return self._unseen(random.Random(f"test {seed}"), apart_from, lengths, letters)
 
     def _unseen(
-        self, rng: random.Random, apart_from: Sequence[Sample], lengths: Sequence[int], letters: Sequence[int]
+        self, rng: random.Random, apart_from: Sequence[Sample], lengths: Sequence[int], letters: Sequence[int] | None
     ) -> list[Sample]:
-        samples = []
+        samples, letters = [], letters or self.alphabets
         if self.longest is not None:
             lengths = sorted({min(length, self.longest) for length in lengths})
         for shape in unseen_shapes(rng, lengths, letters[:1] if self.alphabet else letters, self.silence):
@@ -209,7 +212,8 @@ class Problem:
         Raises:
             LabError: the target yields no finite numbers, or not as many as there are answers.
         """
-        return Sample(self._streams(items), self._targets(items), kind, letters)
+        targets, rows = self._targets(items)
+        return Sample(self._streams(items), targets, kind, letters, rows)
 
     def answers_to(self, items: Items) -> np.ndarray:
         """The target's answers, those of a function beside the items that they answer.
@@ -218,15 +222,38 @@ class Problem:
             items: V-values, one a cycle; ``{}`` is silence.
 
         Returns:
-            An array, (answers, cycles).
+            An array, (answers, cycles); where answers are V-values, (their coordinates, cycles).
 
         Raises:
             LabError: as :meth:`sample`.
         """
+        return self._answered(items)[0]
+
+    def vvalues_answered(self, items: Items) -> list[tuple[VValue, ...]]:
+        """As :meth:`answers_to`: for each cycle, a V-value for each answer."""
+        array, rows = self._answered(items)
+        if not rows:
+            return [tuple(column) for column in array.T.tolist()]
+        coordinates: list[list] = [[] for _ in items]
+        for (name, path), row in zip(rows, array.tolist(), strict=True):
+            for t, x in enumerate(row):
+                coordinates[t].append((name, path, x))
+        return [tuple(from_paths((p, x) for n, p, x in each if n == name) for name in self.answers) for each in coordinates]
+
+    @cached_property
+    def answers_are_vvalues(self) -> bool:
+        """Whether the target ever yields a dict in strings to learn from."""
+        return not isinstance(self.target, Machine) and any(sample.rows for sample in self.training(0, strings=4))
+
+    def _answered(self, items: Items) -> tuple[np.ndarray, Rows]:
         if isinstance(self.target, Machine):
-            return self._teacher.answers(self._streams(items), len(items))
+            return self._teacher.answers(self._streams(items), len(items)), ()
         try:
-            array = np.array([[row] if np.ndim(row) == 0 else row for row in self.target(items)], dtype=float).T
+            given = [(row,) if isinstance(row, dict) or np.ndim(row) == 0 else row for row in self.target(items)]
+            if any(isinstance(v, dict) for row in given for v in row):
+                rows, array = as_rows(self.answers, [list(map(check, row)) for row in given])
+                return array, rows
+            array = np.array(given, dtype=float).T
         except (TypeError, ValueError) as error:
             raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
         if not np.isfinite(array).all():
@@ -234,7 +261,7 @@ class Problem:
             raise LabError(f"the target is not finite in cycle {t}: {', '.join(map(str, array[:, t].tolist()))}")
         if array.shape != (len(self.answers), len(items)):
             raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(items))}")
-        return array
+        return array, ()
 
     def items_of(self, sample: Sample) -> Items:
         """The items of a string, one a cycle; ``{}`` is silence.
@@ -283,7 +310,7 @@ class Problem:
             check_everywhere(self, self.training(seed))
         items_drawn = self.items_of(sample)
         late = () if isinstance(self.target, Machine) else self.delays
-        return Preview(self.question, items_drawn, self.answers_to(items_drawn), self.answers, late)
+        return Preview(self.question, items_drawn, self.vvalues_answered(items_drawn), self.answers, late)
 
     def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], kind: str) -> Sample:
         drawn = list(self.draw(rng, letters, sum(present)))
@@ -298,15 +325,16 @@ class Problem:
             return {self.inputs[0]: values(items)}
         return {name: values(v.get(name, {}) if isinstance(v, dict) else {} for v in items) for name in self.inputs}
 
-    def _targets(self, items: Items) -> np.ndarray:
-        answers = self.answers_to(items)
+    def _targets(self, items: Items) -> tuple[np.ndarray, Rows]:
+        answers, rows = self._answered(items)
         if isinstance(self.target, Machine):
-            return answers
+            return answers, rows
+        delays = [self.delays[list(self.answers).index(name)] for name, _ in rows] if rows else self.delays
         late = [
             np.concatenate([np.zeros(min(d, len(items))), row[: max(0, len(items) - d)]])
-            for row, d in zip(answers, self.delays, strict=True)
+            for row, d in zip(answers, delays, strict=True)
         ]
-        return np.stack(late)
+        return np.stack(late), rows
 
     @cached_property
     def _teacher(self) -> Teacher:

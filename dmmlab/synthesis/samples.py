@@ -1,12 +1,44 @@
 """Samples: strings with the right answers beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ..core.errors import LabError
 from ..core.streams import Stream
 from ..core.summaries import Facts, plural, summarised
+from ..core.vvalues import Path, VValue, paths
+
+Rows = Sequence[tuple[str, Path]]  # coordinates of V-values: the name of an answer, and a path in it
+
+
+def as_rows(names: Sequence[str], answers: Sequence[Sequence[VValue]]) -> tuple[Rows, np.ndarray]:
+    """V-values as an array.
+
+    Args:
+        names: of the answers.
+        answers: for each cycle, a V-value for each of them.
+
+    Returns:
+        The scalar part of each, then the other coordinates that any has; and an array (coordinates,
+        cycles).
+    """
+    places: dict[tuple[str, Path], int] = {(name, ()): i for i, name in enumerate(names)}
+    entries = []
+    for t, each in enumerate(answers):
+        for name, v in zip(names, each, strict=True):
+            for path, leaf in paths(v):
+                entries.append((places.setdefault((name, path), len(places)), t, float(leaf)))
+    array = np.zeros((len(places), len(answers)))
+    for row, t, leaf in entries:
+        array[row, t] += leaf
+    return tuple(places), array
+
+
+def coordinate_name(name: str, path: Path) -> str:
+    """A coordinate of an answer in words: ``next/a``, or ``next`` for its scalar part."""
+    return "/".join((name, *path))
 
 
 @summarised
@@ -15,18 +47,34 @@ class Sample(NamedTuple):
 
     ``streams`` has a stream for each neuron that reads; ``targets`` are (answers, cycles), NaN
     where nothing is asked; ``kind`` says in words what kind of string it is, and ``letters`` how
-    many its alphabet has.
+    many its alphabet has. Where answers are whole V-values, ``rows`` says which coordinate of which
+    answer each row of the targets is; others are zero.
     """
 
     streams: Mapping[str, Stream]
     targets: np.ndarray
     kind: str
     letters: int = 0
+    rows: Rows = ()
 
     @property
     def cycles(self) -> int:
         """The number of its cycles."""
         return self.targets.shape[1]
+
+    def targets_at(self, rows: Rows) -> np.ndarray:
+        """The targets at these coordinates, (rows, cycles), where answers are whole V-values.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for a coordinate that is not among them.
+        """
+        result = np.zeros((len(rows), self.cycles))
+        places = {row: i for i, row in enumerate(rows)}
+        for row, targets in zip(self.rows, self.targets, strict=True):
+            if row in places:
+                result[places[row]] = targets
+            elif np.any(targets):
+                raise LabError(f"the right answers have {coordinate_name(*row)}, which no link of the network can carry there")
+        return result
 
     def agrees_with(self, other: "Sample") -> bool:
         """Whether one of two strings begins with the other."""

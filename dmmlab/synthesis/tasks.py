@@ -24,10 +24,10 @@ from ..core.vvalues import describe
 from ..learning.batches import make_batch
 from ..learning.training_loop import GradientDescent, Schedule
 from ..machines.networks import Network
-from .evaluation import Evaluator, all_keys
+from .evaluation import Evaluator, all_keys, right_answers
 from .network_programs import network_programs
 from .problems import Problem
-from .samples import Sample
+from .samples import Sample, coordinate_name
 
 PIECE = 500  # steps after which a descent looks whether it is to stop
 QUICK_LENGTHS = (14, 200)  # items of the strings of a quick evaluation: a fraction of those of a synthesis
@@ -74,11 +74,12 @@ class Task:
         if isinstance(whole, Network):
             whole = whole.machine([1.0] * len(whole.links))
         self.keys = all_keys(self.samples)  # for each reading neuron, a stream of one V-value that has all keys
-        self.programs = network_programs(whole, self.keys)
+        self.programs = network_programs(whole, self.keys, any(sample.rows for sample in self.samples))
         self.compiled = self.programs.compiled
         _check_answers(self.compiled, problem, self.samples)
         self.mask = self.compiled.mask
-        self.batch = make_batch(self.compiled, [s.streams for s in self.samples], [s.targets for s in self.samples])
+        right = [right_answers(self.compiled, sample) for sample in self.samples]
+        self.batch = make_batch(self.compiled, [s.streams for s in self.samples], right)
         self.scale = float(jnp.sum(self.batch.targets**2)) or 1.0  # errors are relative to it
 
     @property
@@ -117,8 +118,13 @@ class Task:
         return float(self.descent("none").error(weights, self.batch))
 
     def answers(self, weights: Weights) -> np.ndarray:
-        """The answers to the training strings: (answers, strings, cycles)."""
+        """The answers to the training strings: (answers, strings, cycles), :attr:`answer_names`."""
         return np.asarray(self.programs.answers(weights, self.batch))
+
+    @property
+    def answer_names(self) -> list[str]:
+        """The answers; where they are V-values, their coordinates, ``answer/path``."""
+        return [coordinate_name(name, path) for (_, name), path in self.compiled.answer_coordinates]
 
     @property
     def targets(self) -> np.ndarray:
@@ -258,7 +264,7 @@ class Task:
 def _check_answers(compiled: Compiled, problem: Problem, samples: Sequence[Sample]) -> None:
     wanted = [("output", name) for name in problem.answers]
     for sample in samples:
-        if len(sample.targets) != len(wanted):
+        if not sample.rows and len(sample.targets) != len(wanted):
             raise LabError(f"a string with {len(sample.targets)} answers: the problem asks for {len(wanted)}")
     if list(compiled.answer_ports) != wanted:
         raise LabError(f"the network answers {compiled.answer_ports}, the problem asks for {tuple(wanted)}")
