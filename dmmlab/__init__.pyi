@@ -50,6 +50,7 @@ from .drawing import (
     show as show,
 )
 from .explorers import (
+    LiveEditor as LiveEditor,
     MachineEditor as MachineEditor,
     PruningExplorer as PruningExplorer,
     PruningSession as PruningSession,

@@ -15,6 +15,8 @@ from dmmlab.core import ACCUM, Formula, Inbox, State, StochasticDown
 from dmmlab.core.summaries import LONGEST, MOST_FACTS, summarised
 from dmmlab.drawing import as_tree
 from dmmlab.explorers import (
+    LiveEditor,
+    LiveRun,
     MachineEditor,
     PruningExplorer,
     PruningSession,
@@ -101,7 +103,7 @@ def instances():
         Synthesis(problem, task, verdict, [restart] * 1, 3.0), task, trace, events[0], dm.pretty(machine.soft),
         session, Recording(small, "no." * 30), as_tree({"a": 1.0}), Executed("01", 1.0, *[dm.bench.__path__[0]] * 2), Row("a", 1, "b", 2, 3),
         PruningExplorer(session, figures="build"), MachineEditor(small, text="noon"), StreamStepper(small, "noon"),
-        TrainingExplorer(task, task.weights(small)), ended_dashboard(),
+        TrainingExplorer(task, task.weights(small)), ended_dashboard(), LiveEditor(), LiveRun(),
         dm.Automaton((0,) * 1000, lambda state, item: (state, item)), dm.synthesis.Proof("proved", "long " * 200, (2,)),
         wave(), dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), Inbox(), StochasticDown(0),
         dm.drawing.animate([small.soft], small.neurons), SelfModification(dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), ROUND),

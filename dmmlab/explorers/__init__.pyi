@@ -1,3 +1,5 @@
+from .live_editor import LiveEditor as LiveEditor
+from .live_run import LiveRun as LiveRun
 from .pruning_explorer import PruningExplorer as PruningExplorer
 from .pruning_session import PruningSession as PruningSession
 from .recording import Recording as Recording

@@ -33,7 +33,8 @@ function render({ model, el }) {
     model.save_changes();
   };
   el.addEventListener("click", (event) => {
-    const group = event.target.closest("g.edge");
+    const group = event.target.closest("g.edge"), node = event.target.closest("g.node");
+    if (node) model.send({ neuron: node.dataset.name });
     if (!group) return;
     event.preventDefault();
     const name = group.dataset.name, slider = sliderOf(el, name);

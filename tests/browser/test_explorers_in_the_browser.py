@@ -21,6 +21,7 @@ CELLS = {
     'explorer = dm.TrainingExplorer(task, task.initial_weights(jax.random.key(0)), figures="out")\nexplorer',
     "dashboard": "settings = dm.Settings(restarts=2, rounds=1, ramp_steps=1500, cool_steps=300, finish_steps=300, trials=20)\n"
     'explorer = dm.SynthesisDashboard("sum", seed=1, settings=settings, figures="out")\nexplorer',
+    "live": 'explorer = dm.LiveEditor(figures="out")\nexplorer',
     "network": "task = dm.Task(problem, seed=1)\n"
     'explorer = dm.PruningExplorer(dm.PruningSession(task, task.initial_weights(jax.random.key(0))), "out")\nexplorer',
 }
@@ -330,6 +331,7 @@ MAIN_CONTROLS = {
     "editor": "label:text-is('accum-1-2.dict-2 <- input.char')",
     "training": "button:text-is('start')",
     "dashboard": "button:text-is('stop')",
+    "live": "button:text-is('10 cycles')",
 }
 SIZES = [(1400, 900), (1100, 700)]
 
@@ -381,6 +383,30 @@ def test_an_explorer_whose_kernel_is_restarted_says_so(reader):
     reader.until(dead.is_visible, False)
     reader.press("threshold", "End")
     reader.until(lambda: reader.number("links"), "0")
+
+
+@explorer("live")
+def test_a_machine_is_edited_while_it_runs(reader, tmp_path):
+    page = reader.page
+
+    def click(neuron):
+        page.locator(f".dmmlab-picture g.node[data-name='{neuron}'] text").first.click(force=True)
+
+    click("timer")
+    reader.until(reader.message, lambda text: "now click" in text)
+    click("input")
+    reader.until(reader.message, lambda text: "sent: input.timer <- timer.timer" in text)
+    reader.click("begin anew")
+    for knob, port in (("from", "timer.timer"), ("to", "accum-1.dict-2")):
+        page.locator(".widget-dropdown", has=page.locator(f"label:text-is('{knob}')")).locator("select").select_option(port)
+    reader.click("link")
+    reader.until(reader.message, lambda text: "sent: accum-1.dict-2 <- timer.timer" in text)
+    reader.click("10 cycles")
+    reader.until(lambda: reader.number("links"), "6")
+    reader.until(lambda: page.locator(".dmmlab-picture g.node[data-name='accum-1']").count(), 1)
+    row = page.locator("[data-name=emitted] tr", has_text="accum-1.dict")
+    assert row.locator("td").all_inner_texts()[-2:] == ["35", "44"]
+    page.screenshot(path=tmp_path / "live.png")
 
 
 @explorer("dashboard")

@@ -1,0 +1,163 @@
+"""A machine that is edited while it runs; what the live editor shows, and it needs no browser.
+
+The machine adds what its input shows to its own matrix
+(:func:`~dmmlab.machines.rewriting_machines.editing`). Links that are sent are there two cycles
+after they were read; a neuron is there as long as a link names it.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from ..core.engine import RunError, State, run
+from ..core.errors import LabError, one_of
+from ..core.files import MAX_BYTES
+from ..core.machine import Machine
+from ..core.named_neurons import neurons_of
+from ..core.network_matrix import matrix_of_links, port_of
+from ..core.neuron_type import NeuronType
+from ..core.neurons import ACCUM, COMPARE, DOT, NORM, TYPES
+from ..core.streams import Inbox
+from ..core.summaries import Facts, names, plural, summarised
+from ..core.tree_neurons import EVENTS, GATE, LOOKUP, NEST, UPDATE
+from ..core.vvalues import VValue, check, scale
+from ..drawing.vvalue_text import show
+from ..machines.rewriting_machines import MATRIX, editing
+
+OFFERED = (ACCUM, NORM, DOT, COMPARE, GATE, UPDATE, NEST, LOOKUP, EVENTS)
+KEPT = 200  # cycles that are remembered
+MOST_AT_ONCE = 1000  # cycles
+
+
+@summarised
+class LiveRun:
+    """A machine under way, and an inbox through which it is edited.
+
+    Args:
+        machine: it reads edits at one neuron, and emits its matrix at ``self.single``; the machine
+            that does nothing else, if left out.
+        types: of new neurons that are offered.
+    """
+
+    def __init__(self, machine: Machine | None = None, types: Sequence[NeuronType] = OFFERED):
+        self.first = machine or editing()
+        self.types, self.inbox = tuple(types), Inbox()
+        self.cycle = 0  # how many have passed
+        self.states: list[State] = []
+        self._born: set[str] = set()  # new neurons whose own links were sent
+        self._before: tuple[int, list[State]] = (0, [])  # cycle and states when the last change was sent
+        self._running: Iterator[State] = run(self.first, self.inbox, matrix_from=MATRIX)
+
+    @property
+    def matrix(self) -> VValue:
+        """The network matrix of the next cycle."""
+        return self.states[-1].emitted(MATRIX) if self.states else self.first.matrix
+
+    @property
+    def machine(self) -> Machine:
+        """The machine of the next cycle."""
+        matrix = self.matrix
+        return Machine(neurons_of(matrix, self.first.neurons, (*self.types, *TYPES)), matrix)
+
+    @property
+    def outputs(self) -> list[str]:
+        """The outputs that a link may come from, those of new neurons last."""
+        return [f"{name}.{field}" for name, kind in self._neurons().items() for field in kind.outputs]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The inputs that a link may lead to, those of new neurons last."""
+        return [f"{name}.{field}" for name, kind in self._neurons().items() for field in kind.inputs]
+
+    def send(self, text: str) -> None:
+        """Sends a V-value, written as JSON, which is added to the matrix.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for what is no V-value, or no change of a
+        matrix.
+        """
+        if len(text) > MAX_BYTES:
+            raise LabError(f"{len(text):,} characters: expected {MAX_BYTES:,} at most")
+        try:
+            change = check(json.loads(text))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise LabError(f"this is no JSON: {error}") from None
+        self._send(change)
+
+    def link(self, to: str, source: str, weight: float) -> None:
+        """Sends a link, ``neuron.input`` and ``neuron.output``; its weight is added.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for a port that is not there.
+        """
+        if source not in self.outputs:
+            raise LabError(one_of("output", source, self.outputs))
+        if to not in self.inputs:
+            raise LabError(one_of("input", to, self.inputs))
+        change: dict[str, dict[str, float]] = {}
+        for name in {port_of(to)[0], port_of(source)[0]} - {*self.machine.neurons, *self._born}:
+            self._born.add(name)
+            for into, out in self._neurons()[name].feedback:  # it is born with its memory
+                change[f"{name}.{into}"] = {f"{name}.{out}": 1.0}
+        row = change.setdefault(to, {})
+        row[source] = row.get(source, 0.0) + weight
+        self._send(matrix_of_links(change))
+
+    def cut(self, to: str, source: str) -> None:
+        """Sends what takes a link away.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for a link that is not there.
+        """
+        for link in self.machine.links():
+            if (f"{link.to_neuron}.{link.to_field}", f"{link.from_neuron}.{link.from_field}") == (to, source):
+                self._send(scale(-1.0, matrix_of_links({to: {source: float(link.weight)}})))
+                return
+        raise LabError(f"{to} <- {source}: there is no such link")
+
+    def run(self, cycles: int = 1) -> None:
+        """Goes on.
+
+        Args:
+            cycles: how many, up to 1000.
+
+        Raises:
+            LabError: a change that makes no machine, or numbers that are no longer finite. The run
+                is then where it was before the last change was sent.
+        """
+        if not 0 < cycles <= MOST_AT_ONCE:
+            raise LabError(f"{cycles} cycles: expected 1 to {MOST_AT_ONCE:,}")
+        try:
+            for state in islice(self._running, cycles):
+                self.cycle += 1
+                self.states = [*self.states[-KEPT + 1 :], state]
+        except RunError as error:
+            self._begin_again()
+            raise LabError(f"{error}; back in cycle {self.cycle}, before the last change") from error
+
+    def table(self, last: int = 8) -> dict[str, list[str]]:
+        """What each output but the matrix emitted in the last cycles, as text; those that did."""
+        shown, names = self.states[-last:], dict.fromkeys(out for out in self.outputs if out != MATRIX)
+        rows = {name: [show(state.emitted(name)) for state in shown] for name in names}
+        return {name: texts for name, texts in rows.items() if set(texts) - {"0"}}
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {"neurons": names(self.machine.neurons), "links": self.machine.count(), "inbox": repr(self.inbox).strip("<>")}
+        return f"Machine under way, after {plural(self.cycle, 'cycle')}", facts.items()
+
+    def _neurons(self) -> dict[str, NeuronType]:
+        """Those that are there, and one new one of each type that is offered."""
+        there = dict(self.machine.neurons)
+        for kind in self.types:
+            n = next(n for n in range(1, len(there) + 2) if f"{kind.name}-{n}" not in there)
+            there[f"{kind.name}-{n}"] = kind
+        return there
+
+    def _send(self, change: VValue) -> None:
+        neurons_of(change, self.machine.neurons, (*self.types, *TYPES))  # raises for what is no matrix
+        self._before = (self.cycle, self.states)
+        self.inbox.send(change)
+
+    def _begin_again(self) -> None:
+        """From where it was when the last change was sent."""
+        self.inbox, self._born = Inbox(), set()
+        self.cycle, self.states = self._before
+        outputs = self.states[-1].outputs if self.states else None
+        self._running = run(self.first, self.inbox, initial_outputs=outputs, matrix_from=MATRIX)
