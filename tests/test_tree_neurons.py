@@ -20,6 +20,7 @@ from dmmlab.core import (
     MASK,
     MIX,
     NEST,
+    PAIR,
     TIMER,
     UNCONS,
     LabError,
@@ -31,11 +32,12 @@ from dmmlab.core import (
     values,
 )
 from dmmlab.core.network_matrix import matrix_of_links
-from dmmlab.core.vvalues import add, apply_mask, from_paths, linear_combination, number, paths, scale, trim
+from dmmlab.core.vvalues import add, apply_mask, from_paths, linear_combination, nest, number, paths, scale, trim
 from dmmlab.machines.attention_machines import INDUCTION_DELAY, induction_head
+from dmmlab.machines.canonical_form import canonical
 from dmmlab.synthesis.draws import LETTERS
 
-KINDS = {"nest": NEST, "lookup": LOOKUP, "mask": MASK, "gate": GATE, "mix": MIX, "cons": CONS, "uncons": UNCONS}
+KINDS = {"nest": NEST, "pair": PAIR, "lookup": LOOKUP, "mask": MASK, "gate": GATE, "mix": MIX, "cons": CONS, "uncons": UNCONS}
 TREES = st.recursive(
     st.integers(-3, 3).map(float), lambda inner: st.dictionaries(st.sampled_from("ab"), inner, max_size=2), max_leaves=5
 ).map(trim)
@@ -87,6 +89,39 @@ ITEMS = [
 def test_both_engines_agree(machine):
     with jax.enable_x64(True):
         check_engines_agree(machine, values(ITEMS), 1e-10, HASTY)
+
+
+@settings(max_examples=60)
+@given(layered_machines(), st.floats(0.25, 4.0), st.floats(-4.0, -0.25))
+def test_the_canonical_form_gives_the_same_answers(machine, factor, other):
+    links = sorted(machine.links(), key=str)
+    for i, link in enumerate(link for link in links if link.from_neuron not in ("timer", "input")):
+        machine = machine.link(f"{link[0]}.{link[1]}", f"{link[2]}.{link[3]}", (factor, other, 1.0)[i % 3] * link.weight)
+    given_there = answers(machine, values(ITEMS), 10)
+    for one, same in zip(given_there, answers(canonical(machine), values(ITEMS), 10), strict=True):
+        off, size = add(one, scale(-1.0, same)), max([1.0, *(abs(x) for _, x in paths(one))])
+        assert all(abs(x) < 1e-9 * size for _, x in paths(off))
+
+
+@pytest.mark.slow
+@settings(max_examples=15, phases=[Phase.generate])
+@given(layered_machines())
+def test_whole_answers_have_all_coordinates(machine):
+    stream = values(ITEMS)
+    with jax.enable_x64(True):
+        compiled = compile_machine(machine, stream, whole=True)
+        array = np.asarray(compiled.coordinates(compiled.run_streams(stream, 10)))
+    assert array.shape == (len(compiled.answer_coordinates), 10)
+    assert len(set(compiled.answer_coordinates)) == len(array)
+    for t, answer in enumerate(answers(machine, stream, 10)):
+        made = from_paths((path, x) for (_, path), x in zip(compiled.answer_coordinates, array[:, t].tolist(), strict=True))
+        assert all(abs(x) < 1e-9 for _, x in paths(add(made, scale(-1.0, answer.get("answer", {})))))
+
+
+@given(TREES, TREES)
+def test_a_pair_is_a_nest_of_flat_trees(u, v):
+    flat = [from_paths((path, x) for path, x in paths(each) if len(path) == 1) for each in (u, v)]
+    assert PAIR.activate({"dict-1": u, "dict-2": v})["dict"] == nest(*flat)
 
 
 @given(TREES, TREES, TREES)

@@ -187,11 +187,10 @@ class Compiled:
 
     @cached_property
     def answer_coordinates(self) -> tuple[tuple[Port, Path], ...]:
-        """What counts of the answers: the scalar part of each, or all that can reach it."""
+        """What counts of the answers: the scalar part of each; if whole, all that can reach it."""
         if not self.whole:
             return tuple((port, ()) for port in self.answer_ports)
-        used = self.layout.used
-        return tuple((port, path) for port in self.answer_ports for b in sorted(used[port]) for path in self.layout.blocks[b])
+        return tuple((port, path) for _, port, b in self._counting for path in self.layout.blocks[b])
 
     def coordinates(self, answers: Answers) -> jax.Array:
         """Answers at :attr:`answer_coordinates`.
@@ -204,8 +203,12 @@ class Compiled:
         """
         if not self.whole:
             return answers[0][:, 0]
-        used = self.layout.used
-        return jnp.concatenate([answers[b][i] for i, port in enumerate(self.answer_ports) for b in sorted(used[port])])
+        return jnp.concatenate([answers[b][i] for i, _, b in self._counting])
+
+    @cached_property
+    def _counting(self) -> list[tuple[int, Port, int]]:
+        """The answer ports and, for each, the scalar part's block and those that can reach it."""
+        return [(i, port, b) for i, port in enumerate(self.answer_ports) for b in sorted({0} | self.layout.used[port])]
 
     def answers(self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output") -> list[VValue]:
         """As :func:`dmmlab.core.engine.answers`, compiled once for each number of cycles.
