@@ -18,6 +18,7 @@ from ..compiler.compiled import Compiled, compile_machine
 from ..compiler.weights import Weights
 from ..core.errors import LabError, one_of
 from ..core.machine import Machine
+from ..core.neuron_type import Scaling
 from ..core.streams import Stream
 from ..core.vvalues import paths
 from ..learning.batches import Batch
@@ -27,7 +28,7 @@ from ..learning.proximal import proximal_l1
 from ..learning.training_loop import GradientDescent, clip_to_norm
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
-CLIP = 1.0  # of the gradient's norm, where the schedule is scan: loops make gradients explode
+CLIP = 1.0  # of the gradient's norm, where there are loops, or products of trees: they make gradients explode
 KEPT = 6  # networks, and as many evaluations
 
 Keys = Mapping[str, Stream]  # for each reading neuron, a stream with all keys that may come; its numbers are of no matter
@@ -68,10 +69,12 @@ class NetworkPrograms:
         if penalty not in self._loops:
             kind, regularizers = HardConcreteGates if penalty == "gates" else Imitation, ("l1",) * (penalty == "gradient")
             adam = optax.scale_by_adam()
-            looping = self.compiled.schedule != "time-parallel"
+            steep = self.compiled.schedule != "time-parallel" or any(
+                kind.scaling is Scaling.MULTILINEAR for kind in self.compiled.machine.neurons.values()
+            )
             self._loops[penalty] = GradientDescent(
                 kind(self.compiled, regularizers, relative=True),
-                optax.chain(clip_to_norm(CLIP), adam) if looping else adam,
+                optax.chain(clip_to_norm(CLIP), adam) if steep else adam,
                 proximal_l1 if penalty == "proximal" else None,
             )
         return self._loops[penalty]
