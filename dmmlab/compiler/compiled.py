@@ -358,8 +358,9 @@ def compile_machine(
 
 
 def _length(streams: Streams) -> int:
-    each = list(streams.values()) if isinstance(streams, Mapping) else [streams]
-    if not all(isinstance(stream, Stream) for stream in each):
+    given = list(streams.values()) if isinstance(streams, Mapping) else [streams]
+    each = [stream for stream in given if isinstance(stream, Stream)]
+    if len(each) < len(given):
         raise LayoutError(f"{describe(streams)}: expected a Stream, or one for each neuron that reads one")
     return max((max(stream.events, default=0) for stream in each), default=0) + 1
 

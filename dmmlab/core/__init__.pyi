@@ -1,4 +1,5 @@
 from . import vvalues as vvalues
+from .arrays_as_trees import from_array as from_array, to_array as to_array
 from .engine import (
     INITIAL_STATE as INITIAL_STATE,
     RunError as RunError,

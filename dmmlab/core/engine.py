@@ -28,13 +28,14 @@ from .named_neurons import neurons_of
 from .network_matrix import MachineError, port_of
 from .neuron_type import NeuronType, Port
 from .neurons import TYPES
-from .streams import Stream
+from .streams import Inbox, Stream
 from .summaries import Facts, summarised
 from .vvalues import Number, VValue, VValueError, apply_matrix, check, paths, trim
 
 MOST = 1_000_000  # leaves of all outputs of a machine
 Combine = Callable[[int, VValue, VValue], VValue]  # (cycle, matrix, outputs) -> inputs
-Streams = Stream | Mapping[str, Stream]  # one for all neurons that read a stream, or one for each by name
+Source = Stream | Inbox
+Streams = Source | Mapping[str, Source]  # one for all neurons that read a stream, or one for each by name
 
 
 class RunError(LabError):
@@ -222,7 +223,7 @@ def answers(machine: Machine, streams: Streams | None, cycles: int, neuron: str 
     return [state.inputs.get(neuron, {}) for state in run(machine, streams, cycles)]
 
 
-def _streams_by_neuron(machine: Machine, streams: Streams | None) -> Mapping[str, Stream]:
+def _streams_by_neuron(machine: Machine, streams: Streams | None) -> Mapping[str, Source]:
     readers = [name for name, kind in machine.neurons.items() if kind.reads_stream]
     by_neuron = streams if isinstance(streams, Mapping) else {} if streams is None else dict.fromkeys(readers, streams)
     for name in by_neuron.keys() - set(readers):
@@ -231,7 +232,7 @@ def _streams_by_neuron(machine: Machine, streams: Streams | None) -> Mapping[str
     return by_neuron
 
 
-def _check_streams(neurons: Mapping[str, NeuronType], by_neuron: Mapping[str, Stream]) -> None:
+def _check_streams(neurons: Mapping[str, NeuronType], by_neuron: Mapping[str, Source]) -> None:
     for name, kind in neurons.items():
         if kind.reads_stream and name not in by_neuron:
             raise RunError(f"neuron {name!r} reads a stream, and none is given for it")

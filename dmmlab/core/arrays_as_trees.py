@@ -1,0 +1,77 @@
+"""Arrays as V-values: images, sounds, vectors, complex numbers.
+
+An array is a tree whose keys are indices, ``{"0": {"0": 0.5, "1": 2.0}}`` for a matrix of one row;
+a complex number has the keys ``re`` and ``im``. Zeros are left out, as everywhere. So both engines
+run streams of arrays as they are; the compiled one lays the entries side by side in one block.
+
+The largest absolute value of a complex array, in :func:`~dmmlab.core.vvalues.max_norm`, is that of
+a real or imaginary part, not a modulus.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .vvalues import VValue, VValueError, check, is_traced, paths
+
+PARTS = ("re", "im")
+
+
+def from_array(array: Any) -> VValue:
+    """An array of numbers as a V-value.
+
+    Args:
+        array: of NumPy or JAX, of any shape, real or complex. JAX may be tracing it.
+
+    Returns:
+        A tree with a level of keys for each axis, and one more for complex numbers.
+
+    Raises:
+        VValueError: a number that is not finite, with its index; or no numbers at all.
+    """
+    if getattr(array, "dtype", None) is None:
+        array = np.asarray(array)
+    if np.dtype(array.dtype).kind not in "iufc":
+        raise VValueError((), f"expected an array of numbers, got one of {array.dtype}")
+    return check(_tree(array))
+
+
+def to_array(v: VValue, shape: tuple[int, ...], is_complex: bool = False) -> np.ndarray:
+    """The array that a V-value stands for; the inverse of :func:`from_array`.
+
+    Args:
+        v: a tree of indices.
+        shape: of the array.
+        is_complex: whether its numbers are complex.
+
+    Returns:
+        The array, zero where the tree has nothing.
+
+    Raises:
+        VValueError: a path that is no index of such an array.
+    """
+    array = np.zeros((*shape, 2) if is_complex else shape)
+    for path, leaf in paths(v):
+        index = path[:-1] if is_complex and path else path
+        part = (PARTS.index(path[-1]),) if is_complex and path and path[-1] in PARTS else ()
+        if len(index) != len(shape) or bool(part) != is_complex or not all(map(_is_index, index, shape)):
+            kind = "a complex" if is_complex else "an"
+            raise VValueError(path, f"is no index of {kind} array of shape {shape}")
+        array[(*map(int, index), *part)] = leaf
+    return array[..., 0] + 1j * array[..., 1] if is_complex else array
+
+
+def _tree(array: Any) -> VValue:
+    if array.ndim:
+        return {str(i): _tree(array[i]) for i in range(len(array))}
+    if np.dtype(array.dtype).kind == "c":
+        return {"re": _leaf(array.real), "im": _leaf(array.imag)}
+    return _leaf(array)
+
+
+def _leaf(x: Any) -> Any:
+    return x if is_traced(x) else float(x)
+
+
+def _is_index(key: str, size: int) -> bool:
+    return key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < size
