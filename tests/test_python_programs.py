@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
+from tree_machine_strategies import ITEMS_OF_TREES, layered_machines
 
 import dmmlab as dm
 from dmmlab.cli.commands import main
 from dmmlab.core.engine import answers
 from dmmlab.core.neuron_type import Formula, NeuronType
 from dmmlab.core.streams import values
-from dmmlab.core.vvalues import number
+from dmmlab.core.vvalues import add, max_norm, number, paths, scale
 from dmmlab.drawing.python_programs import PythonError, python_program
 from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
 from dmmlab.synthesis.transitions import transition_machine
@@ -97,6 +98,24 @@ def test_names(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["show", "handcrafted", "--python", "--latex"])
     assert "--latex" in capsys.readouterr().err
+
+
+def whole_answers_agree(machine, items):
+    for given_, right in zip(executed(machine, items), answers(machine, values(items), len(items)), strict=True):
+        for port in machine.neurons["output"].inputs:
+            off = add(given_[port], scale(-1.0, right.get(port, {})))
+            assert all(abs(x) < 1e-9 * max(1.0, max_norm(right)) for _, x in paths(off))
+
+
+@given(st.lists(st.sampled_from(["a", "b", "to", ""]), max_size=20))
+def test_the_induction_head(string):
+    whole_answers_agree(dm.machines.induction_head(), [{word: 1.0} if word else {} for word in string])
+
+
+@settings(max_examples=60)
+@given(layered_machines(("nest", "pair", "lookup", "mask", "gate", "mix")))
+def test_machines_on_trees(machine):
+    whole_answers_agree(machine, [*ITEMS_OF_TREES, {}, {}, {}])
 
 
 def test_what_cannot_be_written():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings, strategies as st
+from tree_machine_strategies import ITEMS_OF_TREES as ITEMS, layered_machines
 from two_engines import HASTY, check_engines_agree
 
 from dmmlab.compiler.compiled import compile_machine
@@ -19,7 +20,6 @@ from dmmlab.core import (
     LOOKUP,
     MASK,
     MIX,
-    NEST,
     PAIR,
     TIMER,
     UNCONS,
@@ -28,16 +28,13 @@ from dmmlab.core import (
     NeuronType,
     answering,
     answers,
-    customary_links,
     values,
 )
-from dmmlab.core.network_matrix import matrix_of_links
 from dmmlab.core.vvalues import add, apply_mask, from_paths, linear_combination, nest, number, paths, scale, trim
 from dmmlab.machines.attention_machines import INDUCTION_DELAY, induction_head
 from dmmlab.machines.canonical_form import canonical
 from dmmlab.synthesis.draws import LETTERS
 
-KINDS = {"nest": NEST, "pair": PAIR, "lookup": LOOKUP, "mask": MASK, "gate": GATE, "mix": MIX, "cons": CONS, "uncons": UNCONS}
 TREES = st.recursive(
     st.integers(-3, 3).map(float), lambda inner: st.dictionaries(st.sampled_from("ab"), inner, max_size=2), max_leaves=5
 ).map(trim)
@@ -55,32 +52,6 @@ def test_what_they_compute(u, v, x):
 
 def test_a_list_of_numbers_has_no_parts():
     assert UNCONS.activate({"list": 3.0}) == {"this": {}, "rest": {}}
-
-
-@st.composite
-def layered_machines(draw):
-    """Up to five neurons on trees, each fed by the input and by those before it."""
-    neurons, links, sources = {"timer": TIMER, "input": INPUT}, {}, ["input.char"]
-    for i, name in enumerate(draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=2, max_size=5))):
-        kind = KINDS[name]
-        neurons[f"{name}-{i}"] = kind
-        for field in kind.inputs:
-            for source in draw(st.lists(st.sampled_from(sources[-4:]), min_size=1, max_size=2, unique=True)):
-                links.setdefault(f"{name}-{i}.{field}", {})[source] = draw(st.sampled_from([-1.0, 0.5, 1.0]))
-        sources += [f"{name}-{i}.{field}" for field in kind.outputs]
-    links["output.answer"] = dict.fromkeys(sources[1:], 1.0)
-    neurons["output"] = answering(("answer",))
-    return Machine(neurons, matrix_of_links(links), customary_links(neurons))
-
-
-ITEMS = [
-    {"a": 1.0, "b": {"a": 0.5, ":number": -1.0}, ":number": 0.5},
-    {"a": {"b": 2.0}},
-    1.5,
-    {"b": 1.0},
-    {},
-    {"b": {"a": 1.0}},
-]
 
 
 @pytest.mark.slow

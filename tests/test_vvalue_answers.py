@@ -116,7 +116,7 @@ def test_counts_of_letters_are_found():
 
 @pytest.mark.slow
 def test_an_induction_head_is_found():
-    found = synthesize(FOLLOWERS, seed=1, settings=Settings(restarts=1, scale=0.1), progress=False)
+    found = synthesize(FOLLOWERS, seed=1, settings=Settings(restarts=1), progress=False)
     assert found.best.links <= 12
     assert found.best.exact
     sentence = ["the", "cat", "saw", "the", "dog", "and", "the", "cat", "saw", "the"]

@@ -52,3 +52,44 @@ def product(u: VValue, v: VValue) -> VValue:
         return u * v
     u, v = (x if isinstance(x, dict) else {":number": x} for x in (u, v))
     return {key: product(u[key], v[key]) for key in u if key in v}
+
+
+def nest(u: VValue, v: VValue) -> VValue:
+    """The tree with u's leaf times v at each path of u."""
+    if not isinstance(u, dict):
+        return combine((u, v))
+    return combine(*((1, nest(x, v) if key == ":number" else {key: nest(x, v)}) for key, x in u.items()))
+
+
+def pair(u: VValue, v: VValue) -> VValue:
+    """As nest, of the leaves right below the roots."""
+    flat = ({key: number(x) for key, x in w.items() if key != ":number"} if isinstance(w, dict) else {} for w in (u, v))
+    return nest(*flat)
+
+
+def lookup(u: VValue, v: VValue) -> VValue:
+    """The sum of u's leaves times what v has at their paths."""
+    if not isinstance(u, dict):
+        return combine((u, v))
+    below = v if isinstance(v, dict) else {}
+    found = ((x, v if key == ":number" else below[key]) for key, x in u.items() if key == ":number" or key in below)
+    return combine(*((1, lookup(*each)) for each in found))
+
+
+def mask(u: VValue, v: VValue) -> VValue:
+    """u's leaves times what v has at their paths, each at its path."""
+    if not isinstance(u, dict):
+        return combine((u, v))
+    below = {key: x for key, x in v.items() if key in u and key != ":number"} if isinstance(v, dict) else {}
+    parts = [(1, {key: mask(u[key], x)}) for key, x in below.items()]
+    return combine(*parts, (u.get(":number", 0), v))
+
+
+def gate(condition: VValue, v: VValue) -> VValue:
+    """v times the scalar part of the condition."""
+    return combine((number(condition), v))
+
+
+def mix(condition: VValue, u: VValue, v: VValue) -> VValue:
+    """u and v in the proportion that the scalar part of the condition says."""
+    return combine((number(condition), u), (1 - number(condition), v))

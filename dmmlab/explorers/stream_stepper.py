@@ -145,7 +145,7 @@ class StreamStepper(Stepping):
             )
         stepper = cls(
             found.machine, problem=synthesis.problem, figures=figures, cycle=found.cycle,
-            streams=found.streams, targets=found.targets, cycles=cycles,
+            streams=found.streams, targets=None if found.sample.rows else found.targets, cycles=cycles,
         )  # fmt: skip
         stepper.say(str(found) if cycles > found.cycle else f"{found}; from cycle {cycles} on a number is no longer finite")
         return stepper

@@ -46,6 +46,8 @@ class NetworkPrograms:
 
     def __init__(self, machine: Machine, keys: Keys, whole: bool = False):
         self.compiled: Compiled = compile_machine(machine, keys, 1, whole=whole)
+        kinds = self.compiled.machine.neurons.values()
+        self.multiplies_trees = any(kind.scaling is Scaling.MULTILINEAR for kind in kinds)
         self._loops: dict[str, GradientDescent] = {}
         self.answers = jax.jit(lambda weights, batch: self.compiled.coordinates(self.compiled.run(weights, batch.inputs)))
         self.ablation_errors = jax.jit(self._ablation_errors)
@@ -69,9 +71,7 @@ class NetworkPrograms:
         if penalty not in self._loops:
             kind, regularizers = HardConcreteGates if penalty == "gates" else Imitation, ("l1",) * (penalty == "gradient")
             adam = optax.scale_by_adam()
-            steep = self.compiled.schedule != "time-parallel" or any(
-                kind.scaling is Scaling.MULTILINEAR for kind in self.compiled.machine.neurons.values()
-            )
+            steep = self.compiled.schedule != "time-parallel" or self.multiplies_trees
             self._loops[penalty] = GradientDescent(
                 kind(self.compiled, regularizers, relative=True),
                 optax.chain(clip_to_norm(CLIP), adam) if steep else adam,

@@ -22,7 +22,7 @@ class Settings:
     restarts: int = 8  # from other random weights
     rounds: int = 2  # as many restarts again, as long as none is exact
     agreeing: int = 3  # restarts that come to the same number of links are enough; 0: all are made
-    scale: float = 0.01  # of initial weights
+    scale: float = 0.0  # of initial weights; 0: the usual one (Task.initial_weights)
     learning_rate: float = 1e-2
     fit_steps: int = 500
     ramp_steps: int = 8000
@@ -49,6 +49,8 @@ class Settings:
                 raise LabError(f"{what} {getattr(self, what)!r}: expected a whole number from 1 on")
         if type(self.agreeing) is not int or self.agreeing < 0:
             raise LabError(f"agreeing {self.agreeing!r}: expected a whole number from 0 on")
-        for what in ("scale", "learning_rate", "fraction"):
+        if not 0 <= self.scale <= 1:
+            raise LabError(f"scale {self.scale!r}: expected a number from 0 to 1")
+        for what in ("learning_rate", "fraction"):
             if not 0 < getattr(self, what) <= 1:
                 raise LabError(f"{what} {getattr(self, what)!r}: expected a number above 0, and at most 1")

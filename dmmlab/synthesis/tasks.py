@@ -30,6 +30,7 @@ from .problems import Problem
 from .samples import Sample, coordinate_name
 
 PIECE = 500  # steps after which a descent looks whether it is to stop
+SCALE, SCALE_OF_PRODUCTS = 0.01, 0.1  # of initial weights
 QUICK_LENGTHS = (14, 200)  # items of the strings of a quick evaluation: a fraction of those of a synthesis
 
 Span = tuple[float, float]  # a number at the first and at the last step; geometric in between
@@ -93,14 +94,18 @@ class Task:
             digest.update(np.asarray(leaf).tobytes())
         return digest.hexdigest()[:16]
 
-    def initial_weights(self, key: Any, scale: float = 0.01) -> Weights:
+    def initial_weights(self, key: Any, scale: float = 0.0) -> Weights:
         """Random weights, ``scale * N(0, 1)``, a matrix for each stage.
+
+        If the scale is 0 it is 0.01, as in 2022; or 0.1 where neurons multiply trees, since a
+        product of several small weights has no gradient.
 
         Raises :class:`~dmmlab.core.errors.LabError` for a task of a machine, not of a network.
         """
         if isinstance(self.network, Machine):
             raise LabError("a machine has its weights; random ones are for networks")
-        return self.compiled.weights(self.network.random(key, scale).soft)
+        usual = SCALE_OF_PRODUCTS if self.programs.multiplies_trees else SCALE
+        return self.compiled.weights(self.network.random(key, scale or usual).soft)
 
     def machine(self, weights: Weights) -> Machine:
         """The machine with these weights; those that are zero are no links."""
