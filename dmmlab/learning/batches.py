@@ -19,6 +19,7 @@ from ..core.machine import Machine
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import number
 
+MANY = 64  # strings, up to which they are run together if they are run cycle by cycle
 SHORT = 64  # cycles, up to which all strings in one array are faster than a loop over them (dmmlab bench restarts batches)
 
 
@@ -128,21 +129,23 @@ def imitation_batch(compiled: Compiled, streams: Sequence[Streams], cycles: int 
     return make_batch(compiled, streams, targets)
 
 
-def sum_over_strings(function: Callable[[Batch], Any], batch: Batch) -> Any:
+def sum_over_strings(function: Callable[[Batch], Any], batch: Batch, cycle_by_cycle: bool = False) -> Any:
     """The sum of ``function`` over all strings, in whichever way is faster on a CPU.
 
     Short strings are handed on all at once; long ones go through a loop, one by one, so that the
     gradients of one string are done with before the next begins: one string fits the cache, and all
-    of them do not.
+    of them do not. What goes cycle by cycle anyway takes hardly longer for many strings than for
+    one.
 
     Args:
         function: ``batch -> pytree of arrays``, itself a sum over the strings of its batch.
         batch: the strings.
+        cycle_by_cycle: whether ``function`` goes through the cycles one by one.
 
     Returns:
         The sum, a pytree of arrays.
     """
-    if batch.strings > 1 and batch.cycles <= SHORT:
+    if batch.strings > 1 and (batch.cycles <= SHORT or (cycle_by_cycle and batch.strings <= MANY)):
         return function(batch)
     first = function(batch.string(0))
     if batch.strings == 1:

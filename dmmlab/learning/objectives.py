@@ -102,11 +102,12 @@ class Imitation(Objective):
             if name not in REGULARIZERS:
                 raise LabError(one_of("regularizer", name, REGULARIZERS))
         self.compiled, self.loss, self.relative = compiled, loss, relative
+        self._in_cycles = compiled.schedule == "scan"
         self.regularizers = tuple(regularizers)
         self.columns = ("loss", *self.regularizers)
 
     def error(self, weights: Weights, batch: Batch) -> jax.Array:
-        total = sum_over_strings(lambda strings: self.loss(self.compiled, weights, strings), batch)
+        total = sum_over_strings(lambda strings: self.loss(self.compiled, weights, strings), batch, self._in_cycles)
         return total / _squares(batch) if self.relative else total
 
     def value_and_gradient(
@@ -120,7 +121,7 @@ class Imitation(Objective):
             weighted = [penalties[name] * term for name, term in zip(self.regularizers, terms, strict=True)]
             return reduce(jnp.add, weighted), terms
 
-        loss, gradient = sum_over_strings(string_error, batch)
+        loss, gradient = sum_over_strings(string_error, batch, self._in_cycles)
         if self.relative:
             squares = _squares(batch)
             loss, gradient = loss / squares, [g / squares for g in gradient]
