@@ -149,7 +149,7 @@ def _functions(machine: Machine, texts: list[str], names: set[str], neurons: lis
         if unknown := used - names - FUNCTIONS.keys() - {"item"}:
             raise PythonError(f"{neuron}: its formula uses {', '.join(sorted(unknown))}, which Python does not know")
         called |= used & FUNCTIONS.keys()
-    for name in reversed(FUNCTIONS):  # each uses those before it
+    for name in reversed(list(FUNCTIONS)):  # each uses those before it
         if name in called:
             called |= FUNCTIONS.keys() & {node.id for node in ast.walk(_tree(name)) if isinstance(node, ast.Name)}
     return [name for name in FUNCTIONS if name in called]
