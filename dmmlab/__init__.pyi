@@ -78,6 +78,7 @@ from .machines import (
 from .synthesis import (
     PROBLEMS as PROBLEMS,
     STREAMING_TASKS as STREAMING_TASKS,
+    TREE_PROBLEMS as TREE_PROBLEMS,
     Automaton as Automaton,
     Problem as Problem,
     Settings as Settings,

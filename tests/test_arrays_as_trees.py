@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -82,3 +83,35 @@ def test_what_cannot_be_a_vvalue_is_said():
         from_array(np.array([[1.0], [np.nan]]))
     with pytest.raises(VValueError, match="expected an array of numbers, got one of <U1"):
         from_array(np.array(["a"]))
+
+
+def test_what_numpy_makes_an_array_of():
+    assert from_array(pd.Series([1.0, 2.0], index=[1, 0])) == {"0": 1.0, "1": 2.0}
+    assert from_array([[1, 2]]) == {"0": {"0": 1.0, "1": 2.0}}
+    assert from_array([]) == {}
+
+
+@pytest.mark.parametrize(
+    "array", [[[1], [2, 3]], jax.random.key(0), np.ma.array([1.0, 2.0], mask=[False, True]), [True], ["a"], [None], [np.nan]]
+)
+def test_arrays_that_are_none(array):
+    with pytest.raises(VValueError, match=r"expected an array of numbers|expected a finite number"):
+        from_array(array)
+
+
+@pytest.mark.parametrize(
+    ("v", "shape", "problem"),
+    [
+        ({"1" * 5000: 1.0}, (3,), "is no index of an array of shape"),
+        ({"01": 1.0}, (3,), "is no index"),
+        ({1: 1.0}, (3,), "a key must be a string"),
+        ({"1": "2.5"}, (3,), "expected a finite number"),
+        ({"1": 10**400}, (3,), "expected a finite number"),
+        ({}, 3, "expected whole numbers"),
+        ({}, (-3,), "expected whole numbers"),
+        ({}, (10**7, 10**7), "of 100,000,000 entries at most"),
+    ],
+)
+def test_trees_that_are_no_arrays(v, shape, problem):
+    with pytest.raises(VValueError, match=problem):
+        to_array(v, shape)

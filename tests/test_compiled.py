@@ -12,7 +12,7 @@ from dmmlab.compiler.compiled import compile_machine
 from dmmlab.compiler.layout import LayoutError, lay_out
 from dmmlab.core.engine import RunError, answers
 from dmmlab.core.neurons import TIMER, TYPES_2022
-from dmmlab.core.streams import characters, symbols, values
+from dmmlab.core.streams import Inbox, characters, symbols, values
 from dmmlab.core.vvalues import number, paths
 from dmmlab.june2022.replay import initial_machine, recurrent_2022
 from dmmlab.machines.detectors import handcrafted, published
@@ -38,6 +38,14 @@ def test_the_schedule_is_chosen_by_the_graph():
         compile_machine(looped, stream, schedule="time-parallel")
     with pytest.raises(LayoutError, match="unknown schedule 'sacn'; did you mean 'scan'"):
         compile_machine(looped, stream, schedule="sacn")
+
+
+def test_an_inbox_is_no_example():
+    inbox = Inbox()
+    inbox.send({"a": 1.0})
+    with pytest.raises(LayoutError, match="an Inbox shows what was sent once"):
+        compile_machine(handcrafted(), inbox, 5)
+    assert "1 waiting" in repr(inbox)
 
 
 def test_blocks_of_the_training_network():

@@ -8,15 +8,24 @@ import pytest
 from dmmlab.core import LabError
 from dmmlab.core.engine import run
 from dmmlab.core.network_matrix import matrix_of_links
+from dmmlab.core.neuron_type import NeuronType
 from dmmlab.core.streams import values
 from dmmlab.explorers import LiveEditor, LiveRun
-from dmmlab.machines.rewriting_machines import MATRIX, editing
+from dmmlab.machines import handcrafted
+from dmmlab.machines.rewriting_machines import MATRIX, editing, wave
 
 COUNTER = '{"accum-1": {"dict-1": {"accum-1": {"dict": 1}}, "dict-2": {"timer": {"timer": 2}}}}'
 
 
 def said(editor):
     return html.unescape(re.sub("<[^>]*>", "", editor.message.value))
+
+
+def weight(live, to, source):
+    links = {
+        (f"{link.to_neuron}.{link.to_field}", f"{link.from_neuron}.{link.from_field}"): link for link in live.machine.links()
+    }
+    return links[to, source].weight
 
 
 def test_it_is_the_machine_that_reads_the_same_stream():
@@ -59,12 +68,79 @@ def test_a_change_that_ends_the_run_is_taken_back():
     assert live.machine == LiveRun().machine
 
 
+def test_changes_are_taken_back_one_after_the_other():
+    live = LiveRun()
+    live.run(5)
+    live.send('{"timer": {"timer": {"timer": {"timer": 1e308}}}}')
+    live.run(2)
+    live.link("accum-1.dict-2", "timer.timer", 1.0)
+    with pytest.raises(LabError, match=r"cycle 7, .* back in cycle 7, before the last change"):
+        live.run(5)
+    with pytest.raises(LabError, match=r"cycle 7, .* back in cycle 5, before the last change"):
+        live.run(5)
+    live.run(5)
+    assert live.machine == LiveRun().machine
+
+
+def test_what_was_sent_is_known_before_it_arrives():
+    live = LiveRun()
+    live.link("accum-1.dict-2", "timer.timer", 2.0)
+    live.link("accum-1.dict-2", "input.char", 3.0)  # is not born twice
+    live.run(4)
+    assert weight(live, "accum-1.dict-1", "accum-1.dict") == 1.0
+    live.cut("accum-1.dict-2", "timer.timer")
+    with pytest.raises(LabError, match="there is no such link"):
+        live.cut("accum-1.dict-2", "timer.timer")
+    for source in ("input.char", "accum-1.dict"):
+        live.cut("accum-1.dict-2" if source == "input.char" else "accum-1.dict-1", source)
+    live.run(5)
+    assert live.machine == LiveRun().machine
+    with pytest.raises(LabError, match="expected a finite number, got nan"):
+        live.link("accum-1.dict-2", "timer.timer", float("nan"))
+    live.link("accum-1.dict-2", "timer.timer", 1.0)  # born again, with its memory
+    live.run(3)
+    assert weight(live, "accum-1.dict-1", "accum-1.dict") == 1.0
+
+
+def test_types_of_the_readers_own():
+    live = LiveRun(types=(NeuronType("echo", ("x",), ("y",), lambda v: v),))
+    live.run(2)
+    live.link("echo-1.x", "timer.timer", 1.0)
+    live.run(5)
+    assert live.states[-1].emitted("echo-1.y") == 6.0
+
+
+def test_a_tree_that_explodes_ends_the_run():
+    live = LiveRun()
+    for source in ("self.single", "self.single"), ("nest-1.dict", "nest-1.dict"):
+        for to, out in zip(("nest-1.dict-1", "nest-1.dict-2"), source, strict=True):
+            live.link(to, out, 1.0)
+        live.run(2)
+    with pytest.raises(LabError, match="neuron 'nest-1': nest makes a tree of more than 1,000,000 leaves"):
+        live.run(5)
+
+
+@pytest.mark.parametrize("machine", [handcrafted(), wave().machine])
+def test_machines_that_cannot_be_edited(machine):
+    with pytest.raises(LabError, match=r"one neuron that reads a stream, linked to self\.delta"):
+        LiveRun(machine)
+
+
+@pytest.mark.parametrize("cycles", [0, 1001, 1.5, "a", True])
+def test_cycles_that_cannot_be(cycles):
+    with pytest.raises(LabError, match="expected 1 to 1,000"):
+        LiveRun().run(cycles)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ('{"x": 3}', "a link is to_neuron / to_input / from_neuron / from_output"),
         ("[" * 100_000, "this is no JSON"),
         ("nonsense", "this is no JSON"),
+        ("1" * 5000, "this is no JSON"),
+        ('{"accum-1.x": {"dict-1": {"timer": {"timer": 1}}}}', "a neuron needs a printable name"),
+        ('{"accum-1": {"dict-1": {"timer": {"timer": {"a": 1}}}}}', "a link is four keys deep"),
         ('{"a": "b"}', "expected a finite number"),
         ('{"nothing-1": {"x": {"timer": {"timer": 1}}}}', "nothing"),
         ('{"norm-1": {"x": {"timer": {"timer": 1}}}}', "has no input 'x'"),

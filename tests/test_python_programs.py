@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,24 @@ def test_names(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["show", "handcrafted", "--python", "--latex"])
     assert "--latex" in capsys.readouterr().err
+
+
+def test_a_machine_without_neurons_and_names_that_python_reads_alike():
+    alone = dm.Machine({"output": dm.core.answering(("answer",))}, {})
+    assert list(executed(alone, [{}, {}])) == [{"answer": 0}] * 2
+    ligature, letters = "\N{LATIN SMALL LIGATURE FI}", "fi"
+    assert unicodedata.normalize("NFKC", ligature) == letters
+    kinds = {"timer": dm.core.TIMER, "input": dm.core.INPUT, "output": dm.core.answering(("x", "y"))}
+    machine = dm.Machine.build(
+        {
+            f"{letters}.dict-2": {"input.char": 1},
+            f"{ligature}.dict-2": {"input.char": 2},
+            "output.x": {f"{letters}.dict": 1},
+            "output.y": {f"{ligature}.dict": 1},
+        },
+        kinds | {letters: dm.ACCUM, ligature: dm.ACCUM},
+    )
+    whole_answers_agree(machine, [1.0, {}, 2.0, {}, {}])
 
 
 def whole_answers_agree(machine, items):

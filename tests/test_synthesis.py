@@ -148,6 +148,9 @@ def test_unknown_settings():
         Settings(restarts=0)
     with pytest.raises(LabError, match="learning_rate 0"):
         Settings(learning_rate=0)
+    for scale in ("a", True, 2.0):
+        with pytest.raises(LabError, match=f"scale {scale!r}: expected a number from 0 to 1"):
+            Settings(scale=scale)
     with pytest.raises(LabError, match="key -1: expected a JAX key, or a seed"):
         synthesize(PROBLEMS["sum"], seed=-1)
     with pytest.raises(LabError, match="unknown score 'magnitud'; did you mean 'magnitude'"):

@@ -14,7 +14,10 @@ from dmmlab.learning.session import TrainingSession
 from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.network_programs import KEPT, PENALTIES, Kept
+from dmmlab.synthesis.phases import fit, sparsify
+from dmmlab.synthesis.settings import Settings
 from dmmlab.synthesis.tasks import Task
+from dmmlab.synthesis.trace import Trace
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,29 @@ def test_strings_of_different_lengths():
     weights = [0 * w for w in task.initial_weights(jax.random.key(0))]
     assert task.error(weights) == pytest.approx(1.0)
     assert task.mean_squared_error(weights) == pytest.approx(sum((s.targets**2).sum() for s in samples) / 34, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_lessons_come_before_the_strings():
+    problem, network = PROBLEMS["duplicates"], feedforward(2, 1)
+    every = [problem.training(0, strings=2, cycles=14 * gap, every=gap) for gap in (1, 2, 5)]
+    task, alone = Task(problem, network, every[2], lessons=every[:2]), Task(problem, network, every[2])
+    assert [batch.cycles for batch in task.lessons] == [14, 28]
+    assert task.fingerprint != alone.fingerprint
+    settings, start = (
+        Settings(fit_steps=20, ramp_steps=20, cool_steps=20, retrain_steps=20),
+        task.initial_weights(jax.random.key(0)),
+    )
+    rate, l1 = (settings.learning_rate,) * 2, (settings.l1[0],) * 2
+    by_hand = start
+    for batch in task.lessons:
+        by_hand = task.on(batch).descend(by_hand, 20, rate, l1)
+    fitted = fit(task, start, settings, trace := Trace())
+    assert all(map(np.array_equal, fitted, by_hand))
+    assert trace.events[-1].error == pytest.approx(task.on(task.lessons[-1]).error(fitted))
+    sparsify(task, fitted, settings, trace, jax.random.key(0))
+    assert [event.tried for event in trace.events] == ["", "ramp", "cool", "tidy", "retrain", "70 cycles"]
+    assert all(map(np.array_equal, fit(alone, start, settings, Trace()), alone.descend(start, 20, rate, l1)))
 
 
 @pytest.mark.slow

@@ -1,11 +1,15 @@
 """Problems whose answers are V-values: their coordinates, errors, counterexamples, synthesis."""
 
+from dataclasses import replace
+from itertools import repeat
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from vvalue_strategies import vvalues
 
-from dmmlab.core import ACCUM, LabError, answers, values
+from dmmlab.core import ACCUM, INPUT, TIMER, LabError, Machine, answers, values
+from dmmlab.core.neurons import answering
 from dmmlab.core.vvalues import add, paths, scale
 from dmmlab.learning.losses import squared_error
 from dmmlab.machines.attention_machines import INDUCTION_DELAY, induction_head
@@ -25,7 +29,7 @@ def counts(stream):
         yield total
 
 
-COUNTS = Problem("How often has each letter come?", counts, types=(ACCUM,), delay=2, recurrent=False, alphabets=(4,))
+COUNTS = Problem("How often has each letter come?", counts, types=(ACCUM,), delay=2, recurrent=False, letters=(4,))
 
 
 @given(st.lists(st.tuples(vvalues, vvalues), max_size=4))
@@ -87,7 +91,7 @@ def test_answers_that_no_link_can_carry():
         for v in stream:
             yield {"deep": v}
 
-    with pytest.raises(LabError, match="the right answers have answer/deep/a, which no link of the network can carry"):
+    with pytest.raises(LabError, match="the target has answer/deep/a, answer/deep/b, which no neuron of this network can emit"):
         Task(Problem("What is it?", nested, types=(ACCUM,), recurrent=False))
 
 
@@ -98,6 +102,94 @@ def test_answers_that_are_no_vvalues():
 
     with pytest.raises(LabError, match="a: expected a finite number"):
         Problem("What is it?", wrong).preview()
+
+
+A, B = {"a": 1.0}, {"b": 1.0}
+
+
+def test_a_target_may_go_on_with_what_it_yielded():
+    def growing(stream):
+        total = {}
+        for v in stream:
+            for key in v:
+                total[key] = total.get(key, 0.0) + 1
+            yield total
+
+    assert Problem("?", growing).vvalues_answered([A, B, A]) == [(A,), ({**A, **B},), ({"a": 2.0, **B},)]
+
+
+def sometimes(stream):
+    seen = False
+    for v in stream:
+        seen = seen or "c" in v
+        yield {"c": 1.0} if seen else 0.0
+
+
+def test_strings_without_trees_are_compared_as_trees():
+    problem = Problem("Was there a c?", sometimes, delay=1, answers=("next",), silence=False, letters=(2, 2))
+    neurons = {"timer": TIMER, "input": INPUT, "output": answering(("next",))}
+    echo = Machine.build({"output.next": {"input.char": 1.0}}, neurons)
+    assert all(("next", ()) in sample.rows for sample in problem.validation())
+    assert verify(problem, echo).grade == "wrong"
+    assert max_abs_errors(problem, echo)["validation"] == 1.0
+    Task(
+        replace(problem, types=(ACCUM,), recurrent=False),
+        samples=[problem.sample([A, A, B]), problem.sample([A, {"c": 1.0}, A])],
+    )
+
+
+def test_a_machine_that_can_carry_no_such_answer_is_wrong_there():
+    number = induction_head().unlink("output.next", "lookup.dict").link("output.next", "timer.timer", 0.5)
+    assert max_abs_errors(FOLLOWERS, number)["validation"] > 1
+    assert verify(FOLLOWERS, number).grade == "wrong"
+
+
+def test_followers_of_items_with_several_keys():
+    items = [A, {"c": 1.0}, B, {"c": 1.0}, {**A, **B}]
+    assert FOLLOWERS.vvalues_answered(items)[-1] == ({"c": 2.0},)
+
+
+def yields(*given_):
+    def target(stream):
+        for _, v in zip(stream, given_, strict=False):
+            yield v
+
+    return target
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        (yields(A, B), "the target gives 2 answers: expected 3, one for each item"),
+        (lambda stream: repeat(A), "the target gives more answers than items: expected 3"),
+        (yields(A, {"a": float("nan")}, A), "the target in cycle 1: answer/a: expected a finite number, got nan"),
+        (yields({1: 1.0}, A, A), "the target in cycle 0: answer: a key must be a string, got 1"),
+        (yields((A, 1.0), A, A), "the target gives 2 answers in cycle 0: expected 1"),
+    ],
+)
+def test_targets_that_are_none(target, problem):
+    with pytest.raises(LabError, match=problem):
+        Problem("?", target).answers_to([A, B, A])
+
+
+def test_trees_that_come_late_are_told():
+    def late(stream):
+        for t, _ in enumerate(stream):
+            yield A if t > 50 else float(t % 3)
+
+    with pytest.raises(LabError, match="a V-value in cycle 51, and numbers alone in strings such as those to learn from"):
+        Problem("?", late).validation()
+
+
+def test_a_tree_that_is_always_the_same_is_refused():
+    with pytest.raises(LabError, match="'answer' is a: 1 in every cycle of the training strings and of all others"):
+        Problem("?", lambda stream: (A for _ in stream)).preview()
+
+
+@pytest.mark.parametrize("letters", [(), 4, None, "ab", (4.5,), (41,)])
+def test_alphabets_that_cannot_be(letters):
+    with pytest.raises(LabError, match="expected how many there are in each alphabet, from 1 to 40"):
+        Problem("?", counts, letters=letters)
 
 
 def test_numbers_have_no_rows():

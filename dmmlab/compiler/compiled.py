@@ -20,7 +20,7 @@ from ..core.engine import RunError, Streams
 from ..core.errors import one_of
 from ..core.machine import Machine
 from ..core.neuron_type import Port
-from ..core.streams import Stream
+from ..core.streams import Inbox, Stream
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import Path, VValue, describe, from_paths, paths, trim
 from .array_operations import Answers, Carry, Inputs
@@ -341,6 +341,8 @@ def compile_machine(
     """
     if schedule is not None and schedule not in SCHEDULES:
         raise LayoutError(one_of("schedule", schedule, SCHEDULES))
+    if any(isinstance(stream, Inbox) for stream in (streams.values() if isinstance(streams, Mapping) else (streams,))):
+        raise LayoutError("an Inbox shows what was sent once: compile for a Stream that has all keys that may come")
     layout = lay_out(machine, streams, cycles or _length(streams))
     accumulators = {name for name in layout.inner if accumulates(machine, name)}
     order = stages_of(layout, accumulators)

@@ -8,6 +8,7 @@ The largest absolute value of a complex array, in :func:`~dmmlab.core.vvalues.ma
 a real or imaginary part, not a modulus.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,22 +16,29 @@ import numpy as np
 from .vvalues import VValue, VValueError, check, is_traced, paths
 
 PARTS = ("re", "im")
+MAX_ENTRIES = 100_000_000  # of an array
 
 
 def from_array(array: Any) -> VValue:
     """An array of numbers as a V-value.
 
     Args:
-        array: of NumPy or JAX, of any shape, real or complex. JAX may be tracing it.
+        array: of NumPy or JAX, or what NumPy makes an array of; of any shape, real or complex. JAX
+            may be tracing it.
 
     Returns:
-        A tree with a level of keys for each axis, and one more for complex numbers.
+        A tree with a level of keys for each axis, and one more for complex numbers; ``{}`` for an
+        array without entries.
 
     Raises:
-        VValueError: a number that is not finite, with its index; or no numbers at all.
+        VValueError: a number that is not finite, with its index; entries that are no numbers, or
+            masked.
     """
-    if getattr(array, "dtype", None) is None:
-        array = np.asarray(array)
+    if not is_traced(array):
+        try:
+            array = np.asarray(None if np.ma.isMaskedArray(array) else array)
+        except (TypeError, ValueError) as error:
+            raise VValueError((), f"expected an array of numbers: {error}") from None
     if np.dtype(array.dtype).kind not in "iufc":
         raise VValueError((), f"expected an array of numbers, got one of {array.dtype}")
     return check(_tree(array))
@@ -41,24 +49,27 @@ def to_array(v: VValue, shape: tuple[int, ...], is_complex: bool = False) -> np.
 
     Args:
         v: a tree of indices.
-        shape: of the array.
+        shape: of the array; it has 100 million entries at most.
         is_complex: whether its numbers are complex.
 
     Returns:
         The array, zero where the tree has nothing.
 
     Raises:
-        VValueError: a path that is no index of such an array.
+        VValueError: a path that is no index of such an array; something that is no V-value; or a
+            shape that cannot be.
     """
+    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) > MAX_ENTRIES:
+        raise VValueError((), f"shape {shape!r}: expected whole numbers, of {MAX_ENTRIES:,} entries at most")
     array = np.zeros((*shape, 2) if is_complex else shape)
-    for path, leaf in paths(v):
+    for path, leaf in paths(check(v)):
         index = path[:-1] if is_complex and path else path
         part = (PARTS.index(path[-1]),) if is_complex and path and path[-1] in PARTS else ()
         if len(index) != len(shape) or bool(part) != is_complex or not all(map(_is_index, index, shape)):
             kind = "a complex" if is_complex else "an"
             raise VValueError(path, f"is no index of {kind} array of shape {shape}")
         array[(*map(int, index), *part)] = leaf
-    return array[..., 0] + 1j * array[..., 1] if is_complex else array
+    return np.asarray(array[..., 0] + 1j * array[..., 1]) if is_complex else array
 
 
 def _tree(array: Any) -> VValue:
@@ -74,4 +85,5 @@ def _leaf(x: Any) -> Any:
 
 
 def _is_index(key: str, size: int) -> bool:
-    return key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < size
+    """Whether it is written as ``str`` writes a number below the size; long ones are not read."""
+    return len(key) <= len(str(size)) and key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < size

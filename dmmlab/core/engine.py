@@ -111,8 +111,18 @@ def up(neurons: Mapping[str, NeuronType], inputs: VValue, streams: Mapping[str, 
     Raises:
         LabError: an activation function returned another number of V-values than its type has
             outputs.
+        RunError: its result would be too large a V-value.
     """
-    return trim({name: kind.activate(inputs.get(name, {}), streams.get(name)) for name, kind in neurons.items()})
+    return trim({name: _activated(name, kind, inputs, streams) for name, kind in neurons.items()})
+
+
+def _activated(
+    name: str, kind: NeuronType, inputs: VValue, streams: Mapping[str, Callable[[Number], VValue]]
+) -> dict[str, VValue]:
+    try:
+        return kind.activate(inputs.get(name, {}), streams.get(name))
+    except VValueError as error:
+        raise RunError(f"neuron {name!r}: {error.problem}") from error
 
 
 def step(

@@ -22,6 +22,7 @@ structure of a tree of weights, such as an optimizer's update, is ``jax.tree.map
 import math
 import reprlib
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from numbers import Number as NumberClass
 from typing import Any
 
@@ -35,13 +36,14 @@ Path = tuple[str, ...]
 
 NUMBER = ":number"  # the reserved key of the scalar part
 MAX_DEPTH = 64  # levels of keys; far above any use, far below Python's recursion limit
+MAX_NESTED = 1_000_000  # leaves of an outer product
 
 
 class VValueError(LabError):
     """Something is not a V-value. ``path`` says where."""
 
     def __init__(self, path: Path, problem: str):
-        self.path = tuple(path)
+        self.path, self.problem = tuple(path), problem
         super().__init__(f"{show_path(path)}: {problem}")
 
 
@@ -101,11 +103,20 @@ def nest(u: VValue, v: VValue) -> VValue:
 
     :func:`linear_combination` is its counterpart: ``linear_combination(w, nest(u, v))`` is
     ``dot(w, u) * v`` wherever the leaves of w and u have the same paths.
+
+    Raises :class:`VValueError` where it would have more than ``MAX_NESTED`` leaves.
     """
-    total: VValue = {}
-    for path, leaf in paths(u):
-        total = add(total, _at(path, scale(leaf, v)))
-    return total
+    leaves = [sum(1 for _ in islice(paths(part), MAX_NESTED + 1)) for part in (u, v)]
+    if leaves[0] * leaves[1] > MAX_NESTED:
+        raise VValueError((), f"nest makes a tree of more than {MAX_NESTED:,} leaves, of {leaves[0]:,} and {leaves[1]:,}")
+    return _nested(u, v)
+
+
+def _nested(u: VValue, v: VValue) -> VValue:
+    if not isinstance(u, dict):
+        return scale(u, v)
+    below = _canonical({key: _nested(part, v) for key, part in u.items() if key != NUMBER})
+    return add(below, scale(u[NUMBER], v)) if NUMBER in u else below
 
 
 def dot(u: VValue, v: VValue) -> Number:

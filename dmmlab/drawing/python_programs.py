@@ -11,6 +11,7 @@ import inspect
 import keyword
 import re
 import textwrap
+import unicodedata
 from collections.abc import Callable, Mapping
 
 from ..core.errors import LabError
@@ -64,7 +65,7 @@ def python_program(machine: Machine) -> str:
         "",
         "def step(state, item):",
         '    """One cycle: (state, item) -> (next state, answers)."""',
-        f"    ({', '.join(names)},) = state",
+        *([f"    ({', '.join(names)},) = state"] if names else []),
         "    answers = {",
         *(f"        {field!r}: {text}," for field, text in answers.items()),
         "    }",
@@ -118,7 +119,8 @@ class _PythonWriter(_Writer):
 
     def named(self, name: str, field: str, now: bool) -> str:
         if (name, field) not in self._names:
-            base = re.sub(r"\W|^(?=\d)", "_", f"{name}_{field}" if field else name)
+            whole = unicodedata.normalize("NFKC", f"{name}_{field}" if field else name)  # Python reads names so
+            base = re.sub(r"\W|^(?=\d)", "_", whole)
             taken, count, unique = {*self._names.values(), *TAKEN}, 1, base
             while unique in taken:
                 count += 1

@@ -8,6 +8,7 @@ after they were read; a neuron is there as long as a link names it.
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from ..core.engine import RunError, State, run
 from ..core.errors import LabError, one_of
@@ -20,13 +21,24 @@ from ..core.neurons import ACCUM, COMPARE, DOT, NORM, TYPES
 from ..core.streams import Inbox
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.tree_neurons import EVENTS, GATE, LOOKUP, NEST, UPDATE
-from ..core.vvalues import VValue, check, scale
+from ..core.vvalues import VValue, add, check, scale
 from ..drawing.vvalue_text import show
 from ..machines.rewriting_machines import MATRIX, editing
 
 OFFERED = (ACCUM, NORM, DOT, COMPARE, GATE, UPDATE, NEST, LOOKUP, EVENTS)
 KEPT = 200  # cycles that are remembered
+POINTS = 50  # changes that can be taken back
 MOST_AT_ONCE = 1000  # cycles
+ARRIVES_AFTER = 2  # cycles after a change is read it is in the matrix
+EDITED = "self.delta"
+
+
+class _Point(NamedTuple):
+    """Where a run was when a change was sent."""
+
+    cycle: int
+    states: list[State]
+    sent: list[tuple[int, VValue]]
 
 
 @summarised
@@ -34,19 +46,25 @@ class LiveRun:
     """A machine under way, and an inbox through which it is edited.
 
     Args:
-        machine: it reads edits at one neuron, and emits its matrix at ``self.single``; the machine
-            that does nothing else, if left out.
+        machine: it reads edits at one neuron, which feeds ``self.delta``, and emits its matrix at
+            ``self.single``; the machine that does nothing else, if left out.
         types: of new neurons that are offered.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for a machine that cannot be edited like that.
     """
 
     def __init__(self, machine: Machine | None = None, types: Sequence[NeuronType] = OFFERED):
         self.first = machine or editing()
+        readers = [name for name, kind in self.first.neurons.items() if kind.reads_stream]
+        fed = {link.from_neuron for link in self.first.links() if f"{link.to_neuron}.{link.to_field}" == EDITED}
+        if len(readers) != 1 or readers[0] not in fed:
+            raise LabError(f"to be edited, a machine needs one neuron that reads a stream, linked to {EDITED}; see editing()")
         self.types, self.inbox = tuple(types), Inbox()
         self.cycle = 0  # how many have passed
         self.states: list[State] = []
-        self._born: set[str] = set()  # new neurons whose own links were sent
-        self._before: tuple[int, list[State]] = (0, [])  # cycle and states when the last change was sent
-        self._running: Iterator[State] = run(self.first, self.inbox, matrix_from=MATRIX)
+        self._sent: list[tuple[int, VValue]] = []  # changes that are not in the matrix yet, and the cycles that read them
+        self._points = [_Point(0, [], [])]
+        self._running = self._resumed()
 
     @property
     def matrix(self) -> VValue:
@@ -56,8 +74,7 @@ class LiveRun:
     @property
     def machine(self) -> Machine:
         """The machine of the next cycle."""
-        matrix = self.matrix
-        return Machine(neurons_of(matrix, self.first.neurons, (*self.types, *TYPES)), matrix)
+        return self._machine(self.matrix)
 
     @property
     def outputs(self) -> list[str]:
@@ -78,35 +95,35 @@ class LiveRun:
         if len(text) > MAX_BYTES:
             raise LabError(f"{len(text):,} characters: expected {MAX_BYTES:,} at most")
         try:
-            change = check(json.loads(text))
-        except (json.JSONDecodeError, RecursionError) as error:
+            read = json.loads(text)
+        except (ValueError, RecursionError) as error:
             raise LabError(f"this is no JSON: {error}") from None
-        self._send(change)
+        self._send(check(read))
 
     def link(self, to: str, source: str, weight: float) -> None:
         """Sends a link, ``neuron.input`` and ``neuron.output``; its weight is added.
 
-        Raises :class:`~dmmlab.core.errors.LabError` for a port that is not there.
+        Raises :class:`~dmmlab.core.errors.LabError` for a port that is not there, or a weight that
+        is no finite number.
         """
         if source not in self.outputs:
             raise LabError(one_of("output", source, self.outputs))
         if to not in self.inputs:
             raise LabError(one_of("input", to, self.inputs))
         change: dict[str, dict[str, float]] = {}
-        for name in {port_of(to)[0], port_of(source)[0]} - {*self.machine.neurons, *self._born}:
-            self._born.add(name)
+        for name in {port_of(to)[0], port_of(source)[0]} - self._machine(self._matrix_to_be).neurons.keys():
             for into, out in self._neurons()[name].feedback:  # it is born with its memory
                 change[f"{name}.{into}"] = {f"{name}.{out}": 1.0}
         row = change.setdefault(to, {})
-        row[source] = row.get(source, 0.0) + weight
+        row[source] = row.get(source, 0.0) + check(weight, (f"{to} <- {source}",))
         self._send(matrix_of_links(change))
 
     def cut(self, to: str, source: str) -> None:
-        """Sends what takes a link away.
+        """Sends what takes a link away, also one that was sent and is not there yet.
 
         Raises :class:`~dmmlab.core.errors.LabError` for a link that is not there.
         """
-        for link in self.machine.links():
+        for link in self._machine(self._matrix_to_be).links():
             if (f"{link.to_neuron}.{link.to_field}", f"{link.from_neuron}.{link.from_field}") == (to, source):
                 self._send(scale(-1.0, matrix_of_links({to: {source: float(link.weight)}})))
                 return
@@ -120,17 +137,19 @@ class LiveRun:
 
         Raises:
             LabError: a change that makes no machine, or numbers that are no longer finite. The run
-                is then where it was before the last change was sent.
+                is then where it was before the last change was sent; before the one before, if it
+                fails once more.
         """
-        if not 0 < cycles <= MOST_AT_ONCE:
-            raise LabError(f"{cycles} cycles: expected 1 to {MOST_AT_ONCE:,}")
+        if type(cycles) is not int or not 0 < cycles <= MOST_AT_ONCE:
+            raise LabError(f"{cycles!r} cycles: expected 1 to {MOST_AT_ONCE:,}")
         try:
             for state in islice(self._running, cycles):
                 self.cycle += 1
                 self.states = [*self.states[-KEPT + 1 :], state]
         except RunError as error:
-            self._begin_again()
-            raise LabError(f"{error}; back in cycle {self.cycle}, before the last change") from error
+            problem = f"cycle {self.cycle}, {error.__cause__ or error}"  # counted from the beginning of all
+            self._take_back()
+            raise LabError(f"{problem}; back in cycle {self.cycle}, before the last change") from error
 
     def table(self, last: int = 8) -> dict[str, list[str]]:
         """What each output but the matrix emitted in the last cycles, as text; those that did."""
@@ -150,14 +169,36 @@ class LiveRun:
             there[f"{kind.name}-{n}"] = kind
         return there
 
+    @property
+    def _matrix_to_be(self) -> VValue:
+        """The matrix with all changes that are under way."""
+        matrix = self.matrix
+        for _, change in self._on_their_way():
+            matrix = add(matrix, change)
+        return matrix
+
+    def _on_their_way(self) -> list[tuple[int, VValue]]:
+        return [(read, change) for read, change in self._sent if read + ARRIVES_AFTER > self.cycle]
+
+    def _machine(self, matrix: VValue) -> Machine:
+        return Machine(neurons_of(matrix, self.first.neurons, (*self.types, *TYPES)), matrix)
+
     def _send(self, change: VValue) -> None:
-        neurons_of(change, self.machine.neurons, (*self.types, *TYPES))  # raises for what is no matrix
-        self._before = (self.cycle, self.states)
+        self._machine(add(self._matrix_to_be, change))  # raises where that is no machine
+        self._sent = self._on_their_way()
+        self._points = [self._points[0], *self._points[1:][1 - POINTS :], _Point(self.cycle, self.states, self._sent)]
+        self._sent = [*self._sent, (max([self.cycle, *(read + 1 for read, _ in self._sent)]), change)]
         self.inbox.send(change)
 
-    def _begin_again(self) -> None:
-        """From where it was when the last change was sent."""
-        self.inbox, self._born = Inbox(), set()
-        self.cycle, self.states = self._before
+    def _take_back(self) -> None:
+        """Goes on from where it was when the last change was sent."""
+        self.cycle, self.states, self._sent = self._points.pop() if len(self._points) > 1 else self._points[0]
+        self.inbox = Inbox()
+        for read, change in self._sent:
+            if read >= self.cycle:
+                self.inbox.send(change)
+        self._running = self._resumed()
+
+    def _resumed(self) -> Iterator[State]:
         outputs = self.states[-1].outputs if self.states else None
-        self._running = run(self.first, self.inbox, initial_outputs=outputs, matrix_from=MATRIX)
+        return run(self.first, self.inbox, initial_outputs=outputs, matrix_from=MATRIX, types=(*self.types, *TYPES))

@@ -87,7 +87,7 @@ def _followers(stream: Iterable[VValue]) -> Iterator[VValue]:
         for key in before:
             seen.setdefault(key, Counter()).update(v.keys())
         before = v.keys()
-        yield {follower: float(n) for key in v for follower, n in seen.get(key, Counter()).items()}
+        yield {follower: float(n) for follower, n in sum((seen.get(key, Counter()) for key in v), Counter()).items()}
 
 
 def _words(rng: random.Random, letters: str, size: int) -> Items:
@@ -193,7 +193,7 @@ TREE_PROBLEMS = Catalogue(
             recurrent=False,
             answers=("next",),
             silence=False,
-            alphabets=(4, 8),
+            letters=(4, 8),
         )
     }
 )

@@ -23,7 +23,7 @@ from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import from_paths, paths
 from .network_programs import Kept, Keys
 from .problems import Problem
-from .samples import Sample
+from .samples import Rows, Sample
 
 
 class _Alphabet(NamedTuple):
@@ -129,28 +129,44 @@ def _chunks(compiled: Compiled, samples: Sequence[Sample]) -> tuple[Chunks, list
     for sample in samples:
         for b, array in compiled.encode(sample.streams, sample.cycles).items():
             inputs[b].append(cut_up(np.asarray(array), CHUNK))
-        targets.append(cut_up(right_answers(compiled, sample), CHUNK, filler=np.nan))
+        right = np.stack([*targets_of(compiled, sample), _out_of_reach(compiled, sample)])
+        targets.append(cut_up(right, CHUNK, filler=np.nan))
         begins.append(np.arange(len(targets[-1])) == 0)
         kinds += [sample.kind] * len(targets[-1])
     together = {b: np.concatenate(arrays) for b, arrays in inputs.items()}
     return Chunks(together, np.concatenate(begins), np.concatenate(targets)), kinds
 
 
-def right_answers(compiled: Compiled, sample: Sample) -> np.ndarray:
-    """The targets of a string at the coordinates that count: (answer coordinates, cycles).
+def targets_of(compiled: Compiled, sample: Sample) -> np.ndarray:
+    """The targets of a string at the coordinates that the machine can carry.
 
-    Raises :class:`~dmmlab.core.errors.LabError` where the machine can carry no such answer.
+    Args:
+        compiled: the machine.
+        sample: the string.
+
+    Returns:
+        An array, (:attr:`~dmmlab.compiler.compiled.Compiled.answer_coordinates`, cycles).
     """
-    if not compiled.whole:
-        return sample.targets
-    return sample.targets_at([(port[1], path) for port, path in compiled.answer_coordinates])
+    return sample.targets_at(_coordinates(compiled)) if compiled.whole else sample.targets
+
+
+def _out_of_reach(compiled: Compiled, sample: Sample) -> np.ndarray:
+    """The largest target, (cycles,), where the machine can carry nothing: it answers 0."""
+    others = sample.beyond(_coordinates(compiled)).values() if compiled.whole else ()
+    return np.max([np.zeros(sample.cycles), *map(np.abs, others)], axis=0)
+
+
+def _coordinates(compiled: Compiled) -> Rows:
+    return [(port[1], path) for port, path in compiled.answer_coordinates]
 
 
 def _runner(machine: Machine, keys: Keys, whole: bool) -> ChunkRunner:
     compiled = compile_machine(machine, keys, 1, whole=whole)
 
     def largest_error(answers: Answers, targets: jax.Array) -> jax.Array:
-        error = jnp.where(jnp.isnan(targets), 0.0, jnp.abs(compiled.coordinates(answers) - targets))
+        given = compiled.coordinates(answers)
+        given = jnp.concatenate([given, jnp.zeros((1, *given.shape[1:]))])  # where the machine can carry nothing
+        error = jnp.where(jnp.isnan(targets), 0.0, jnp.abs(given - targets))
         return jnp.nan_to_num(jnp.max(error), nan=jnp.inf, posinf=jnp.inf)
 
     return ChunkRunner(compiled, largest_error, at_once=64)

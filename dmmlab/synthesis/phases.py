@@ -22,6 +22,7 @@ import numpy as np
 
 from ..compiler.layout import LayoutError
 from ..compiler.weights import Weights, support
+from ..learning.batches import Batch
 from ..machines.canonical_form import shortcuts
 from .idle_links import without_idle_links
 from .pruning import is_acceptable, prune, prune_links, retrain, tidy
@@ -30,13 +31,14 @@ from .tasks import Task
 from .trace import Trace
 
 BEGINNINGS = (8, 16, 24)  # cycles
+SHORT = 50  # cycles; strings to learn from usually have 40
 FINISHED = 1e-4  # canonical weights up to this are cut in the end
 
 Phase = Callable[..., Weights]  # (task, weights, settings, trace, key) -> weights
 
 
 def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Trains all links, with the smallest penalty.
+    """Trains all links, with the smallest penalty; on the task's short lessons, if it has lessons.
 
     Where loops make that explode: once more, on the beginnings of the strings first.
 
@@ -51,6 +53,10 @@ def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any
         The trained weights, in the same shapes.
     """
     l1, learning_rate = (settings.l1[0], settings.l1[0]), (settings.learning_rate, settings.learning_rate)
+    short, _ = _lessons(task)
+    for batch in short[:-1]:
+        weights = task.on(batch).descend(weights, settings.fit_steps, learning_rate, l1)
+    task = task.on(short[-1])
     trained = task.descend(weights, settings.fit_steps, learning_rate, l1)
     if not np.isfinite(task.error(trained)):
         trained = weights
@@ -63,7 +69,9 @@ def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any
 def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
     """Trains on while the penalty grows, then while it falls with the learning rate; then tidies.
 
-    The penalty drives weights to zero as ``settings.penalty`` says (:meth:`Task.descent`).
+    The penalty drives weights to zero as ``settings.penalty`` says (:meth:`Task.descent`). If the
+    task has lessons, all this happens on the last of the short ones; then what is left learns from
+    the longer ones, and from the task's own strings.
 
     Args:
         task: has the strings and the compiled network.
@@ -75,6 +83,8 @@ def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key
     Returns:
         The weights, zero where a link is cut.
     """
+    (*_, last), longer = _lessons(task)
+    task = task.on(last)
     low, high = settings.l1
     learning_rate, penalty = settings.learning_rate, settings.penalty
     weights = task.descend(weights, settings.ramp_steps, (learning_rate, learning_rate), (low, high), penalty=penalty, key=key)
@@ -88,7 +98,18 @@ def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key
     trace.add(task, "sparsify", "tidy", weights)
     weights = retrain(task, weights, settings)
     trace.add(task, "sparsify", "retrain", weights)
+    for batch in longer:
+        task, slow = task.on(batch), learning_rate / 3
+        weights = task.descend(weights, settings.fit_steps, (slow, slow), (settings.keep_l1,) * 2, support(weights))
+        trace.add(task, "sparsify", f"{batch.cycles} cycles", weights)
     return weights
+
+
+def _lessons(task: Task) -> tuple[list[Batch], list[Batch]]:
+    """The short lessons, at least one, and the longer ones, the task's own strings last."""
+    every = [*task.lessons, task.batch]
+    short = sum(batch.cycles <= SHORT for batch in every) or 1
+    return every[:short], every[short:]
 
 
 def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:

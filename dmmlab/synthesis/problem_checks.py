@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.vvalues import NUMBER, VValue, describe, paths
+from ..core.vvalues import NUMBER, Path, VValue, describe, from_paths, paths, show_path
 
 if TYPE_CHECKING:
     from .problems import Problem
@@ -27,6 +27,8 @@ LARGEST_ANSWER = 1e4  # weights near 1 and steps of 0.01 reach no larger ones
 WIDTH = 100  # characters of a line
 MOST_WATCHED = 2000  # items of each set of strings that the target is watched on
 
+Ranges = dict[Path, tuple[float, float]]  # by path, the least and the largest number
+
 
 class ProblemWarning(UserWarning):
     """A problem that may not ask what is meant."""
@@ -34,7 +36,7 @@ class ProblemWarning(UserWarning):
 
 def nothing_to_learn(problem: "Problem", training: Sequence["Sample"]) -> bool:
     """Whether an answer is the same in every cycle of all training strings."""
-    return any(low == high for _, low, high in _ranges(problem, training))
+    return any(map(_is_constant, _ranges(problem, training).values()))
 
 
 def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequence["Sample"]) -> None:
@@ -56,12 +58,16 @@ def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequ
     _check_repeatable(problem, training)
     asked = _asked_keys(problem, training, unseen)
     drawn = {key for sample in (*training, *unseen) for key in _keys(sample)}
-    for name, low, high in _ranges(problem, training):
-        if low != high:
+    others = _ranges(problem, unseen)
+    for name, ranges in _ranges(problem, training).items():
+        if not _is_constant(ranges):
             continue
-        elsewhere = any(low != a or high != b for other, a, b in _ranges(problem, unseen) if other == name)
+        elsewhere = _of_nonzero(others.get(name, ranges)) != _of_nonzero(ranges)
+        constant = answer_text(
+            ranges[()][0] if len(ranges) == 1 else from_paths((path, low) for path, (low, _) in ranges.items())
+        )
         raise LabError(
-            f"{name!r} is {low:g} in every cycle of the training strings"
+            f"{name!r} is {constant} in every cycle of the training strings"
             + (
                 ", though not in longer ones: nothing can be learned from them; draw strings that are more telling"
                 if elsewhere
@@ -96,7 +102,8 @@ def _check_repeatable(problem: "Problem", training: Sequence["Sample"]) -> None:
     for sample in training[:REPEATED]:
         items = problem.items_of(sample)
         one, other = (problem.sample(items) for _ in range(2))
-        first, again = one.targets, other.targets_at(one.rows) if one.rows else other.targets
+        rows = tuple(dict.fromkeys([*one.rows, *other.rows]))
+        first, again = (s.targets_at(rows) if rows else s.targets for s in (one, other))
         wrong = ~np.isclose(first, again, rtol=0, atol=0, equal_nan=True).all(axis=0)
         if wrong.any():
             t = int(np.argmax(wrong))
@@ -113,7 +120,8 @@ def _doubts(problem: "Problem", asked: set[str], drawn: set[str], training: Sequ
         keys = set(v) - {NUMBER} if isinstance(v, dict) else set()
         if keys and not keys & drawn:
             yield f"constant {name!r} has {_list(keys)}, which no string has; the items drawn have {_list(drawn)}"
-    largest = max((max(abs(low), abs(high)) for _, low, high in _ranges(problem, training)), default=0.0)
+    every = [x for ranges in _ranges(problem, training).values() for both in ranges.values() for x in both]
+    largest = max(map(abs, every), default=0.0)
     if largest > LARGEST_ANSWER:
         yield f"answers as large as {largest:.3g}: weights of about 1 do not reach them; let the target yield smaller numbers"
 
@@ -178,7 +186,7 @@ def answer_text(v: VValue) -> str:
     """An answer in few characters: ``2``, or ``a: 2, b: 1``; ``·`` for the zero V-value."""
     if not isinstance(v, dict):
         return f"{float(v):g}"
-    return ", ".join(f"{'/'.join(path) or NUMBER}: {float(x):g}" for path, x in paths(v)) or "·"
+    return ", ".join(f"{show_path(path or (NUMBER,))}: {float(x):g}" for path, x in paths(v)) or "·"
 
 
 class _Watched(dict):
@@ -247,23 +255,25 @@ def _all(v: VValue) -> Iterable[str]:
             yield from _all(part)
 
 
-def _ranges(problem: "Problem", samples: Sequence["Sample"]) -> list[tuple[str, float, float]]:
-    """Each answer's name, least and largest value, from the cycle on in which it is due."""
-    if not samples:
-        return []
+def _ranges(problem: "Problem", samples: Sequence["Sample"]) -> dict[str, Ranges]:
+    """For each answer, the ranges of its numbers from the cycle on in which it is due."""
     late = [0] * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
-    rows = [
-        np.concatenate([_of_answer(sample, i, name)[:, d:].ravel() for sample in samples])
-        for i, (name, d) in enumerate(zip(problem.answers, late, strict=True))
-    ]
-    return [(n, float(np.nanmin(r)), float(np.nanmax(r))) for n, r in zip(problem.answers, rows, strict=True) if len(r)]
+    result: dict[str, Ranges] = {}
+    for i, (name, d) in enumerate(zip(problem.answers, late, strict=True)):
+        for path in dict.fromkeys([(), *(path for sample in samples for answer, path in sample.rows if answer == name)]):
+            targets = [sample.targets_at([(name, path)])[0] if sample.rows else sample.targets[i] for sample in samples]
+            numbers = np.concatenate([each[d:] for each in targets]) if targets else np.empty(0)
+            if len(numbers):
+                result.setdefault(name, {})[path] = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    return result
 
 
-def _of_answer(sample: Sample, index: int, name: str) -> np.ndarray:
-    """The targets of one answer, (its coordinates, cycles)."""
-    if not sample.rows:
-        return sample.targets[index : index + 1]
-    return sample.targets[[answer == name for answer, _ in sample.rows]]
+def _is_constant(ranges: Ranges) -> bool:
+    return all(low == high for low, high in ranges.values())
+
+
+def _of_nonzero(ranges: Ranges) -> Ranges:
+    return {path: both for path, both in ranges.items() if both != (0.0, 0.0)}
 
 
 def _never_drawn(keys: set[str]) -> str:

@@ -18,9 +18,10 @@ No training string begins a validation or test string. A new problem is a few li
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -30,12 +31,12 @@ from ..core.neuron_type import NeuronType
 from ..core.neurons import CONST_1, INPUT, answering, constant
 from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, plural, summarised
-from ..core.vvalues import VValue, check, from_paths
+from ..core.vvalues import VValue, VValueError, check, from_paths
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
 from .problem_checks import Preview, check_everywhere, check_problem
 from .samples import Rows, Sample, as_rows
-from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, training_shapes, unseen_shapes
+from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, Shape, training_shapes, unseen_shapes
 from .teachers import Teacher
 
 USUAL_DELAY = 3  # cycles
@@ -69,10 +70,10 @@ class Problem:
         alphabet: all items that may come, if there are finitely many; they are drawn equally often,
             if nothing else is given. Proofs need it.
         longest: how many items a string has at most; no limit if left out.
-        alphabets: how many letters validation and test strings have.
+        letters: how many the alphabets of validation and of test strings have.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for a machine without ``output``, or a delay below
-    1.
+    Raises :class:`~dmmlab.core.errors.LabError` for a machine without ``output``, a delay below 1,
+    or numbers of letters that cannot be.
     """
 
     question: str
@@ -87,7 +88,7 @@ class Problem:
     silence: bool = True
     alphabet: Sequence[VValue] = ()
     longest: int | None = None
-    alphabets: Sequence[int] = ALPHABETS
+    letters: Sequence[int] = ALPHABETS
 
     def __post_init__(self):
         if self.alphabet and self.draw is ANY_LETTERS:
@@ -98,6 +99,9 @@ class Problem:
             object.__setattr__(self, "answers", self.target.neurons["output"].inputs)
         if len(self.delays) != len(self.answers) or not all(type(d) is int and d > 0 for d in self.delays):
             raise LabError(f"delay {self.delay!r}: expected a number of cycles from 1 on, or one for each of {self.answers}")
+        sizes = self.letters if isinstance(self.letters, Sequence) else ()
+        if not sizes or not all(type(n) is int and 0 < n <= len(LETTERS) for n in sizes):
+            raise LabError(f"letters {self.letters!r}: expected how many there are in each alphabet, from 1 to {len(LETTERS)}")
 
     @property
     def delays(self) -> tuple[int, ...]:
@@ -141,9 +145,15 @@ class Problem:
         Raises:
             LabError: no strings, cycles or letters, or more letters than there are.
         """
-        rng, shown = random.Random(f"training {seed}"), cycles if self.longest is None else min(cycles, self.longest)
-        shapes = training_shapes(rng, strings, shown, letters, self.silence, every)
+        rng = random.Random(f"training {seed}")
+        shapes = self._training_shapes(rng, strings, cycles, letters, every)
         return [self._sample(rng, shape.letters, shape.present(), shape.kind) for shape in shapes]
+
+    def _training_shapes(
+        self, rng: random.Random, strings: int = 8, cycles: int = 40, letters: int = 3, every: int = 0
+    ) -> Iterator[Shape]:
+        shown = cycles if self.longest is None else min(cycles, self.longest)
+        return training_shapes(rng, strings, shown, letters, self.silence, every)
 
     def validation(
         self,
@@ -185,7 +195,7 @@ class Problem:
     def _unseen(
         self, rng: random.Random, apart_from: Sequence[Sample], lengths: Sequence[int], letters: Sequence[int] | None
     ) -> list[Sample]:
-        samples, letters = [], letters or self.alphabets
+        samples, letters = [], self.letters if letters is None else tuple(letters)
         if self.longest is not None:
             lengths = sorted({min(length, self.longest) for length in lengths})
         for shape in unseen_shapes(rng, lengths, letters[:1] if self.alphabet else letters, self.silence):
@@ -242,18 +252,28 @@ class Problem:
 
     @cached_property
     def answers_are_vvalues(self) -> bool:
-        """Whether the target ever yields a dict in strings to learn from."""
-        return not isinstance(self.target, Machine) and any(sample.rows for sample in self.training(0, strings=4))
+        """Whether the target ever yields a dict, in strings such as those to learn from."""
+        if isinstance(self.target, Machine):
+            return False
+        rng = random.Random("kind of answers")
+        strings = (self._items(rng, shape.letters, shape.present()) for shape in self._training_shapes(rng))
+        return any(isinstance(v, dict) for items in strings for row in self._given(items) for v in row)
 
     def _answered(self, items: Items) -> tuple[np.ndarray, Rows]:
         if isinstance(self.target, Machine):
             return self._teacher.answers(self._streams(items), len(items)), ()
+        given = self._given(items)
+        if self.answers_are_vvalues:
+            rows, array = as_rows(self.answers, [self._checked(row, t) for t, row in enumerate(given)])
+            return array, rows
+        for t, row in enumerate(given):
+            if any(isinstance(v, dict) for v in row):
+                raise LabError(
+                    f"the target yields a V-value in cycle {t}, and numbers alone in strings such as those to learn from: "
+                    "let it yield V-values there, too, such as {}"
+                )
         try:
-            given = [(row,) if isinstance(row, dict) or np.ndim(row) == 0 else row for row in self.target(items)]
-            if any(isinstance(v, dict) for row in given for v in row):
-                rows, array = as_rows(self.answers, [list(map(check, row)) for row in given])
-                return array, rows
-            array = np.array(given, dtype=float).T
+            array = np.array(given, dtype=float).reshape(len(items), -1).T
         except (TypeError, ValueError) as error:
             raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
         if not np.isfinite(array).all():
@@ -262,6 +282,34 @@ class Problem:
         if array.shape != (len(self.answers), len(items)):
             raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(items))}")
         return array, ()
+
+    def _given(self, items: Items) -> list[Sequence[VValue]]:
+        """What the target yields, a row of answers for each item.
+
+        V-values are copied at once: a target may change one that it has yielded.
+        """
+        assert not isinstance(self.target, Machine)
+        rows: list[Sequence[VValue]] = []
+        try:
+            for t, given in enumerate(islice(self.target(items), len(items) + 1)):
+                row = (given,) if isinstance(given, dict) or np.ndim(given) == 0 else given
+                rows.append(self._checked(row, t) if any(isinstance(v, dict) for v in row) else row)
+        except LabError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
+        if len(rows) != len(items):
+            count = f"{len(rows)} answers" if len(rows) < len(items) else "more answers than items"
+            raise LabError(f"the target gives {count}: expected {len(items)}, one for each item")
+        return rows
+
+    def _checked(self, row: Sequence[VValue], t: int) -> list[VValue]:
+        if len(row) != len(self.answers):
+            raise LabError(f"the target gives {plural(len(row), 'answer')} in cycle {t}: expected {len(self.answers)}")
+        try:
+            return [check(v, (name,)) for name, v in zip(self.answers, row, strict=True)]
+        except VValueError as error:
+            raise LabError(f"the target in cycle {t}: {error}") from None
 
     def items_of(self, sample: Sample) -> Items:
         """The items of a string, one a cycle; ``{}`` is silence.
@@ -313,12 +361,15 @@ class Problem:
         return Preview(self.question, items_drawn, self.vvalues_answered(items_drawn), self.answers, late)
 
     def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], kind: str) -> Sample:
+        return self.sample(self._items(rng, letters, present), kind, len(letters))
+
+    def _items(self, rng: random.Random, letters: str, present: Sequence[bool]) -> Items:
         drawn = list(self.draw(rng, letters, sum(present)))
         if len(drawn) != sum(present):
             raise LabError(f"draw gave {len(drawn)} items: expected {sum(present)}")
         items = iter(drawn)
         late: Items = [{}] * max(self.delays) if self.longest is not None else []  # so that the last answers are seen
-        return self.sample([*(next(items) if here else {} for here in present), *late], kind, len(letters))
+        return [*(next(items) if here else {} for here in present), *late]
 
     def _streams(self, items: Items) -> dict[str, Stream]:
         if len(self.inputs) == 1:

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.errors import LabError
 from ..core.streams import Stream
 from ..core.summaries import Facts, plural, summarised
-from ..core.vvalues import Path, VValue, paths
+from ..core.vvalues import Path, VValue, paths, show_path
 
 Rows = Sequence[tuple[str, Path]]  # coordinates of V-values: the name of an answer, and a path in it
 
@@ -38,7 +37,7 @@ def as_rows(names: Sequence[str], answers: Sequence[Sequence[VValue]]) -> tuple[
 
 def coordinate_name(name: str, path: Path) -> str:
     """A coordinate of an answer in words: ``next/a``, or ``next`` for its scalar part."""
-    return "/".join((name, *path))
+    return show_path((name, *path))
 
 
 @summarised
@@ -63,18 +62,14 @@ class Sample(NamedTuple):
         return self.targets.shape[1]
 
     def targets_at(self, rows: Rows) -> np.ndarray:
-        """The targets at these coordinates, (rows, cycles), where answers are whole V-values.
+        """The targets at these coordinates, (rows, cycles), where answers are whole V-values."""
+        mine = dict(zip(self.rows, self.targets, strict=True))
+        return np.stack([mine.get(row, np.zeros(self.cycles)) for row in rows])
 
-        Raises :class:`~dmmlab.core.errors.LabError` for a coordinate that is not among them.
-        """
-        result = np.zeros((len(rows), self.cycles))
-        places = {row: i for i, row in enumerate(rows)}
-        for row, targets in zip(self.rows, self.targets, strict=True):
-            if row in places:
-                result[places[row]] = targets
-            elif np.any(targets):
-                raise LabError(f"the right answers have {coordinate_name(*row)}, which no link of the network can carry there")
-        return result
+    def beyond(self, rows: Rows) -> dict[tuple[str, Path], np.ndarray]:
+        """The targets at other coordinates, (cycles,) each, where they are not all zero."""
+        others = dict(zip(self.rows, self.targets, strict=True))
+        return {row: targets for row, targets in others.items() if row not in set(rows) and np.any(targets)}
 
     def agrees_with(self, other: "Sample") -> bool:
         """Whether one of two strings begins with the other."""

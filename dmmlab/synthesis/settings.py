@@ -49,7 +49,7 @@ class Settings:
                 raise LabError(f"{what} {getattr(self, what)!r}: expected a whole number from 1 on")
         if type(self.agreeing) is not int or self.agreeing < 0:
             raise LabError(f"agreeing {self.agreeing!r}: expected a whole number from 0 on")
-        if not 0 <= self.scale <= 1:
+        if type(self.scale) not in (int, float) or not 0 <= self.scale <= 1:
             raise LabError(f"scale {self.scale!r}: expected a number from 0 to 1")
         for what in ("learning_rate", "fraction"):
             if not 0 < getattr(self, what) <= 1:

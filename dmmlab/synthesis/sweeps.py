@@ -49,6 +49,7 @@ DEFAULTS = Settings()
 SETTINGS = {*asdict(DEFAULTS), *BESIDE}
 MOST = 1000  # copies, or cycles from an item to the next
 ITEMS_2022 = 14  # of a training string whose items come at regular intervals
+GAPS = (1, 2, 3, 5, 7)  # cycles from item to item, in the lessons before
 MOST_SYNTHESES = 100_000
 CONFIDENCE = 0.95
 
@@ -129,8 +130,11 @@ def _task(problem: Problem, seed: int, copies: int, every: int) -> Task:
     network = None
     if copies:
         network = recurrent(copies, problem.types or RECURRENT, answering(tuple(problem.answers)), problem.sources)
-    samples = problem.training(strings, cycles=ITEMS_2022 * every, every=every) if every else None
-    return Task(problem, network, samples, strings)
+    if not every:
+        return Task(problem, network, seed=strings)
+    gaps = [*(gap for gap in GAPS if gap < every), every]
+    *lessons, samples = [problem.training(strings, cycles=ITEMS_2022 * gap, every=gap) for gap in gaps]
+    return Task(problem, network, samples, strings, lessons)
 
 
 def _settings(setting: Mapping[str, Any]) -> tuple[Settings, dict[str, int]]:

@@ -4,6 +4,7 @@ All that synthesis does with arrays begins here: the error, many steps of gradie
 shrinks weights, and what each link is worth.
 """
 
+import copy
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,12 @@ from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights, flatten, masked, unflatten
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.summaries import Facts, plural, summarised
+from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import describe
-from ..learning.batches import make_batch
+from ..learning.batches import Batch, make_batch
 from ..learning.training_loop import GradientDescent, Schedule
 from ..machines.networks import Network
-from .evaluation import Evaluator, all_keys, right_answers
+from .evaluation import Evaluator, all_keys, targets_of
 from .network_programs import network_programs
 from .problems import Problem
 from .samples import Sample, coordinate_name
@@ -53,6 +54,9 @@ class Task:
             their weights.
         samples: the strings to learn from; ``problem.training(seed)`` if left out.
         seed: for the training and the test strings.
+        lessons: a curriculum: sets of shorter strings, the shortest first, that are learned from
+            before ``samples``. While they are about as long as usual ones, links are driven to zero
+            (:func:`~dmmlab.synthesis.phases.sparsify`).
 
     Raises :class:`~dmmlab.core.errors.LabError` where there are no strings, or the network does not
     answer what is asked.
@@ -64,24 +68,39 @@ class Task:
         network: Network | Machine | None = None,
         samples: Sequence[Sample] | None = None,
         seed: int = 0,
+        lessons: Sequence[Sequence[Sample]] = (),
     ):
         self.problem, self.seed = problem, seed
         self.stop: threading.Event | None = None
         self.samples = list(samples if samples is not None else problem.training(seed))
-        if not self.samples:
+        if not self.samples or not all(map(len, lessons)):
             raise LabError("no strings to learn from")
         self.network = problem.network if network is None else network
         whole = self.network
         if isinstance(whole, Network):
             whole = whole.machine([1.0] * len(whole.links))
-        self.keys = all_keys(self.samples)  # for each reading neuron, a stream of one V-value that has all keys
-        self.programs = network_programs(whole, self.keys, any(sample.rows for sample in self.samples))
+        every = [*self.samples, *(sample for lesson in lessons for sample in lesson)]
+        self.keys = all_keys(every)  # for each reading neuron, a stream of one V-value that has all keys
+        self.programs = network_programs(whole, self.keys, any(sample.rows for sample in every))
         self.compiled = self.programs.compiled
-        _check_answers(self.compiled, problem, self.samples)
+        _check_answers(self.compiled, problem, every)
         self.mask = self.compiled.mask
-        right = [right_answers(self.compiled, sample) for sample in self.samples]
-        self.batch = make_batch(self.compiled, [s.streams for s in self.samples], right)
-        self.scale = float(jnp.sum(self.batch.targets**2)) or 1.0  # errors are relative to it
+        self.lessons, self.batch = [self._batch(lesson) for lesson in lessons], self._batch(self.samples)
+
+    @property
+    def scale(self) -> float:
+        """The sum of the targets' squares, to which errors are relative; 1 if that is 0."""
+        return float(jnp.sum(self.batch.targets**2)) or 1.0
+
+    def on(self, batch: Batch) -> "Task":
+        """The same task on other strings, those of a lesson: errors and descents are theirs."""
+        other = copy.copy(self)
+        other.batch, other.lessons = batch, []
+        return other
+
+    def _batch(self, samples: Sequence[Sample]) -> Batch:
+        right = [targets_of(self.compiled, sample) for sample in samples]
+        return make_batch(self.compiled, [sample.streams for sample in samples], right)
 
     @property
     def fingerprint(self) -> str:
@@ -90,7 +109,7 @@ class Task:
         machine = self.compiled.machine
         digest.update(repr([(name, kind.name) for name, kind in machine.neurons.items()]).encode())
         digest.update(repr(sorted(str(link) for link in machine.links())).encode())
-        for leaf in jax.tree.leaves(self.batch):
+        for leaf in jax.tree.leaves([self.batch, *self.lessons]):
             digest.update(np.asarray(leaf).tobytes())
         return digest.hexdigest()[:16]
 
@@ -273,6 +292,11 @@ def _check_answers(compiled: Compiled, problem: Problem, samples: Sequence[Sampl
             raise LabError(f"a string with {len(sample.targets)} answers: the problem asks for {len(wanted)}")
     if list(compiled.answer_ports) != wanted:
         raise LabError(f"the network answers {compiled.answer_ports}, the problem asks for {tuple(wanted)}")
+    reached = [(port[1], path) for port, path in compiled.answer_coordinates] if compiled.whole else ()
+    for sample in samples if reached else ():
+        if beyond := sample.beyond(reached):
+            asked = names((coordinate_name(*row) for row in beyond), 4)
+            raise LabError(f"the target has {asked}, which no neuron of this network can emit: give other types, or constants")
 
 
 def random_key(key: Any) -> Any:
