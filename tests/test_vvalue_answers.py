@@ -115,6 +115,13 @@ def test_a_target_may_go_on_with_what_it_yielded():
                 total[key] = total.get(key, 0.0) + 1
             yield total
 
+    def counting(stream):
+        row = [0.0, 0.0]
+        for _ in stream:
+            row[1] += 1
+            yield row
+
+    assert Problem("?", counting, answers=("x", "y")).answers_to([A, B]).tolist() == [[0, 0], [1, 2]]
     assert Problem("?", growing).vvalues_answered([A, B, A]) == [(A,), ({**A, **B},), ({"a": 2.0, **B},)]
 
 

@@ -273,7 +273,7 @@ class Problem:
                     "let it yield V-values there, too, such as {}"
                 )
         try:
-            array = np.array(given, dtype=float).reshape(len(items), -1).T
+            array = np.array(given, dtype=float).T
         except (TypeError, ValueError) as error:
             raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
         if not np.isfinite(array).all():
@@ -286,13 +286,13 @@ class Problem:
     def _given(self, items: Items) -> list[Sequence[VValue]]:
         """What the target yields, a row of answers for each item.
 
-        V-values are copied at once: a target may change one that it has yielded.
+        It is copied at once: a target may change what it has yielded.
         """
         assert not isinstance(self.target, Machine)
         rows: list[Sequence[VValue]] = []
         try:
             for t, given in enumerate(islice(self.target(items), len(items) + 1)):
-                row = (given,) if isinstance(given, dict) or np.ndim(given) == 0 else given
+                row = (given,) if isinstance(given, dict) or np.ndim(given) == 0 else tuple(given)
                 rows.append(self._checked(row, t) if any(isinstance(v, dict) for v in row) else row)
         except LabError:
             raise
