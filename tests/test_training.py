@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from dmmlab.bench import compiled_machines
 from dmmlab.compiler.compiled import compile_machine
 from dmmlab.core.errors import LabError
 from dmmlab.core.streams import characters
@@ -290,6 +291,24 @@ def test_each_of_many_seeds(small, l1_descent):
         assert result.machine.count() == alone.machine.count()
     with pytest.raises(TrainingError, match="0 initial weights and 5 steps"):
         train_from_each(compiled, batch, 5, [])
+
+
+def test_on_an_accelerator_seeds_go_side_by_side(small, monkeypatch):
+    compiled, batch = small
+    initial_weights = [[w * (1 + 0.1 * s) for w in compiled.weights()] for s in range(3)]
+    one_by_one = train_from_each(compiled, batch, 20, initial_weights)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for alone, beside in zip(one_by_one, train_from_each(compiled, batch, 20, initial_weights), strict=True):
+        assert alone.history["loss"] == pytest.approx(beside.history["loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_the_benchmark_has_rows_for_an_accelerator(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(compiled_machines, "SEEDS", ())
+    monkeypatch.setattr(compiled_machines, "SEEDS_AT_ONCE", (2,))
+    monkeypatch.setattr(compiled_machines, "median", lambda run, *_, **__: (jax.block_until_ready(run()) is not None, 0.0))
+    assert [row.name for row in compiled_machines.batches()][-1] == "step, per seed, 2 seeds, vmap"
 
 
 @pytest.mark.slow

@@ -1,12 +1,13 @@
 """Many seeds: training from each of several initial weights, in one call of one compiled program.
 
-Inside the program they go through a loop: on a CPU that costs a seed what it costs alone, and
-``vmap`` costs more (``dmmlab bench batches``). Strings can be many, too: they are those of the
-batch.
+Inside the program they go through a loop on a CPU, where that costs a seed what it costs alone, and
+``vmap`` costs more (``dmmlab bench batches``); on an accelerator they go side by side, by ``vmap``.
+Strings can be many, too: they are those of the batch.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +69,8 @@ def train_from_each(
         )
 
     stacked = [jnp.stack(matrices) for matrices in zip(*initial_weights, strict=True)]
-    states, terms = jax.jit(lambda many: jax.lax.map(run, many))(stacked)
+    run_all = partial(jax.lax.map, run) if jax.default_backend() == "cpu" else jax.vmap(run)
+    states, terms = jax.jit(run_all)(stacked)
     seeds = range(len(initial_weights))
     return [_result(descent, jax.tree.map(lambda x, i=i: x[i], states), np.asarray(terms[i])) for i in seeds]
 
