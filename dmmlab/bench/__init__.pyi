@@ -1,2 +1,2 @@
-from .compiled_machines import BENCHMARKS as BENCHMARKS, bench as bench
+from .benchmarks import BENCHMARKS as BENCHMARKS, bench as bench
 from .measurement import Row as Row

@@ -1,18 +1,11 @@
-"""Benchmarks: ours beside peers, on the same work, in one run.
+"""Benchmarks of compiled machines: steps, gradients, streams, batches.
 
-Each figure is the median of several repetitions on one core; compilation is measured apart. What is
-timed is the work of feedforward run 3 of 2022: 1486 weights, "test string.", 140 cycles, the loss,
-its gradient, Adam. ``dmmlab bench`` prints the table.
+What is timed is the work of feedforward run 3 of 2022: 1486 weights, "test string.", 140 cycles,
+the loss, its gradient, Adam.
 """
 
-import os
-import re
-import resource
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,10 +14,8 @@ import numpy as np
 
 from ..compiler.compiled import Compiled, compile_machine
 from ..compiler.schedule import positions
-from ..core.engine import answers
-from ..core.errors import LabError, one_of
+from ..core.errors import LabError
 from ..core.streams import characters, symbols
-from ..core.vvalues import add, number, scale
 from ..june2022.replay import RUNS, STRING, prepare
 from ..learning.batches import Batch, imitation_batch
 from ..learning.losses import squared_error
@@ -32,32 +23,14 @@ from ..learning.training import descent_for
 from ..learning.training_loop import GradientDescent
 from ..machines.detectors import handcrafted, published
 from ..machines.superfluid_machines import superfluid as superfluid_network
-from .measurement import Row, in_another_process, median, row
-from .restarts import restarts
-from .slider_moves import repaint
+from .measurement import Row, median, row
 
 SEEDS = (8, 32)  # that are trained together
 SEEDS_AT_ONCE = (512, 4096)  # on an accelerator, if there is one
-MEMORY_LIMIT = 8 * 2**30  # for peers that are known to exhaust a machine
-
-
-def bench(names: Sequence[str] = ()) -> Iterator[Row]:
-    """Runs the benchmarks named, or all, and yields their rows as they come.
-
-    Raises :class:`~dmmlab.core.errors.LabError` for an unknown name.
-    """
-    for name in names:
-        if name not in BENCHMARKS:
-            raise LabError(one_of("benchmark", name, BENCHMARKS))
-    if hasattr(os, "sched_setaffinity"):  # one core: two gain nothing on work this small, and disturb the clock
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    return (row for name in names or BENCHMARKS for row in BENCHMARKS[name]())
-
-
 L1 = RUNS["feedforward-run-3"].regularizers
 
 
-def _steps(descent: GradientDescent, batch: Batch, steps: int) -> Callable[[], Any]:
+def training_steps(descent: GradientDescent, batch: Batch, steps: int) -> Callable[[], Any]:
     """So many recorded training steps in one compiled loop."""
     weights = descent.objective.compiled.weights()
     run = jax.jit(partial(_trained, descent, steps))
@@ -87,14 +60,14 @@ def _repeated(function: Callable[..., Any], weights: Any, inputs: Any, times: in
     return lambda: jitted(weights, inputs)
 
 
-def _run_3() -> tuple[Compiled, Batch]:
+def run_3() -> tuple[Compiled, Batch]:
     return prepare("feedforward-run-3", "exact")
 
 
 def training_step() -> Iterator[Row]:
-    compiled, batch = _run_3()
+    compiled, batch = run_3()
     descent = descent_for(compiled, L1)
-    step, first = median(_steps(descent, batch, 1000), 1000)
+    step, first = median(training_steps(descent, batch, 1000), 1000)
     yield row(
         "training step, 1486 weights, 140 cycles",
         step,
@@ -104,7 +77,7 @@ def training_step() -> Iterator[Row]:
     )
     scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
     slower = descent_for(scan, L1)
-    theirs, _ = median(_steps(slower, batch, 50), 50)
+    theirs, _ = median(training_steps(slower, batch, 50), 50)
     yield row("the same", step, "our scan schedule", theirs)
     limit, first = median(_products_alone(compiled, batch.cycles, 1000), 1000)
     note = f"a step takes {step / limit:.1f} times as long"
@@ -136,7 +109,7 @@ def _products_alone(compiled: Compiled, cycles: int, times: int) -> Callable[[],
 
 
 def gradient() -> Iterator[Row]:
-    compiled, batch = _run_3()
+    compiled, batch = run_3()
     string = batch.string(0)
     loss = partial(squared_error, compiled)
 
@@ -146,7 +119,7 @@ def gradient() -> Iterator[Row]:
 
 
 def streams() -> Iterator[Row]:
-    compiled, _ = _run_3()
+    compiled, _ = run_3()
     scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
     in_chunks = partial(compiled.run_in_chunks, blocks=(0,))  # the scalar answers
     for cycles in (1_000, 10_000, 100_000):
@@ -163,14 +136,14 @@ def streams() -> Iterator[Row]:
 
 
 def batches() -> Iterator[Row]:
-    compiled, batch = _run_3()
+    compiled, batch = run_3()
     descent = descent_for(compiled, L1)
-    single, _ = median(_steps(descent, batch, 200), 200)
+    single, _ = median(training_steps(descent, batch, 200), 200)
     for strings in (8, 32):
         rng = np.random.default_rng(0)
         texts = ["".join(rng.permutation(list(STRING))) for _ in range(strings)]
         many = imitation_batch(compiled, [characters(text) for text in texts], 140, handcrafted())
-        ours, first = median(_steps(descent, many, 20), 20 * strings)
+        ours, first = median(training_steps(descent, many, 20), 20 * strings)
         yield row(f"step, per string, {strings} strings", ours, "one string alone", single, compile_s=first)
     for seeds in SEEDS if jax.default_backend() == "cpu" else (*SEEDS, *SEEDS_AT_ONCE):
         weights = [jnp.stack([w * (1 + 0.01 * s) for s in range(seeds)]) for w in compiled.weights()]
@@ -189,7 +162,7 @@ def recurrent() -> Iterator[Row]:
     compiled, _ = prepare("recurrent", "exact")
     batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
     descent = descent_for(compiled, RUNS["recurrent"].regularizers)
-    step, first = median(_steps(descent, batch, 50), 50)
+    step, first = median(training_steps(descent, batch, 50), 50)
     yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "given up in 2022", None, None, first)
 
 
@@ -197,12 +170,12 @@ def superfluid() -> Iterator[Row]:
     network = superfluid_network()
     compiled = compile_machine(network.random(jax.random.key(0), 0.03), characters(STRING))
     batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
-    step, first = median(_steps(descent_for(compiled, L1), batch, 50), 50)
+    step, first = median(training_steps(descent_for(compiled, L1), batch, 50), 50)
     name = f"training step, superfluid, {len(network.links)} weights, 140 cycles"
     yield row(name, step, "the author's gradient in 2024, JAX not compiled, 140 cycles", 2373.0, compile_s=first)
     for cycles, seconds in ((11, 147.0), (2, 19.0)):
         short = imitation_batch(compiled, [characters(STRING)], cycles, handcrafted())
-        step, first = median(_steps(descent_for(compiled, L1), short, 200), 200)
+        step, first = median(training_steps(descent_for(compiled, L1), short, 200), 200)
         yield row(f"the same, {cycles} cycles", step, "the same", seconds, compile_s=first)
 
 
@@ -210,9 +183,9 @@ def specialised() -> Iterator[Row]:
     compiled = compile_machine(published(), characters(STRING))
     batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
     descent = descent_for(compiled, L1)
-    step, first = median(_steps(descent, batch, 1000), 1000)
-    network, network_batch = _run_3()
-    theirs, _ = median(_steps(descent_for(network, L1), network_batch, 500), 500)
+    step, first = median(training_steps(descent, batch, 1000), 1000)
+    network, network_batch = run_3()
+    theirs, _ = median(training_steps(descent_for(network, L1), network_batch, 500), 500)
     yield row(
         "training step, the 19-link machine compiled by itself",
         step,
@@ -222,37 +195,10 @@ def specialised() -> Iterator[Row]:
     )
 
 
-def trees() -> Iterator[Row]:
-    """The tree engine as a peer: V-values of scalars, not compiled; and compiled by unrolling."""
-    compiled, _ = _run_3()
-    for cycles in (5, 140):
-        batch = imitation_batch(compiled, [characters(STRING)], cycles, handcrafted())
-        string = batch.string(0)
-        ours, first = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), string))
-        if cycles == 5:
-            started = time.perf_counter()
-            jax.value_and_grad(tree_loss(compiled, cycles))(compiled.machine.soft)
-            theirs = time.perf_counter() - started
-            yield row(f"loss and gradient, {cycles} cycles", ours, "tree engine, JAX not compiled", theirs, compile_s=first)
-        else:
-            started = time.perf_counter()
-            tree_loss(compiled, cycles)(compiled.machine.soft)
-            theirs = time.perf_counter() - started
-            forward, _ = median(partial(jax.jit(partial(squared_error, compiled)), compiled.weights(), string))
-            yield row(f"loss alone, {cycles} cycles", forward, "tree engine, plain Python", theirs)
-    seconds, problem = _in_a_process_of_its_own("unrolled")
-    batch = imitation_batch(compiled, [characters(STRING)], 2, handcrafted())
-    string = batch.string(0)
-    ours, _ = median(partial(jax.jit(jax.value_and_grad(partial(squared_error, compiled))), compiled.weights(), string))
-    note = problem if seconds is None else f"the peer compiles for {seconds[0]:.1f} s"
-    theirs_at_2 = None if seconds is None else seconds[1]
-    yield row("loss and gradient, 2 cycles", ours, "trees of scalars unrolled under jit", theirs_at_2, note=note)
-
-
 def pytorch() -> Iterator[Row]:
     from .pytorch_peer import loss_and_gradient
 
-    compiled, batch = _run_3()
+    compiled, batch = run_3()
     ours, first = median(
         _repeated(jax.value_and_grad(partial(squared_error, compiled)), compiled.weights(), batch.string(0), 500), 500
     )
@@ -267,88 +213,3 @@ def pytorch() -> Iterator[Row]:
         raise LabError(f"benchmark 'pytorch': its loss differs from ours by {difference:.1e}")
     theirs, _ = median(run, repeats=5)
     yield row("loss and gradient, 140 cycles", ours, "PyTorch eager, cycle by cycle", theirs, compile_s=first)
-
-
-def memory() -> Iterator[Row]:
-    for run, cycles in (("feedforward-run-3", 140), ("feedforward-run-3", 10_000), ("recurrent", 140)):
-        seconds, problem = _in_a_process_of_its_own("memory", run, str(cycles))
-        if seconds is None:
-            raise LabError(f"benchmark 'memory': {run}: {problem}")
-        note = f"peak memory {seconds[0]:.0f} MB, {seconds[1]:.0f} MB of it before compiling"
-        yield Row(f"training step, {run}, {cycles} cycles", seconds[2], "", None, None, note=note)
-
-
-def tree_loss(compiled: Compiled, cycles: int) -> Callable[[Any], Any]:
-    """The squared error by the tree engine, as a function of the tree of weights."""
-    stream = characters(STRING)
-    targets = answers(handcrafted(), stream, cycles)
-
-    def loss(soft: Any) -> Any:
-        total = 0.0
-        for answer, target in zip(answers(compiled.machine.with_soft(soft), stream, cycles), targets, strict=True):
-            difference = add(answer, scale(-1.0, target))
-            total = total + sum(number(difference.get(field, 0.0)) ** 2 for _, field in compiled.answer_ports)
-        return total
-
-    return loss
-
-
-def _in_a_process_of_its_own(*what: str) -> tuple[list[float] | None, str]:
-    """Runs a part of the benchmarks where its memory can be limited and measured.
-
-    Returns the numbers that it prints, or None and why not.
-    """
-    done = in_another_process("dmmlab.bench.compiled_machines", *what)
-    if done.returncode:
-        return (
-            None,
-            f"did not end within {MEMORY_LIMIT / 2**30:.0f} GiB of memory" if done.returncode < 0 else done.stderr[-200:],
-        )
-    return [float(text) for text in done.stdout.split()], ""
-
-
-def _unrolled() -> list[float]:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
-    compiled, _ = _run_3()
-    soft = compiled.machine.soft
-    run = jax.jit(jax.value_and_grad(tree_loss(compiled, 2)))
-    once, first = median(lambda: run(soft), repeats=5)
-    return [first, once]
-
-
-def _memory(run: str, cycles: int) -> list[float]:
-    compiled, _ = prepare(run, "exact")
-    batch = imitation_batch(compiled, [characters(STRING)], cycles, handcrafted())
-    descent = descent_for(compiled, RUNS[run].regularizers)
-    before = _peak_memory()
-    step, _ = median(_steps(descent, batch, 10), 10, repeats=3)
-    return [_peak_memory(), before, step * 1e3]
-
-
-def _peak_memory() -> float:
-    """The most memory that this process has held, in MB."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count what the process that started this one held
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1e3  # type: ignore[index]
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
-
-BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
-    "step": training_step,
-    "gradient": gradient,
-    "streams": streams,
-    "batches": batches,
-    "restarts": restarts,
-    "recurrent": recurrent,
-    "specialised": specialised,
-    "superfluid": superfluid,
-    "trees": trees,
-    "pytorch": pytorch,
-    "memory": memory,
-    "repaint": repaint,
-}
-
-
-if __name__ == "__main__":
-    measurements = _unrolled() if sys.argv[1] == "unrolled" else _memory(sys.argv[2], int(sys.argv[3]))
-    print(*measurements)

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+MEMORY_LIMIT = 8 * 2**30  # bytes, for peers that are known to exhaust a machine
+
 
 class Row(NamedTuple):
     """A comparison: ``ours_ms`` and ``peer_ms`` are for the same work, None where not measured."""
@@ -80,3 +82,22 @@ def in_another_process(module: str, *arguments: str, seconds: float = 900) -> su
             process.kill()
             raise
     return subprocess.CompletedProcess(command, process.returncode, printed, said)
+
+
+def numbers_of_another_process(module: str, *arguments: str) -> tuple[list[float] | None, str]:
+    """Runs a module where its memory can be limited and measured.
+
+    Args:
+        module: its name, as of ``python -m``; it prints numbers.
+        arguments: of its command line.
+
+    Returns:
+        The numbers that it prints, or None and why not.
+    """
+    done = in_another_process(module, *arguments)
+    if done.returncode:
+        return (
+            None,
+            f"did not end within {MEMORY_LIMIT / 2**30:.0f} GiB of memory" if done.returncode < 0 else done.stderr[-200:],
+        )
+    return [float(text) for text in done.stdout.split()], ""

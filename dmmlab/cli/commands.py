@@ -118,7 +118,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from ..bench.compiled_machines import bench
+    from ..bench.benchmarks import bench
 
     rows, measured = [], bench(options.names)
     if not options.json:

@@ -18,10 +18,9 @@ No training string begins a validation or test string. A new problem is a few li
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
 
 import numpy as np
 
@@ -31,18 +30,17 @@ from ..core.neuron_type import NeuronType
 from ..core.neurons import CONST_1, INPUT, answering, constant
 from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, plural, summarised
-from ..core.vvalues import VValue, VValueError, check, from_paths
+from ..core.vvalues import VValue, from_paths
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
 from .problem_checks import Preview, check_everywhere, check_problem
 from .samples import Rows, Sample, as_rows
 from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, Shape, training_shapes, unseen_shapes
+from .target_rows import Target, checked, has_trees, numbers_of, rows_of
 from .teachers import Teacher
 
 USUAL_DELAY = 3  # cycles
 DRAWS = 100  # how often a string is drawn that must not begin as a training string does
-
-Target = Machine | Callable[[Iterable[VValue]], Iterable[VValue | Sequence[VValue]]]
 
 
 @summarised
@@ -77,7 +75,7 @@ class Problem:
     """
 
     question: str
-    target: Target
+    target: Machine | Target
     draw: Draw = ANY_LETTERS
     constants: Mapping[str, VValue] = field(default_factory=dict)
     delay: int | Sequence[int] | None = None
@@ -257,59 +255,16 @@ class Problem:
             return False
         rng = random.Random("kind of answers")
         strings = (self._items(rng, shape.letters, shape.present()) for shape in self._training_shapes(rng))
-        return any(isinstance(v, dict) for items in strings for row in self._given(items) for v in row)
+        return any(has_trees(row) for items in strings for row in rows_of(self.target, self.answers, items))
 
     def _answered(self, items: Items) -> tuple[np.ndarray, Rows]:
         if isinstance(self.target, Machine):
             return self._teacher.answers(self._streams(items), len(items)), ()
-        given = self._given(items)
+        given = rows_of(self.target, self.answers, items)
         if self.answers_are_vvalues:
-            rows, array = as_rows(self.answers, [self._checked(row, t) for t, row in enumerate(given)])
+            rows, array = as_rows(self.answers, [checked(row, self.answers, t) for t, row in enumerate(given)])
             return array, rows
-        for t, row in enumerate(given):
-            if any(isinstance(v, dict) for v in row):
-                raise LabError(
-                    f"the target yields a V-value in cycle {t}, and numbers alone in strings such as those to learn from: "
-                    "let it yield V-values there, too, such as {}"
-                )
-        try:
-            array = np.array(given, dtype=float).T
-        except (TypeError, ValueError) as error:
-            raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
-        if not np.isfinite(array).all():
-            t = int(np.argmin(np.isfinite(array).all(axis=0)))
-            raise LabError(f"the target is not finite in cycle {t}: {', '.join(map(str, array[:, t].tolist()))}")
-        if array.shape != (len(self.answers), len(items)):
-            raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(self.answers), len(items))}")
-        return array, ()
-
-    def _given(self, items: Items) -> list[Sequence[VValue]]:
-        """What the target yields, a row of answers for each item.
-
-        It is copied at once: a target may change what it has yielded.
-        """
-        assert not isinstance(self.target, Machine)
-        rows: list[Sequence[VValue]] = []
-        try:
-            for t, given in enumerate(islice(self.target(items), len(items) + 1)):
-                row = (given,) if isinstance(given, dict) or np.ndim(given) == 0 else tuple(given)
-                rows.append(self._checked(row, t) if any(isinstance(v, dict) for v in row) else row)
-        except LabError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
-        if len(rows) != len(items):
-            count = f"{len(rows)} answers" if len(rows) < len(items) else "more answers than items"
-            raise LabError(f"the target gives {count}: expected {len(items)}, one for each item")
-        return rows
-
-    def _checked(self, row: Sequence[VValue], t: int) -> list[VValue]:
-        if len(row) != len(self.answers):
-            raise LabError(f"the target gives {plural(len(row), 'answer')} in cycle {t}: expected {len(self.answers)}")
-        try:
-            return [check(v, (name,)) for name, v in zip(self.answers, row, strict=True)]
-        except VValueError as error:
-            raise LabError(f"the target in cycle {t}: {error}") from None
+        return numbers_of(given, self.answers), ()
 
     def items_of(self, sample: Sample) -> Items:
         """The items of a string, one a cycle; ``{}`` is silence.

@@ -1,0 +1,53 @@
+"""Benchmarks: ours beside peers, on the same work, in one run.
+
+Each figure is the median of several repetitions on one core; compilation is measured apart.
+``dmmlab bench`` prints the table.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ..core.errors import LabError, one_of
+from .compiled_machines import (
+    batches,
+    gradient,
+    pytorch,
+    recurrent,
+    specialised,
+    streams,
+    superfluid,
+    training_step,
+)
+from .measurement import Row
+from .peak_memory import memory
+from .restarts import restarts
+from .slider_moves import repaint
+from .tree_engine_peer import trees
+
+BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
+    "step": training_step,
+    "gradient": gradient,
+    "streams": streams,
+    "batches": batches,
+    "restarts": restarts,
+    "recurrent": recurrent,
+    "specialised": specialised,
+    "superfluid": superfluid,
+    "trees": trees,
+    "pytorch": pytorch,
+    "memory": memory,
+    "repaint": repaint,
+}
+
+
+def bench(names: Sequence[str] = ()) -> Iterator[Row]:
+    """Runs the benchmarks named, or all, and yields their rows as they come.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for an unknown name.
+    """
+    for name in names:
+        if name not in BENCHMARKS:
+            raise LabError(one_of("benchmark", name, BENCHMARKS))
+    if hasattr(os, "sched_setaffinity"):  # one core: two gain nothing on work this small, and disturb the clock
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return (row for name in names or BENCHMARKS for row in BENCHMARKS[name]())

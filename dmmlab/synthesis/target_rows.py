@@ -1,0 +1,106 @@
+"""Rows of a target: what a function of the reader's own yields, checked; numbers as an array.
+
+A row has the answers to one item. They are numbers, or V-values.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+import numpy as np
+
+from ..core.errors import LabError
+from ..core.summaries import plural
+from ..core.vvalues import VValue, VValueError, check
+from .draws import Items
+
+Target = Callable[[Iterable[VValue]], Iterable[VValue | Sequence[VValue]]]
+Row = Sequence[VValue]
+
+
+def rows_of(target: Target, names: Sequence[str], items: Items) -> list[Row]:
+    """What the target yields for these items, a row for each.
+
+    It is copied at once: a target may change what it has yielded.
+
+    Args:
+        target: a function of the V-values of a stream.
+        names: of the answers.
+        items: one a cycle.
+
+    Returns:
+        The rows. Those with trees are checked.
+
+    Raises:
+        LabError: another number of rows than items, or a row of trees that is wrong.
+    """
+    rows: list[Row] = []
+    try:
+        for t, given in enumerate(islice(target(items), len(items) + 1)):
+            row = (given,) if isinstance(given, dict) or np.ndim(given) == 0 else tuple(given)
+            rows.append(checked(row, names, t) if has_trees(row) else row)
+    except LabError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
+    if len(rows) != len(items):
+        count = f"{len(rows)} answers" if len(rows) < len(items) else "more answers than items"
+        raise LabError(f"the target gives {count}: expected {len(items)}, one for each item")
+    return rows
+
+
+def has_trees(row: Row) -> bool:
+    """Whether an answer is a dict."""
+    return any(isinstance(v, dict) for v in row)
+
+
+def checked(row: Row, names: Sequence[str], t: int) -> list[VValue]:
+    """The answers of cycle ``t`` as V-values in canonical form.
+
+    Args:
+        row: one for each name.
+        names: of the answers.
+        t: the cycle, for the error.
+
+    Returns:
+        The answers.
+
+    Raises:
+        LabError: another number of answers, or one that is no V-value.
+    """
+    if len(row) != len(names):
+        raise LabError(f"the target gives {plural(len(row), 'answer')} in cycle {t}: expected {len(names)}")
+    try:
+        return [check(v, (name,)) for name, v in zip(names, row, strict=True)]
+    except VValueError as error:
+        raise LabError(f"the target in cycle {t}: {error}") from None
+
+
+def numbers_of(rows: Sequence[Row], names: Sequence[str]) -> np.ndarray:
+    """Rows of numbers as an array.
+
+    Args:
+        rows: one for each cycle.
+        names: of the answers.
+
+    Returns:
+        (answers, cycles).
+
+    Raises:
+        LabError: a row with a tree, with another number of answers, or that is not finite.
+    """
+    for t, row in enumerate(rows):
+        if has_trees(row):
+            raise LabError(
+                f"the target yields a V-value in cycle {t}, and numbers alone in strings such as those to learn from: "
+                "let it yield V-values there, too, such as {}"
+            )
+    try:
+        array = np.array(rows, dtype=float).T
+    except (TypeError, ValueError) as error:
+        raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
+    if not np.isfinite(array).all():
+        t = int(np.argmin(np.isfinite(array).all(axis=0)))
+        raise LabError(f"the target is not finite in cycle {t}: {', '.join(map(str, array[:, t].tolist()))}")
+    if array.shape != (len(names), len(rows)):
+        raise LabError(f"the target gave answers of shape {array.shape}: expected {(len(names), len(rows))}")
+    return array
