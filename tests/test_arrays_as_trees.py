@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.core import ACCUM, INPUT, OUTPUT, TIMER, Machine, VValueError, answers, from_array, to_array, values
 from dmmlab.core.vvalues import add, dot, max_norm, scale
 

@@ -9,7 +9,7 @@ import pytest
 from two_engines import HASTY
 
 from dmmlab.compiler.chunks import ChunkRunner, Chunks, cut_up, join_up, scan_chunks
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.core.errors import LabError
 from dmmlab.core.streams import characters
 from dmmlab.machines.detectors import handcrafted, published

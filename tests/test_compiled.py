@@ -8,7 +8,7 @@ import pytest
 from two_engines import gap
 
 from dmmlab import Machine, NeuronType
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.compiler.layout import LayoutError, lay_out
 from dmmlab.core.engine import RunError, answers
 from dmmlab.core.neurons import TIMER, TYPES_2022

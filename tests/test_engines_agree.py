@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from machine_strategies import machines
 from two_engines import CYCLES, HASTY, check_engines_agree, compiled_results, gap
 
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.core.streams import Stream
 
 machines_seen = count(1)

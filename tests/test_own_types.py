@@ -14,7 +14,7 @@ from machine_strategies import machines
 from two_engines import CYCLES, HASTY, check_engines_agree, compiled_results, gap, tree_loss
 
 from dmmlab import Machine, NeuronType
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.core.engine import answers
 from dmmlab.core.neuron_type import Emits, Scaling
 from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, INPUT, NORM, OUTPUT, TIMER, clip, relu

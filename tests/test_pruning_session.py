@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dmmlab import Machine
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
 from dmmlab.explorers.pruning_session import Measured, PruningSession

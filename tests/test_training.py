@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from dmmlab.bench import compiled_machines
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.core.errors import LabError
 from dmmlab.core.streams import characters
 from dmmlab.june2022.replay import initial_machine

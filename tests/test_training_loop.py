@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
 from dmmlab.core.streams import characters

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings, strategies as st
 from tree_machine_strategies import ITEMS_OF_TREES as ITEMS, layered_machines
 from two_engines import HASTY, check_engines_agree
 
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.compiler.polynomials import Polynomial, evaluate
 from dmmlab.core import (
     CONS,

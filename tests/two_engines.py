@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from dmmlab.compiler.compiled import compile_machine
+from dmmlab.compiler.compilation import compile_machine
 from dmmlab.core.engine import answers
 from dmmlab.core.vvalues import add, dot, max_norm, scale
 

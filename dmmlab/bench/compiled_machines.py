@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..compiler.compiled import Compiled, compile_machine
+from ..compiler.compilation import compile_machine
+from ..compiler.compiled import Compiled
 from ..compiler.schedule import positions
 from ..core.errors import LabError
 from ..core.streams import characters, symbols

@@ -79,7 +79,7 @@ def _test_on_string(options: argparse.Namespace) -> int:
 def _answers(machine: Machine, stream: Stream, cycles: int, sinks: list[str], engine: str) -> Iterator[tuple[int, VValue]]:
     """What arrives at the machine's output neurons, by cycle."""
     if engine == "compiled":
-        from ..compiler.compiled import compile_machine
+        from ..compiler.compilation import compile_machine
 
         compiled = compile_machine(machine, stream, cycles)
         answers = compiled.run_streams(stream, cycles)

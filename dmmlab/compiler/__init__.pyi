@@ -6,7 +6,8 @@ from .chunks import (
     join_up as join_up,
     scan_chunks as scan_chunks,
 )
-from .compiled import Compiled as Compiled, compile_machine as compile_machine
+from .compilation import compile_machine as compile_machine
+from .compiled import Compiled as Compiled
 from .layout import Layout as Layout, LayoutError as LayoutError
 from .rewriting import CompiledRewriting as CompiledRewriting, compile_rewriting as compile_rewriting
 from .type_checks import TypeMisbehaves as TypeMisbehaves

@@ -8,7 +8,7 @@ Weights are a list of matrices, one for a stage, with a mask of the same shape, 
 link never recompiles.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,37 +20,20 @@ from ..core.engine import RunError, Streams
 from ..core.errors import one_of
 from ..core.machine import Machine
 from ..core.neuron_type import Port
-from ..core.streams import Inbox, Stream
 from ..core.summaries import Facts, names, plural, summarised
-from ..core.vvalues import Path, VValue, describe, from_paths, paths, trim
+from ..core.vvalues import Path, VValue, from_paths, paths, trim
 from .array_operations import Answers, Carry, Inputs
 from .chunks import CHUNK, Chunks, cut_up, join_up, scan_chunks
-from .layout import Layout, LayoutError, lay_out
-from .schedule import (
-    PortGroup,
-    Stage,
-    accumulates,
-    all_ports,
-    answers_of,
-    boundary_groups,
-    groups_of,
-    make_stage,
-    one_stage,
-    ports_of,
-    positions,
-    side_by_side,
-    stages_of,
-)
+from .layout import Layout, LayoutError
+from .schedule import PortGroup, Stage, all_ports, boundary_groups, ports_of, positions
 from .two_schedules import inner_groups, scan, time_parallel
 from .weights import Weights
-
-SCHEDULES = ("time-parallel", "scan")
 
 
 @summarised
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A machine on arrays; make one with :func:`compile_machine`.
+    """A machine on arrays, made by :func:`~dmmlab.compiler.compilation.compile_machine`.
 
     ``answer_ports`` are the inputs of the neurons that have no outputs: what arrives there is the
     answer. Of it the scalar part counts, or all coordinates if ``whole``.
@@ -312,59 +295,6 @@ class Compiled:
             "blocks of keys": names(len(block) for block in self.layout.blocks),
         }
         return f"Compiled machine, {self.schedule}", facts.items()
-
-
-def compile_machine(
-    machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None, whole: bool = False
-) -> Compiled:
-    """Compiles a machine for streams with the keys of an example.
-
-    Args:
-        machine: what to compile. Its links, hard and soft, are all that there can be: a soft link's
-            weight may become zero and come back, but a link that is not there has no place.
-        streams: an example of what it is to read, as for :func:`dmmlab.core.engine.run`; only its
-            keys matter.
-        cycles: how many cycles of the example to look at; up to its last event, if left out.
-        schedule: ``"time-parallel"`` or ``"scan"``; chosen by the graph if left out.
-        whole: whether answers are compared with their targets as whole V-values, or by their scalar
-            parts alone.
-
-    Returns:
-        The machine on arrays, with its own weights.
-
-    Raises:
-        LayoutError: the machine cannot be laid out in arrays (its keys grow without end, or a
-            function cannot be traced by JAX), or the time-parallel schedule was asked for and
-            something other than accumulators recurs.
-        TypeMisbehaves: a neuron type of the reader's own whose function looks at how a V-value is
-            written, or is not what the type says (:mod:`dmmlab.compiler.type_checks`).
-    """
-    if schedule is not None and schedule not in SCHEDULES:
-        raise LayoutError(one_of("schedule", schedule, SCHEDULES))
-    if any(isinstance(stream, Inbox) for stream in (streams.values() if isinstance(streams, Mapping) else (streams,))):
-        raise LayoutError("an Inbox shows what was sent once: compile for a Stream that has all keys that may come")
-    layout = lay_out(machine, streams, cycles or _length(streams))
-    accumulators = {name for name in layout.inner if accumulates(machine, name)}
-    order = stages_of(layout, accumulators)
-    if schedule == "time-parallel" and order is None:
-        raise LayoutError("something other than accumulators recurs: this machine needs the scan schedule")
-    if schedule == "scan" or order is None:
-        stage = one_stage(layout)
-        return Compiled(layout, "scan", (stage,), answers_of(stage), whole)
-    stages, columns = [], list(boundary_groups(layout))
-    for names_of_stage in order:
-        groups = groups_of(layout, names_of_stage, accumulators)
-        stages.append(make_stage(layout, groups, side_by_side(columns)))
-        columns += [ports for group in groups for ports in group.outputs]
-    return Compiled(layout, "time-parallel", tuple(stages), answers_of(stages[-1]), whole)
-
-
-def _length(streams: Streams) -> int:
-    given = list(streams.values()) if isinstance(streams, Mapping) else [streams]
-    each = [stream for stream in given if isinstance(stream, Stream)]
-    if len(each) < len(given):
-        raise LayoutError(f"{describe(streams)}: expected a Stream, or one for each neuron that reads one")
-    return max((max(stream.events, default=0) for stream in each), default=0) + 1
 
 
 def _in_working_precision(array: np.ndarray) -> jax.Array:

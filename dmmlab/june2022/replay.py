@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.compiled import Compiled, compile_machine
+from ..compiler.compilation import compile_machine
+from ..compiler.compiled import Compiled
 from ..core.errors import LabError, one_of
 from ..core.machine import Machine, customary_links
 from ..core.neuron_type import NeuronType

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..compiler.array_operations import Answers
 from ..compiler.chunks import CHUNK, ChunkRunner, Chunks, cut_up
-from ..compiler.compiled import Compiled, compile_machine
+from ..compiler.compilation import compile_machine
+from ..compiler.compiled import Compiled
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.streams import Stream, values

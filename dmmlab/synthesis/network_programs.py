@@ -14,7 +14,8 @@ import jax.flatten_util
 import jax.numpy as jnp
 import optax
 
-from ..compiler.compiled import Compiled, compile_machine
+from ..compiler.compilation import compile_machine
+from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights
 from ..core.errors import LabError, one_of
 from ..core.machine import Machine

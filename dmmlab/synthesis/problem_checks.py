@@ -58,11 +58,10 @@ def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequ
     _check_repeatable(problem, training)
     asked = _asked_keys(problem, training, unseen)
     drawn = {key for sample in (*training, *unseen) for key in _keys(sample)}
-    others = _ranges(problem, unseen)
     for name, ranges in _ranges(problem, training).items():
         if not _is_constant(ranges):
             continue
-        elsewhere = _of_nonzero(others.get(name, ranges)) != _of_nonzero(ranges)
+        elsewhere = _of_nonzero(_ranges(problem, unseen).get(name, ranges)) != _of_nonzero(ranges)
         constant = answer_text(
             ranges[()][0] if len(ranges) == 1 else from_paths((path, low) for path, (low, _) in ranges.items())
         )

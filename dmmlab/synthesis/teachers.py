@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from ..compiler.chunks import CHUNK, ChunkRunner, Chunks, cut_up, join_up
-from ..compiler.compiled import Compiled, compile_machine
+from ..compiler.compilation import compile_machine
+from ..compiler.compiled import Compiled
 from ..core.machine import Machine
 from ..core.streams import Stream, values
 from ..core.vvalues import from_paths, paths

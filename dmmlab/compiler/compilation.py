@@ -1,0 +1,80 @@
+"""Compilation: a machine, and the keys of its streams, become a compiled machine.
+
+The machine is laid out in arrays (:mod:`dmmlab.compiler.layout`), its graph chooses the schedule,
+and its neurons are put into stages (:mod:`dmmlab.compiler.schedule`).
+"""
+
+from collections.abc import Mapping
+
+from ..core.engine import Streams
+from ..core.errors import one_of
+from ..core.machine import Machine
+from ..core.streams import Inbox, Stream
+from ..core.vvalues import describe
+from .compiled import Compiled
+from .layout import LayoutError, lay_out
+from .schedule import (
+    accumulates,
+    answers_of,
+    boundary_groups,
+    groups_of,
+    make_stage,
+    one_stage,
+    side_by_side,
+    stages_of,
+)
+
+SCHEDULES = ("time-parallel", "scan")
+
+
+def compile_machine(
+    machine: Machine, streams: Streams, cycles: int | None = None, schedule: str | None = None, whole: bool = False
+) -> Compiled:
+    """Compiles a machine for streams with the keys of an example.
+
+    Args:
+        machine: what to compile. Its links, hard and soft, are all that there can be: a soft link's
+            weight may become zero and come back, but a link that is not there has no place.
+        streams: an example of what it is to read, as for :func:`dmmlab.core.engine.run`; only its
+            keys matter.
+        cycles: how many cycles of the example to look at; up to its last event, if left out.
+        schedule: ``"time-parallel"`` or ``"scan"``; chosen by the graph if left out.
+        whole: whether answers are compared with their targets as whole V-values, or by their scalar
+            parts alone.
+
+    Returns:
+        The machine on arrays, with its own weights.
+
+    Raises:
+        LayoutError: the machine cannot be laid out in arrays (its keys grow without end, or a
+            function cannot be traced by JAX), or the time-parallel schedule was asked for and
+            something other than accumulators recurs.
+        TypeMisbehaves: a neuron type of the reader's own whose function looks at how a V-value is
+            written, or is not what the type says (:mod:`dmmlab.compiler.type_checks`).
+    """
+    if schedule is not None and schedule not in SCHEDULES:
+        raise LayoutError(one_of("schedule", schedule, SCHEDULES))
+    if any(isinstance(stream, Inbox) for stream in (streams.values() if isinstance(streams, Mapping) else (streams,))):
+        raise LayoutError("an Inbox shows what was sent once: compile for a Stream that has all keys that may come")
+    layout = lay_out(machine, streams, cycles or _length(streams))
+    accumulators = {name for name in layout.inner if accumulates(machine, name)}
+    order = stages_of(layout, accumulators)
+    if schedule == "time-parallel" and order is None:
+        raise LayoutError("something other than accumulators recurs: this machine needs the scan schedule")
+    if schedule == "scan" or order is None:
+        stage = one_stage(layout)
+        return Compiled(layout, "scan", (stage,), answers_of(stage), whole)
+    stages, columns = [], list(boundary_groups(layout))
+    for names_of_stage in order:
+        groups = groups_of(layout, names_of_stage, accumulators)
+        stages.append(make_stage(layout, groups, side_by_side(columns)))
+        columns += [ports for group in groups for ports in group.outputs]
+    return Compiled(layout, "time-parallel", tuple(stages), answers_of(stages[-1]), whole)
+
+
+def _length(streams: Streams) -> int:
+    given = list(streams.values()) if isinstance(streams, Mapping) else [streams]
+    each = [stream for stream in given if isinstance(stream, Stream)]
+    if len(each) < len(given):
+        raise LayoutError(f"{describe(streams)}: expected a Stream, or one for each neuron that reads one")
+    return max((max(stream.events, default=0) for stream in each), default=0) + 1
