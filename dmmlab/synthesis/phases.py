@@ -61,7 +61,8 @@ def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any
     if not np.isfinite(task.error(trained)):
         trained = weights
         for cycles in (*BEGINNINGS, None):
-            trained = task.descend(trained, settings.fit_steps, learning_rate, l1, cycles=cycles)
+            lesson = task.on(task.batch.first_cycles(cycles))
+            trained = lesson.descend(trained, settings.fit_steps, learning_rate, l1)
     trace.add(task, "fit", "", trained)
     return trained
 

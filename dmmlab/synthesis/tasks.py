@@ -185,7 +185,6 @@ class Task:
         mask: Weights | None = None,
         penalty: str = "proximal",
         key: Any = None,
-        cycles: int | None = None,
         limits: Mapping[int, float] = MappingProxyType({}),
     ) -> Weights:
         """So many steps of Adam, from a fresh state, on ``error + l1 * sum of |w|``.
@@ -198,7 +197,6 @@ class Task:
             mask: 0.0 for links that are to stay at zero; all may move if left out.
             penalty: how links are driven to zero; see :meth:`descent`.
             key: a JAX key, for the gates.
-            cycles: learn from the first cycles of the strings alone.
             limits: by step, an error; if it is larger after that step, that step is the last.
 
         Returns:
@@ -214,13 +212,12 @@ class Task:
         )
         random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
         state = loop.initial_state(masked(weights, mask))
-        batch = self.batch.first_cycles(cycles)
         done = 0
         for end in sorted({*limits, *range(PIECE, steps, PIECE), steps}):
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
             piece = jnp.asarray(end - done)
-            state = jax.block_until_ready(loop.run(state, batch, mask, piece, rates, {"l1": penalties}, random))
+            state = jax.block_until_ready(loop.run(state, self.batch, mask, piece, rates, {"l1": penalties}, random))
             done = end
             if end in limits and self.error(loop.objective.weights(state.parameters, mask)) > limits[end]:
                 break
