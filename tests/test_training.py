@@ -12,10 +12,11 @@ from dmmlab.bench import compiled_machines
 from dmmlab.compiler.compilation import compile_machine
 from dmmlab.core.errors import LabError
 from dmmlab.core.streams import characters
-from dmmlab.june2022.replay import initial_machine
+from dmmlab.june2022.replay import initial_machine, prepare
 from dmmlab.learning.batches import imitation_batch, make_batch
 from dmmlab.learning.losses import l1, l2, row_sum, squared_error
 from dmmlab.learning.many_seeds import train_from_each
+from dmmlab.learning.objectives import Imitation
 from dmmlab.learning.training import NotFinite, TrainingError, descent_for, train
 from dmmlab.learning.training_loop import constantly
 from dmmlab.machines.detectors import handcrafted, imitation_error, published
@@ -302,11 +303,27 @@ def test_on_an_accelerator_seeds_go_side_by_side(small, monkeypatch):
         assert alone.history["loss"] == pytest.approx(beside.history["loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize("gradients", ["journal-2022", "exact"])
+def test_on_an_accelerator_strings_go_side_by_side_and_sums_have_no_loop(gradients, monkeypatch):
+    compiled, _ = prepare("feedforward-run-3", gradients)
+    batch = imitation_batch(compiled, [characters("test string."), characters("tt.")], 80, handcrafted())
+    weights = [w + 0.01 for w in compiled.weights()]
+
+    def value_and_gradient() -> tuple:
+        return jax.jit(jax.value_and_grad(lambda ws: Imitation(compiled).error(ws, batch)))(weights)
+
+    value, gradient = value_and_gradient()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    value_there, gradient_there = value_and_gradient()
+    assert float(value_there) == pytest.approx(float(value), rel=1e-5)
+    for there, here in zip(gradient_there, gradient, strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.slow
 def test_the_benchmark_has_rows_for_an_accelerator(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(compiled_machines, "SEEDS", ())
-    monkeypatch.setattr(compiled_machines, "SEEDS_AT_ONCE", (2,))
+    monkeypatch.setattr(compiled_machines, "SEEDS_ON_ACCELERATOR", (2,))
     monkeypatch.setattr(compiled_machines, "median", lambda run, *_, **__: (jax.block_until_ready(run()) is not None, 0.0))
     assert [row.name for row in compiled_machines.batches()][-1] == "step, per seed, 2 seeds, vmap"
 

@@ -1,9 +1,11 @@
 """Benchmarks: ours beside peers, on the same work, in one run.
 
-Each figure is the median of several repetitions on one core; compilation is measured apart.
+Each figure is the median of several repetitions, on one core or on an accelerator, if JAX finds
+one; compilation is measured apart.
 ``dmmlab bench`` prints the table.
 """
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -48,6 +50,11 @@ def bench(names: Sequence[str] = ()) -> Iterator[Row]:
     for name in names:
         if name not in BENCHMARKS:
             raise LabError(one_of("benchmark", name, BENCHMARKS))
-    if hasattr(os, "sched_setaffinity"):  # one core: two gain nothing on work this small, and disturb the clock
+    if hasattr(os, "sched_setaffinity") and not _accelerator_installed():  # more cores gain nothing, and disturb the clock
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     return (row for name in names or BENCHMARKS for row in BENCHMARKS[name]())
+
+
+def _accelerator_installed() -> bool:
+    """Asked without starting JAX, whose threads keep to the cores that this process had then."""
+    return os.environ.get("JAX_PLATFORMS") != "cpu" and importlib.util.find_spec("jax_plugins") is not None

@@ -1,7 +1,8 @@
 """What the compiled machine does with arrays: sums over time, delays, selections, a scan.
 
 Time is the last axis, and one array holds one block of coordinates (:mod:`dmmlab.compiler.layout`).
-Each of these is here because the obvious way was measured to be slower on a CPU.
+Each of these is here because the obvious way was measured to be slower on a CPU. On an accelerator,
+where a loop of small operations is what is slow, the obvious way is taken.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,12 @@ Matrices = dict[int, jax.Array]  # (input ports, output ports)
 Blocks = dict[int, jax.Array]  # (ports, keys, ...), of any ports
 
 SHORT = 64  # cycles, up to which a running sum is fastest as a product with a triangular matrix
+EXACT = jax.lax.Precision.HIGHEST  # of products: an accelerator rounds the factors, unless told otherwise
+
+
+def on_accelerator() -> bool:
+    """Whether JAX computes on an accelerator, where many small operations in a loop are slow."""
+    return jax.default_backend() != "cpu"
 
 
 def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
@@ -36,7 +43,8 @@ def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
             picks = np.zeros((size, len(chosen)))
             picks[chosen, range(len(chosen))] = 1.0
             chooser = jnp.asarray(picks, matrix.dtype)
-            matrix = matrix @ chooser if axis else chooser.T @ matrix
+            factors = (matrix, chooser) if axis else (chooser.T, matrix)
+            matrix = jnp.matmul(*factors, precision=EXACT)
     return matrix
 
 
@@ -79,8 +87,8 @@ def accumulate(xs: list[jax.Array], before: list[jax.Array] | None, truncated: b
 def exclusive_sum(x: jax.Array, truncated: bool) -> jax.Array:
     """``y[..., t] = sum of x[..., s] over s < t``.
 
-    A loop: on a CPU it takes a quarter of the time of ``jnp.cumsum``. With ``truncated``, the
-    gradient is that of a sum through which no derivative flows back in time,
+    On a CPU a loop, which takes a quarter of the time of ``jnp.cumsum`` there. With ``truncated``,
+    the gradient is that of a sum through which no derivative flows back in time,
     ``y[t] = constant + x[t - 1]``.
     """
     return _running(x, reverse=False)
@@ -103,7 +111,10 @@ def _running(x: jax.Array, reverse: bool) -> jax.Array:
     cycles = x.shape[-1]
     if cycles <= SHORT:
         later = np.triu(np.ones((cycles, cycles)), 1)  # [s, t] = 1 where s < t
-        return x @ jnp.asarray(later.T if reverse else later, x.dtype)
+        return jnp.matmul(x, jnp.asarray(later.T if reverse else later, x.dtype), precision=EXACT)
+    if on_accelerator():
+        sums, none = jax.lax.cumsum(x, axis=x.ndim - 1, reverse=reverse), jnp.zeros_like(x[..., :1])
+        return jnp.concatenate([sums[..., 1:], none] if reverse else [none, sums[..., :-1]], axis=-1)
 
     def body(i: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         total, sums = state
@@ -139,7 +150,7 @@ def _late_forward(cycle: Callable, matrices: Matrices, carry: Carry, inputs: Inp
 def _late_backward(cycle: Callable, residuals: Any, cotangents: Any):
     pull_back, sources = residuals
     carry, inputs, zeros = pull_back(cotangents)
-    matrices = {b: jnp.einsum("tr...,tc...->rc", zeros[b], sources[b]) for b in zeros}
+    matrices = {b: jnp.einsum("tr...,tc...->rc", zeros[b], sources[b], precision=EXACT) for b in zeros}
     return matrices, carry, inputs, zeros
 
 

@@ -20,7 +20,7 @@ from ..core.network_matrix import Links, matrix_of, matrix_of_links, port_of, we
 from ..core.neuron_type import Port
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue, check, paths, show_path
-from .array_operations import Answers, Blocks, Carry, Inputs
+from .array_operations import EXACT, Answers, Blocks, Carry, Inputs
 from .compiled import Compiled
 from .layout import LayoutError, lay_out
 from .schedule import PortGroup, all_ports, answers_of, one_stage, ports_of
@@ -116,7 +116,7 @@ class CompiledRewriting:
     def _cycle(self, carry: Carry, boundary: Blocks) -> tuple[Carry, Blocks]:
         layout, stage, matrix = self.compiled.layout, self.compiled.stages[0], self._matrix_of_arrays(carry)
         sources = {b: jnp.concatenate([boundary[b], x]) for b, x in carry.items()}
-        arrived = {b: jnp.tensordot(part_of(matrix, stage, b), x, axes=1) for b, x in sources.items()}
+        arrived = {b: jnp.tensordot(part_of(matrix, stage, b), x, axes=1, precision=EXACT) for b, x in sources.items()}
         carry, answers = respond(layout, stage, arrived, ())
         there = self._are_named(matrix)
         named = {b: jnp.stack([there[name] for name, _ in rows]) if rows else jnp.zeros(0) for b, rows in self._rows.items()}

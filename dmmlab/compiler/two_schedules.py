@@ -16,7 +16,18 @@ from functools import reduce
 import jax
 import jax.numpy as jnp
 
-from .array_operations import Answers, Blocks, Carry, Inputs, Matrices, accumulate, delayed, scan_with_late_products, select
+from .array_operations import (
+    EXACT,
+    Answers,
+    Blocks,
+    Carry,
+    Inputs,
+    Matrices,
+    accumulate,
+    delayed,
+    scan_with_late_products,
+    select,
+)
 from .layout import Layout
 from .schedule import PortGroup, Stage, boundary_groups, join, positions, split
 from .up_movement import activate
@@ -52,7 +63,8 @@ def time_parallel(
         arrived: Blocks = {}
         for b, block in enumerate(layout.blocks):
             source = join(stage.columns, b, arriving, (len(block), *axes))
-            product = part_of(matrix, stage, b) @ source.reshape(len(source), len(block) * math.prod(axes))
+            flat = source.reshape(len(source), len(block) * math.prod(axes))
+            product = jnp.matmul(part_of(matrix, stage, b), flat, precision=EXACT)
             arrived[b] = product.reshape(len(product), len(block), *axes)
         received = split(stage.rows, arrived)
         for group in stage.groups:
@@ -81,7 +93,7 @@ def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: In
     def cycle(matrices: Matrices, carry: Carry, now: tuple[Blocks, Blocks]) -> tuple[Carry, tuple[Blocks, Blocks]]:
         boundary, zeros = now
         sources = {b: jnp.concatenate([boundary[b], carry[b]]) for b in matrices}  # the columns, in their order
-        arrived = {b: jnp.tensordot(matrices[b], x, axes=1) for b, x in sources.items()}
+        arrived = {b: jnp.tensordot(matrices[b], x, axes=1, precision=EXACT) for b, x in sources.items()}
         carry, answers = respond(layout, stage, {b: x + zeros[b] for b, x in arrived.items()}, strings)
         return carry, (answers, sources)
 

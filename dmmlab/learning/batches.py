@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..compiler.array_operations import Inputs
+from ..compiler.array_operations import Inputs, on_accelerator
 from ..compiler.compiled import Compiled
 from ..core.engine import Streams, run
 from ..core.errors import LabError
@@ -130,12 +130,12 @@ def imitation_batch(compiled: Compiled, streams: Sequence[Streams], cycles: int 
 
 
 def sum_over_strings(function: Callable[[Batch], Any], batch: Batch, cycle_by_cycle: bool = False) -> Any:
-    """The sum of ``function`` over all strings, in whichever way is faster on a CPU.
+    """The sum of ``function`` over all strings, in whichever way is faster.
 
-    Short strings are handed on all at once; long ones go through a loop, one by one, so that the
-    gradients of one string are done with before the next begins: one string fits the cache, and all
-    of them do not. What goes cycle by cycle anyway takes hardly longer for many strings than for
-    one.
+    On a CPU short strings are handed on all at once; long ones go through a loop, one by one, so
+    that the gradients of one string are done with before the next begins: one string fits the
+    cache, and all of them do not. What goes cycle by cycle anyway takes hardly longer for many
+    strings than for one. On an accelerator all strings are handed on at once.
 
     Args:
         function: ``batch -> pytree of arrays``, itself a sum over the strings of its batch.
@@ -145,7 +145,8 @@ def sum_over_strings(function: Callable[[Batch], Any], batch: Batch, cycle_by_cy
     Returns:
         The sum, a pytree of arrays.
     """
-    if batch.strings > 1 and (batch.cycles <= SHORT or (cycle_by_cycle and batch.strings <= MANY)):
+    together = batch.cycles <= SHORT or (cycle_by_cycle and batch.strings <= MANY) or on_accelerator()
+    if batch.strings > 1 and together:
         return function(batch)
     first = function(batch.string(0))
     if batch.strings == 1:

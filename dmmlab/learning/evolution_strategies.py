@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..compiler.array_operations import on_accelerator
 from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights
 from ..core.errors import LabError
@@ -90,7 +91,7 @@ class EvolutionStrategy(Imitation):
             return jnp.stack([value([w + s * self.scale * e for w, e in zip(parameters, noise, strict=True)]) for s in (1, -1)])
 
         def values_of(keys: Any) -> jax.Array:
-            return jax.lax.map(pair, keys, batch_size=None if jax.default_backend() == "cpu" else AT_ONCE)
+            return jax.lax.map(pair, keys, batch_size=AT_ONCE if on_accelerator() else None)
 
         def weighted_noise(keys: Any, worth: jax.Array) -> Weights:
             def add(total: Weights, one: tuple[Any, jax.Array]) -> tuple[Weights, None]:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ..compiler.array_operations import on_accelerator
 from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights
 from .batches import Batch
@@ -69,7 +70,7 @@ def train_from_each(
         )
 
     stacked = [jnp.stack(matrices) for matrices in zip(*initial_weights, strict=True)]
-    run_all = partial(jax.lax.map, run) if jax.default_backend() == "cpu" else jax.vmap(run)
+    run_all = jax.vmap(run) if on_accelerator() else partial(jax.lax.map, run)
     states, terms = jax.jit(run_all)(stacked)
     seeds = range(len(initial_weights))
     return [_result(descent, jax.tree.map(lambda x, i=i: x[i], states), np.asarray(terms[i])) for i in seeds]
