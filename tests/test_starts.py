@@ -1,19 +1,20 @@
 """Starts: what a problem says is obeyed, what it does not say is tried; the best is kept."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 import dmmlab as dm
 from dmmlab.core.errors import LabError
-from dmmlab.machines.networks import RECURRENT
+from dmmlab.machines.networks import LAYER, RECURRENT
 from dmmlab.synthesis.automata import Automaton
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.problems import Problem
 from dmmlab.synthesis.search import NothingToKeep, Search
 from dmmlab.synthesis.settings import Settings
-from dmmlab.synthesis.starts import starts
+from dmmlab.synthesis.starts import starts, with_smaller_delays
 from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
 
 SHORT = Settings(restarts=2, rounds=2, fit_steps=20, ramp_steps=40, cool_steps=20, retrain_steps=10, finish_steps=20, trials=2)
@@ -29,6 +30,11 @@ def count(stream):
 def hidden(stream):
     """The same, but that its source shows no state."""
     return count(stream)
+
+
+def is_a(stream):
+    for item in stream:
+        yield item.get("a", 0.0)
 
 
 def names(problem):
@@ -50,6 +56,28 @@ def test_without_hints_it_goes_from_cheap_to_rich():
     assert tried[0].network.links == problem.network.links
     links = [len(start.network.links) for start in tried[1:5]]
     assert links == sorted(links)
+
+
+def test_smaller_delays():
+    first, recurrent, *_ = starts(Problem("How many?", count))
+    assert [(start.name, start.problem.delays) for start in with_smaller_delays(first)] == [
+        ("feedforward, delay 2", (2,)),
+        ("feedforward, delay 1", (1,)),
+    ]
+    assert next(with_smaller_delays(recurrent)).name == "recurrent, 2 of each type, delay 2"
+    assert list(with_smaller_delays(first._replace(problem=first.problem.with_delay(1)))) == []
+
+
+@pytest.mark.slow
+def test_once_exact_smaller_delays_are_tried_as_long_as_a_machine_is_exact():
+    """Whoever need not wait with the answer needs fewer links."""
+    tried = []
+    problem = Problem("Is this an a?", is_a, types=LAYER)  # types are given: it is not made of transitions
+    found = synthesize(problem, seed=1, settings=Settings(restarts=2), progress=lambda state: tried.append(state.start))
+    assert list(dict.fromkeys(tried)) == ["feedforward", "feedforward, delay 2", "feedforward, delay 1"]
+    assert (found.start, found.delays, found.best.links, found.best.exact) == ("feedforward, delay 2", (2,), 3, True)
+    hinted = synthesize(replace(problem, delay=3, recurrent=False), seed=1, settings=Settings(restarts=2))
+    assert (hinted.start, hinted.delays, hinted.best.links, hinted.best.exact) == ("", (3,), 4, True)
 
 
 def test_hints_are_obeyed():

@@ -38,14 +38,14 @@ from .rounding import rank, round_off, tested
 from .samples import Sample
 from .search import NothingToKeep, Search
 from .settings import Settings
-from .starts import Start, starts
+from .starts import Start, starts, with_smaller_delays
 from .swaps import with_swaps
 from .synthesis_result import Synthesis
 from .tasks import Task, random_key
 from .trace import Trace
 from .transitions import transition_machine
 
-RESTARTS_FOR_FEWER_LINKS = 2  # once there is an exact machine
+RESTARTS_ONCE_EXACT = 2  # that look for fewer links, or for answers that are due earlier
 COUNTEREXAMPLES = 4  # of the eight strings to learn from, when they are learned from once more
 
 
@@ -70,6 +70,9 @@ def synthesize(
     until a machine is exact; there is only one if the problem says all of ``delay``, ``recurrent``
     and ``types``, or if a network is given. If a problem says none of them and no constants, and
     its target is a generator whose source shows its states, that is tried as an automaton first.
+
+    Where the problem gives no delay, the start that was exact is tried with smaller ones, as long
+    as a machine is exact. Of machines with as few links, the one that answers first is kept.
 
     The restarts of a start run side by side on as many cores as there are. If none of
     ``settings.restarts`` is exact on the validation strings, the first start is repeated with
@@ -117,13 +120,14 @@ def synthesize(
     key = random_key(seed if key is None else key)
     _check_budget(budget)
     best: Synthesis | None = None
+    found: Synthesis | None = None
     if task is not None:
         problem = task.problem
         tries = iter([Try("", lambda: (task, None))])
     else:
         problem = load_problem(problem) if isinstance(problem, str) else problem
         string_seed = int(jax.random.bits(key))
-        tries = _tries(problem, network, string_seed, settings, budget, lambda: best)
+        tries = _tries(problem, network, string_seed, settings, budget, lambda: best, lambda: found)
     failed: NothingToKeep | None = None
     ended, count = "", 0
     with contextlib.ExitStack() as held:  # the first folder is that of the run: it is held to the end
@@ -142,7 +146,7 @@ def synthesize(
                     continue
                 place = folder if folder is None or count == 0 else Path(folder) / f"start-{count}"
                 count += 1
-                used = each.settings or settings
+                used, found = each.settings or settings, None
                 store = held.enter_context(RestartFolder(place, _description(prepared, key, used)))
                 try:
                     if made is not None:
@@ -153,7 +157,7 @@ def synthesize(
                     failed, ended = error, error.why
                 else:
                     ended = found.ended_early
-                    if best is None or rank(found.best) < rank(best.best):
+                    if best is None or _rank(found) < _rank(best):
                         best = replace(found, start=each.name)
                 if ended:
                     break
@@ -187,16 +191,18 @@ def _tries(
     settings: Settings,
     budget: float | None,
     best: Callable[[], Synthesis | None],
+    latest: Callable[[], Synthesis | None],
 ) -> Iterator[Try]:
     """What is tried, in this order, until a machine is exact.
 
     Where a machine of a plain function was made of transitions, a few restarts may still find one
-    with fewer links. Where nothing was exact, the strings on which the best machines err join those
-    that are learned from, and the first start is repeated.
+    with fewer links; where a start was exact, one whose answers are due earlier. Where nothing was
+    exact, the strings on which the best machines err join those that are learned from, and the
+    first start is repeated.
     """
 
-    def is_solved() -> bool:
-        found = best()
+    def is_solved(which: Callable[[], Synthesis | None] = best) -> bool:
+        found = which()
         return found is not None and found.best.is_valid
 
     if network is not None:
@@ -207,6 +213,7 @@ def _tries(
         yield Try("transitions", lambda: _made(problem, seed, budget))
         if is_solved():
             return
+    few = replace(settings, restarts=min(RESTARTS_ONCE_EXACT, settings.restarts))
     named = name_letters(problem)
     first, *others = starts(*named)
     task = cache(lambda: _task(first, seed))
@@ -214,16 +221,30 @@ def _tries(
     if not problem.constants and no_hints and of_numbers:
         yield Try("transitions", lambda: _made(named.problem, seed, budget))
         if is_solved():
-            few = replace(settings, restarts=min(RESTARTS_FOR_FEWER_LINKS, settings.restarts))
             yield Try(f"{first.name}, for fewer links", task, range(1), few)
             return
+    tried = first
     yield Try(first.name if others else "", task, range(1) if others else None)
     for start in others:
         if is_solved():
-            return
+            break
+        tried = start
         yield Try(start.name, partial(_task, start, seed), range(1))
-    if others and settings.rounds > 1 and not is_solved():
+    if is_solved() and problem.delay is None and not isinstance(problem.target, Machine):
+        for earlier in with_smaller_delays(tried):
+            yield Try(earlier.name, partial(_task, earlier, seed), range(1), few)
+            if not is_solved(latest):
+                return
+    elif others and settings.rounds > 1 and not is_solved():
         yield Try(f"{first.name}, with counterexamples", lambda: _harder(first, seed, best()), range(1, settings.rounds))
+
+
+def _rank(synthesis: Synthesis) -> tuple:
+    """As :func:`rank`; of exact machines with as many links, the one that answers first."""
+    verdict = synthesis.best
+    if verdict.is_valid:
+        return (False, verdict.links, sum(synthesis.delays))
+    return rank(verdict)
 
 
 def _made(problem: Problem, seed: int, budget: float | None) -> tuple[Task, Machine]:

@@ -57,3 +57,18 @@ def starts(problem: Problem, letters: int = USUAL_LETTERS) -> Iterator[Start]:
     if problem.types is None and not problem.recurrent:
         rich = replace(first, types=RICH)
         yield Start("feedforward, with products", rich, rich.network, letters)
+
+
+def with_smaller_delays(start: Start) -> Iterator[Start]:
+    """The same start with answers that are due earlier, one cycle after the other.
+
+    A machine that has to wait with its answer may need more links than one that need not.
+
+    Args:
+        start: one whose problem has the same delay for all answers.
+
+    Returns:
+        The starts, the greatest delay first; the last has a delay of one cycle.
+    """
+    for delay in range(max(start.problem.delays) - 1, 0, -1):
+        yield start._replace(name=f"{start.name.split(', delay')[0]}, delay {delay}", problem=start.problem.with_delay(delay))
