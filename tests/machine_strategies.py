@@ -12,7 +12,7 @@ from dmmlab.june2022.truncated_gradients import TRUNCATED
 PICK = NeuronType(
     "pick", ("x",), ("y", "z"), lambda v: (linear_combination({"a": 2.0, "w": {"b": -1.0}}, v), {"a": {"n": number(v)}})
 )
-MIX = NeuronType("mix", ("x", "y"), ("z",), lambda u, v: add(scale(number(u), v), {"a": 0.5}))
+MIX = NeuronType("mix", ("x", "y"), ("z",), lambda u, v: add(scale(number(u), v), {"a": 0.5}), affine_in=("y",))
 WRAP = NeuronType("wrap", ("x",), ("y",), lambda v: {"w": {"b": number(v)}})
 
 KINDS = [ACCUM, NORM, DOT, COMPARE, ID, PICK, MIX, WRAP, TRUNCATED["accum"]]
@@ -22,7 +22,7 @@ events = st.recursive(sizes, lambda inner: st.dictionaries(st.sampled_from("abw"
 
 @st.composite
 def machines(draw, recurrent=None):
-    """A machine and a stream. Recurrences other than accumulators' only if asked for (None: either)."""
+    """A machine and a stream. Recurrences other than neurons' own memories only if asked for (None: either)."""
     if recurrent is None:
         recurrent = draw(st.booleans())
     kinds = draw(st.lists(st.sampled_from(KINDS), min_size=2, max_size=6))
@@ -39,5 +39,8 @@ def machines(draw, recurrent=None):
                 port = draw(st.sampled_from(neurons[source].outputs))
                 if (source, field) != (to, kind.inputs[0]) or kind.name != "accum":
                     machine = machine.link(f"{to}.{field}", f"{source}.{port}", draw(sizes), hard=draw(st.integers(0, 5)) == 0)
+        affine = [field for field in kind.affine_in if (field, kind.outputs[0]) not in kind.feedback]
+        if affine and not recurrent and not kind.stop_gradient and draw(st.booleans()):
+            machine = machine.link(f"{to}.{affine[0]}", f"{to}.{kind.outputs[0]}", draw(sizes), hard=draw(st.booleans()))
     stream = values(draw(st.lists(st.just({}) | events, min_size=3, max_size=5)))
     return machine, stream

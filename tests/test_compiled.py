@@ -34,7 +34,7 @@ def test_the_schedule_is_chosen_by_the_graph():
     looped = handcrafted().link("accum.dict-2", "compare.false", 0.5)
     assert compile_machine(looped, stream).schedule == "scan"
     assert compile_machine(recurrent_2022(1).machine([0.1] * len(recurrent_2022(1).links)), stream).schedule == "scan"
-    with pytest.raises(LayoutError, match="something other than accumulators recurs"):
+    with pytest.raises(LayoutError, match="something recurs that is no neuron's own memory"):
         compile_machine(looped, stream, schedule="time-parallel")
     with pytest.raises(LayoutError, match="unknown schedule 'sacn'; did you mean 'scan'"):
         compile_machine(looped, stream, schedule="sacn")

@@ -15,6 +15,7 @@ from two_engines import CYCLES, HASTY, check_engines_agree, compiled_results, ga
 
 from dmmlab import Machine, NeuronType
 from dmmlab.compiler.compilation import compile_machine
+from dmmlab.compiler.schedule import Memory
 from dmmlab.core.engine import answers
 from dmmlab.core.neuron_type import Emits, Scaling
 from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, INPUT, NORM, OUTPUT, TIMER, clip, relu
@@ -139,7 +140,7 @@ def test_where_only_accumulators_recur_time_is_parallel(machine):
     assert {"gather", "peak", "overlap", "lead"} & {kind.name for kind in own.neurons.values()}
     compiled = compile_machine(own, characters("test string."))
     assert compiled.schedule == "time-parallel"
-    accumulating = {group.kind.name for stage in compiled.stages for group in stage.groups if group.accumulates}
+    accumulating = {group.kind.name for stage in compiled.stages for group in stage.groups if group.memory is Memory.SUM}
     assert accumulating == {"gather"}
     ours = compiled.answers(characters("test string."), 60)
     assert max(gap(a, b) for a, b in zip(ours, answers(machine, characters("test string."), 60), strict=True)) < 1e-6
@@ -291,10 +292,12 @@ def test_a_sum_of_three(hard):
     assert max((abs(w) for _, w in paths(simple.soft["pool"])), default=0.0) == 1.0
 
 
-def test_what_accumulates_by_another_weight_is_no_running_sum():
+def test_what_accumulates_by_another_weight_is_a_linear_recurrence():
     machine = three_sums(True).unlink("pool.old", "pool.all").link("pool.old", "pool.all", 0.5, hard=True)
     stream = values([{"a": 1.0}, {"b": 2.0}])
-    assert compile_machine(machine, stream).schedule == "scan"
+    compiled = compile_machine(machine, stream)
+    assert compiled.schedule == "time-parallel"
+    assert {group.memory for stage in compiled.stages for group in stage.groups} == {Memory.RECURRENCE, Memory.NONE}
     check_engines_agree(machine, stream, 1e-6, HASTY)
 
 

@@ -83,6 +83,9 @@ def test_the_message_shows_both_writings():
     ("kind", "message"),
     [
         (mine(lambda u, v: add(u, scale(2.0, v)), ("old", "new"), accumulates=True), "is said to accumulate, and is no sum"),
+        (mine(lambda u, v: scale(number(u), v), ("u", "v"), affine_in=("u", "v")), "is said to be affine in u, v, and is not"),
+        (mine(lambda u, v: number(u) ** 2, ("u", "v"), affine_in=("u",)), "is said to be affine in u, and is not"),
+        (mine(lambda v: linear_combination({"a": 2.0}, v), affine_in=("x",)), "is said to be affine in x, and is not"),
         (mine(lambda v: sum((x for _, x in paths(v)), 0.0), uniform=True), "is said to be uniform, and is not"),
         (mine(lambda v: linear_combination({"a": 2.0}, v), uniform=True), "is said to be uniform, and is not"),
         (mine(lambda v: jnp.sum(jnp.stack([jnp.asarray(x) for _, x in paths(v)] or [jnp.zeros(())])), uniform=True), "is said to be uniform"),

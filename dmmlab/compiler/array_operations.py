@@ -125,6 +125,81 @@ def _running(x: jax.Array, reverse: bool) -> jax.Array:
     return jax.lax.fori_loop(0, cycles, body, (jnp.zeros_like(x[..., :1]), jnp.zeros_like(x)))[1]
 
 
+def recur(factor: jax.Array, xs: list[jax.Array], before: list[jax.Array] | None) -> tuple[list[jax.Array], list[jax.Array]]:
+    """A linear recurrence, ``y[t] = factor[t] y[t - 1] + x[t]``, in one go for all its blocks.
+
+    Args:
+        factor: (neurons, 1, ..., cycles).
+        xs: for each block, (neurons, keys, ..., cycles).
+        before: for each block, the outputs of the cycle before: (neurons, keys, ...); zero, if
+            None.
+
+    Returns:
+        For each block, the outputs in the last cycle; and all outputs, one cycle late.
+    """
+    x = jnp.concatenate(xs, axis=1)
+    first = jnp.zeros_like(x[..., 0]) if before is None else jnp.concatenate(before, axis=1)
+    last, late = linear_recurrence(factor, x, first)
+    ends = np.cumsum([part.shape[1] for part in xs])[:-1].tolist()
+    return jnp.split(last, ends, axis=1), jnp.split(late, ends, axis=1)
+
+
+@jax.custom_vjp
+def linear_recurrence(factor: jax.Array, x: jax.Array, first: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """``y[t] = factor[t] y[t - 1] + x[t]`` from ``y[-1] = first``.
+
+    Its derivative is the same recurrence, backwards: ``m[t - 1] = factor[t] m[t] + g[t]``, where
+    ``m[t]`` is the derivative with respect to ``y[t]``, and ``g[t]`` that with respect to
+    ``y[t - 1]`` as it is returned.
+
+    Args:
+        factor: (neurons, 1, ..., cycles).
+        x: (neurons, keys, ..., cycles).
+        first: (neurons, keys, ...).
+
+    Returns:
+        The last ``y``; and ``y[t - 1]`` for each ``t``.
+    """
+    return _recurrence(factor, x, first, reverse=False)
+
+
+def _recurrence_forward(factor: jax.Array, x: jax.Array, first: jax.Array):
+    last, late = _recurrence(factor, x, first, reverse=False)
+    return (last, late), (factor, late)
+
+
+def _recurrence_backward(residuals: Any, cotangents: Any):
+    factor, late = residuals
+    first, x = _recurrence(factor, cotangents[1], cotangents[0], reverse=True)
+    return (x * late).sum(axis=1, keepdims=True), x, first
+
+
+linear_recurrence.defvjp(_recurrence_forward, _recurrence_backward)
+
+
+def _recurrence(factor: jax.Array, x: jax.Array, first: jax.Array, reverse: bool) -> tuple[jax.Array, jax.Array]:
+    cycles, edge = x.shape[-1], x.shape[-1] - 1 if reverse else 0
+    if on_accelerator():
+
+        def combine(earlier: tuple[jax.Array, jax.Array], later: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            return earlier[0] * later[0], later[0] * earlier[1] + later[1]
+
+        x = jnp.asarray(x).at[..., edge].add(factor[..., edge] * first)
+        _, ys = jax.lax.associative_scan(combine, (jnp.broadcast_to(factor, x.shape), x), reverse=reverse, axis=x.ndim - 1)
+        late = [ys[..., 1:], first[..., None]] if reverse else [first[..., None], ys[..., :-1]]
+        return ys[..., cycles - 1 - edge], jnp.concatenate(late, axis=-1)
+
+    def body(i: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        y, late = state
+        t = cycles - 1 - i if reverse else i
+        late = jax.lax.dynamic_update_slice_in_dim(late, y, t, axis=-1)
+        now, gain = (jax.lax.dynamic_slice_in_dim(each, t, 1, axis=-1) for each in (x, factor))
+        return gain * y + now, late
+
+    last, late = jax.lax.fori_loop(0, cycles, body, (first[..., None], jnp.zeros_like(x)))
+    return last[..., 0], late
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def scan_with_late_products(
     cycle: Callable, matrices: Matrices, carry: Carry, inputs: Inputs, zeros: Blocks

@@ -14,11 +14,11 @@ from ..core.vvalues import describe
 from .compiled import Compiled
 from .layout import LayoutError, lay_out
 from .schedule import (
-    accumulates,
     answers_of,
     boundary_groups,
     groups_of,
     make_stage,
+    memories_of,
     one_stage,
     side_by_side,
     stages_of,
@@ -48,7 +48,7 @@ def compile_machine(
     Raises:
         LayoutError: the machine cannot be laid out in arrays (its keys grow without end, or a
             function cannot be traced by JAX), or the time-parallel schedule was asked for and
-            something other than accumulators recurs.
+            something recurs that is no neuron's own sum or linear recurrence.
         TypeMisbehaves: a neuron type of the reader's own whose function looks at how a V-value is
             written, or is not what the type says (:mod:`dmmlab.compiler.type_checks`).
     """
@@ -57,16 +57,16 @@ def compile_machine(
     if any(isinstance(stream, Inbox) for stream in (streams.values() if isinstance(streams, Mapping) else (streams,))):
         raise LayoutError("an Inbox shows what was sent once: compile for a Stream that has all keys that may come")
     layout = lay_out(machine, streams, cycles or _length(streams))
-    accumulators = {name for name in layout.inner if accumulates(machine, name)}
-    order = stages_of(layout, accumulators)
+    memories = memories_of(layout)
+    order = stages_of(layout, memories)
     if schedule == "time-parallel" and order is None:
-        raise LayoutError("something other than accumulators recurs: this machine needs the scan schedule")
+        raise LayoutError("something recurs that is no neuron's own memory: this machine needs the scan schedule")
     if schedule == "scan" or order is None:
         stage = one_stage(layout)
         return Compiled(layout, "scan", (stage,), answers_of(stage), whole)
     stages, columns = [], list(boundary_groups(layout))
     for names_of_stage in order:
-        groups = groups_of(layout, names_of_stage, accumulators)
+        groups = groups_of(layout, names_of_stage, memories)
         stages.append(make_stage(layout, groups, side_by_side(columns)))
         columns += [ports for group in groups for ports in group.outputs]
     return Compiled(layout, "time-parallel", tuple(stages), answers_of(stages[-1]), whole)

@@ -264,7 +264,7 @@ class Compiled:
         """Where each soft link, a path in the network matrix, lies: (stage, row, column)."""
         places = {}
         for s, stage in enumerate(self.stages):
-            rows, columns = all_ports(stage.rows), all_ports(stage.columns)
+            rows, columns = all_ports(stage.rows), stage.sources
             for r, c in zip(*np.nonzero(stage.exists), strict=True):
                 places[(*rows[r], *columns[c])] = (s, int(r), int(c))
         return {tuple(link[:4]): places[tuple(link[:4])] for link in self.machine.links() if not link.hard}

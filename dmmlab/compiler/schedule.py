@@ -8,16 +8,25 @@ side by side in the arrays, as a *port group*.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import jax
 import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
-from ..core.machine import Machine
+from ..core.machine import Link
 from ..core.neuron_type import NeuronType, Port
 from .array_operations import Blocks
 from .layout import Layout
+
+
+class Memory(Enum):
+    """How a neuron depends on its own past, where that needs no scan."""
+
+    NONE = "not at all"
+    SUM = "its output is a running sum"
+    RECURRENCE = "its first output, y, is a linear recurrence: y[t] = a[t] y[t - 1] + b[t]"
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class NeuronGroup:
     kind: NeuronType
     inputs: tuple[PortGroup, ...]
     outputs: tuple[PortGroup, ...]
-    accumulates: bool
+    memory: Memory
 
     @property
     def truncated(self) -> bool:
@@ -45,35 +54,58 @@ class NeuronGroup:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the matrix: rows are inputs of some groups, columns outputs that may feed them."""
+    """A part of the matrix: rows are inputs of some groups, columns outputs that may feed them.
+
+    The last columns are the outputs that come back to the neurons of this stage: those of
+    recurrences.
+    """
 
     groups: tuple[NeuronGroup, ...]
     rows: tuple[PortGroup, ...]
     columns: tuple[PortGroup, ...]
-    exists: np.ndarray  # 1.0 where there is a soft link
+    recurring: tuple[PortGroup, ...]
+    exists: np.ndarray  # 1.0 where there is a soft link; (rows, columns and recurring)
     hard: np.ndarray
 
-
-def accumulates(machine: Machine, name: str) -> bool:
-    """Whether a neuron keeps a running sum: its first input gets its output, and nothing else."""
-    kind = machine.neurons[name]
-    if not kind.accumulates or not set(kind.stop_gradient) <= {kind.inputs[0]}:
-        return False
-    into = [link for link in machine.links() if link.to_neuron == name and link.to_field == kind.inputs[0]]
-    itself = [link for link in machine.links() if link.to_neuron == name == link.from_neuron]
-    return len(into) == len(itself) == 1 and into == itself and into[0].hard and into[0].weight == 1
+    @property
+    def sources(self) -> list[Port]:
+        """The output port of each column of the matrix."""
+        return all_ports((*self.columns, *self.recurring))
 
 
-def stages_of(layout: Layout, accumulators: set[str]) -> list[list[str]] | None:
+def memories_of(layout: Layout) -> dict[str, Memory]:
+    """The memory of each inner neuron that has one: a self-link that needs no scan."""
+    machine = layout.machine
+    into: dict[str, list[Link]] = {name: [] for name in layout.inner}
+    for link in machine.links():
+        if link.to_neuron in into:
+            into[link.to_neuron].append(link)
+    memories = {}
+    for name, links in into.items():
+        kind, itself = machine.neurons[name], [link for link in links if link.from_neuron == name]
+        first = [link for link in links if link.to_field == kind.inputs[0]]
+        once = itself == first and len(itself) == 1 and itself[0].hard and itself[0].weight == 1
+        if once and kind.accumulates and set(kind.stop_gradient) <= {kind.inputs[0]}:
+            memories[name] = Memory.SUM
+        elif itself and not kind.stop_gradient and all(_is_affine(kind, link) for link in itself):
+            memories[name] = Memory.RECURRENCE
+    return memories
+
+
+def _is_affine(kind: NeuronType, itself: Link) -> bool:
+    return itself.from_field == kind.outputs[0] and itself.to_field in kind.affine_in
+
+
+def stages_of(layout: Layout, memories: Mapping[str, Memory]) -> list[list[str]] | None:
     """The inner neurons by stages, each fed by earlier ones alone.
 
-    None if something other than accumulators recurs. The neurons without outputs are the last
+    None if something recurs that is no neuron's memory. The neurons without outputs are the last
     stage.
     """
     graph = nx.DiGraph()
     graph.add_nodes_from(layout.inner)
     for link in layout.machine.links():
-        if link.from_neuron in graph and link.to_neuron in graph and not link.from_neuron == link.to_neuron in accumulators:
+        if link.from_neuron in graph and link.to_neuron in graph and not link.from_neuron == link.to_neuron in memories:
             graph.add_edge(link.from_neuron, link.to_neuron)
     if not nx.is_directed_acyclic_graph(graph):
         return None
@@ -90,23 +122,23 @@ def boundary_groups(layout: Layout) -> tuple[PortGroup, ...]:
     return tuple(PortGroup(tuple(ports), blocks) for blocks, ports in by_blocks.items())
 
 
-def groups_of(layout: Layout, names: Sequence[str], accumulators: set[str]) -> list[NeuronGroup]:
+def groups_of(layout: Layout, names: Sequence[str], memories: Mapping[str, Memory]) -> list[NeuronGroup]:
     """The neurons of one stage, by type."""
-    members: dict[tuple[NeuronType, bool], list[str]] = {}
+    members: dict[tuple[NeuronType, Memory], list[str]] = {}
     for name in names:
-        members.setdefault((layout.machine.neurons[name], name in accumulators), []).append(name)
+        members.setdefault((layout.machine.neurons[name], memories.get(name, Memory.NONE)), []).append(name)
     sinks = [
         (name, field) for (kind, _), group in members.items() if not kind.outputs for name in group for field in kind.inputs
     ]
     answered = frozenset({0}).union(*(layout.used[port] for port in sinks))
     groups = []
-    for (kind, adds_up), group in members.items():
-        fields = kind.inputs[1:] if adds_up else kind.inputs
+    for (kind, memory), group in members.items():
+        fields = kind.inputs[1:] if memory is Memory.SUM else kind.inputs
         inputs = [_port_group(group, field, layout.used) for field in fields]
         if not kind.outputs:  # answers have a row in every block that any of them has something in
             inputs = [PortGroup(port_group.ports, answered) for port_group in inputs]
         outputs = [_port_group(group, field, layout.carried) for field in kind.outputs]
-        groups.append(NeuronGroup(kind, tuple(inputs), tuple(outputs), adds_up))
+        groups.append(NeuronGroup(kind, tuple(inputs), tuple(outputs), memory))
     return groups
 
 
@@ -118,19 +150,20 @@ def _port_group(names: Sequence[str], field: str, blocks: Mapping[Port, frozense
 def make_stage(layout: Layout, groups: Sequence[NeuronGroup], columns: Sequence[PortGroup]) -> Stage:
     """The stage of these groups, with the machine's links from these columns."""
     rows = side_by_side([port_group for group in groups for port_group in group.inputs])
+    recurring = tuple(group.outputs[0] for group in groups if group.memory is Memory.RECURRENCE)
     row = {port: i for i, port in enumerate(all_ports(rows))}
-    column = {port: i for i, port in enumerate(all_ports(columns))}
+    column = {port: i for i, port in enumerate(all_ports((*columns, *recurring)))}
     matrices = {hard: np.zeros((len(row), len(column))) for hard in (False, True)}
     for link in layout.machine.links():
         to, source = (link.to_neuron, link.to_field), (link.from_neuron, link.from_field)
         if to in row and source in column:
             matrices[link.hard][row[to], column[source]] = link.weight if link.hard else 1.0
-    return Stage(tuple(groups), rows, tuple(columns), exists=matrices[False], hard=matrices[True])
+    return Stage(tuple(groups), rows, tuple(columns), recurring, exists=matrices[False], hard=matrices[True])
 
 
 def one_stage(layout: Layout) -> Stage:
     """All neurons in one stage, each fed by the boundary and by all of them a cycle before."""
-    groups = groups_of(layout, list(layout.inner), set())
+    groups = groups_of(layout, list(layout.inner), {})
     return make_stage(layout, groups, [*boundary_groups(layout), *(ports for group in groups for ports in group.outputs)])
 
 

@@ -1,8 +1,9 @@
 """Two schedules, one function: all cycles of a stage at once, or cycle after cycle.
 
-* *time-parallel*: where only accumulators recur, neurons are computed stage by stage, each for all
-  cycles at once. What arrives at a stage is one matrix product for each block of coordinates, ports
-  x (keys*cycles); an accumulator is a running sum. Depth is sequential, length is not.
+* *time-parallel*: where nothing recurs but sums and linear recurrences within a neuron, neurons
+  are computed stage by stage, each for all cycles at once. What arrives at a stage is one matrix
+  product for each block of coordinates, ports x (keys*cycles); what a neuron remembers is a loop of
+  one small operation a cycle.
 * *scan*: for any other recurrence, ``lax.scan`` over the cycles. The gradient with respect to the
   weights is one product after the backward scan, not a sum of outer products inside it.
 
@@ -25,12 +26,13 @@ from .array_operations import (
     Matrices,
     accumulate,
     delayed,
+    recur,
     scan_with_late_products,
     select,
 )
 from .layout import Layout
-from .schedule import PortGroup, Stage, boundary_groups, join, positions, split
-from .up_movement import activate
+from .schedule import Memory, NeuronGroup, PortGroup, Stage, all_ports, boundary_groups, join, positions, split
+from .up_movement import activate, activate_recurring
 from .weights import Weights
 
 
@@ -68,17 +70,25 @@ def time_parallel(
             arrived[b] = product.reshape(len(product), len(block), *axes)
         received = split(stage.rows, arrived)
         for group in stage.groups:
-            if group.accumulates:
-                (output,) = group.outputs
-                present = sorted(output.blocks)
+            if not group.outputs:
+                continue
+            output = group.outputs[0]
+            made: dict[tuple[PortGroup, int], jax.Array] = {}
+            results: tuple[list[jax.Array], list[jax.Array]] = [], []
+            present = sorted(output.blocks)
+            first = None if carry is None else [before[output, b] for b in present]
+            if group.memory is Memory.SUM:
                 summands = [[received[ports, b] for ports in group.inputs if b in ports.blocks] for b in present]
-                first = None if carry is None else [before[output, b] for b in present]
                 results = accumulate([reduce(jnp.add, xs) for xs in summands], first, group.truncated)
-                for b, end, sums in zip(present, *results, strict=True):
-                    arriving[output, b], last[output, b] = sums, end
-            elif group.outputs:
-                for key, x in activate(layout, group, received, axes).items():
-                    arriving[key], last[key] = delayed(x, before.get(key)), x[..., -1]
+            elif group.memory is Memory.RECURRENCE and present:
+                made, factor = activate_recurring(layout, group, received, axes, gains_of(matrix, stage, group))
+                results = recur(factor, [made.pop((output, b)) for b in present], first)
+            else:
+                made = activate(layout, group, received, axes)
+            for b, end, late in zip(present, *results, strict=bool(results[0])):
+                arriving[output, b], last[output, b] = late, end
+            for key, x in made.items():
+                arriving[key], last[key] = delayed(x, before.get(key)), x[..., -1]
     blocks = enumerate(layout.blocks)
     return {b: join(inner, b, last, (len(block), *axes[:-1])) for b, block in blocks}, arrived
 
@@ -129,3 +139,25 @@ def respond(layout: Layout, stage: Stage, arrived: Blocks, axes: tuple[int, ...]
 def part_of(matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
     """The rows and columns of a stage's matrix that a block concerns."""
     return select(matrix, positions(stage.rows, block), positions(stage.columns, block))
+
+
+def gains_of(matrix: jax.Array, stage: Stage, group: NeuronGroup) -> dict[PortGroup, jax.Array]:
+    """The weights of a group's self-links, from its first output to each input that has any.
+
+    Args:
+        matrix: of the stage, hard links included.
+        stage: with a recurrence.
+        group: the neurons that recur.
+
+    Returns:
+        For each such input, (neurons,).
+    """
+    rows, columns = all_ports(stage.rows), stage.sources
+    size, start = len(group.outputs[0].ports), columns.index(group.outputs[0].ports[0])
+    gains = {}
+    for ports in group.inputs:
+        at = rows.index(ports.ports[0])
+        part = slice(at, at + size), slice(start, start + size)
+        if (stage.exists[part] + abs(stage.hard[part])).any():
+            gains[ports] = (matrix[part] * jnp.eye(size)).sum(axis=1)  # all others in this part are zero
+    return gains

@@ -25,7 +25,7 @@ from ..core.array_leaves import Block
 from ..core.errors import LabError
 from ..core.neuron_type import NeuronType
 from ..core.neurons import TYPES
-from ..core.vvalues import NUMBER, Path, VValue, add, from_paths, paths
+from ..core.vvalues import NUMBER, Path, VValue, add, from_paths, number, paths, scale
 
 MOST_KEYS = 2  # of an input, beside its scalar part
 SIZES = (0.75, -1.25, 0.5, 2.0, -0.375, 1.5)  # exact in single precision
@@ -46,7 +46,8 @@ def check_type(kind: NeuronType, input_keys: Iterable[Iterable[Path]]) -> None:
 
     Raises:
         TypeMisbehaves: it looks at how a V-value is written, it is no sum where it is called one,
-            or it treats keys otherwise where it is called uniform.
+            or not affine where it is called so, or it treats keys otherwise where it is called
+            uniform.
     """
     if kind in TYPES or not kind.inputs or not kind.outputs:
         return
@@ -80,6 +81,11 @@ def _check_writings(kind: NeuronType, keys: _Keys) -> None:
             raise TypeMisbehaves(
                 f"neuron type {kind.name!r} is said to accumulate, and is no sum: of {_shown(plain)} it makes "
                 f"{_shown(expected)}"
+            )
+        if expected is not None and kind.affine_in and _differ(expected, _affine(kind, plain) or expected):
+            raise TypeMisbehaves(
+                f"neuron type {kind.name!r} is said to be affine in {', '.join(kind.affine_in)}, and is not: of "
+                f"{_shown(plain)} it makes {_shown(expected)}; from 0 and 1 there follows {_shown(_affine(kind, plain))}"
             )
 
 
@@ -118,6 +124,22 @@ def _numbers(keys: _Keys) -> Iterator[list[dict[Path, float]]]:
             each = {path: (next(places), path) for path in paths_of_one}
             numbers.append({path: 0.0 if is_zero(*at) else SIZES[at[0] % len(SIZES)] for path, at in each.items()})
         yield numbers
+
+
+def _affine(kind: NeuronType, plain: list[VValue]) -> list[VValue] | None:
+    """The results that follow from those where the inputs that are affine are 0, and one is 1."""
+    others = {name: v for name, v in zip(kind.inputs, plain, strict=True) if name not in kind.affine_in}
+    without = _results(kind, [others.get(name, {}) for name in kind.inputs])
+    if without is None:
+        return None
+    first, *rest = without
+    for name, v in zip(kind.inputs, plain, strict=True):
+        if name in kind.affine_in:
+            unit = _results(kind, [1.0 if each == name else others.get(each, {}) for each in kind.inputs])
+            if unit is None:
+                return None
+            first = add(first, scale(number(unit[0]) - number(without[0]), v))
+    return [first, *rest]
 
 
 def _written_out(numbers: dict[Path, float], scalars_too: bool = False) -> VValue:

@@ -62,6 +62,45 @@ def activate(
     }
 
 
+def activate_recurring(
+    layout: Layout,
+    group: NeuronGroup,
+    received: Mapping[tuple[PortGroup, int], jax.Array],
+    axes: tuple[int, ...],
+    gains: Mapping[PortGroup, jax.Array],
+) -> tuple[dict[tuple[PortGroup, int], jax.Array], jax.Array]:
+    """What neurons would emit without their memory, and how that moves with it.
+
+    The first output is affine in what comes back from it, ``y[t] = a[t] y[t - 1] + b[t]``: ``b`` is
+    what the function makes of the rest, ``a`` its derivative in the direction of the self-links.
+
+    Args:
+        layout: where the coordinates lie.
+        group: neurons of one type, each with a memory.
+        received: what has arrived from other neurons, as for :func:`activate`.
+        axes: as for :func:`activate`.
+        gains: the weights of the self-links into each input that has any: (neurons,).
+
+    Returns:
+        As :func:`activate`, where the first output is ``b``; and ``a``, (neurons, 1, *axes).
+    """
+    block = min(group.outputs[0].blocks)
+    into = [ports for ports in gains if block in ports.blocks]
+    outputs = {(ports, b): b for ports in group.outputs for b in ports.blocks}
+    directions = [
+        jnp.broadcast_to(gains[ports].reshape(-1, 1, *[1] * len(axes)), received[ports, block].shape) for ports in into
+    ]
+
+    def emitted(arrived: list[jax.Array]) -> list[jax.Array]:
+        both = {**received, **{(ports, block): x for ports, x in zip(into, arrived, strict=True)}}
+        made = activate(layout, group, both, axes)
+        return [made[key] for key in outputs]
+
+    made, moved = jax.jvp(emitted, ([received[ports, block] for ports in into],), (directions,))
+    by_port = dict(zip(outputs, moved, strict=True))
+    return dict(zip(outputs, made, strict=True)), by_port[group.outputs[0], block][:, :1]
+
+
 def _of_products(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape: tuple[int, int]) -> list[Blocks]:
     """What a polynomial type emits, for each output by block: (neurons, keys, points)."""
     neurons, points = shape

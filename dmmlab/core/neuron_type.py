@@ -94,6 +94,10 @@ class NeuronType:
             like alone; the compiled machine then computes all products at once.
         accumulates: the one output is the sum of all inputs; with feedback to the first, it is a
             running sum.
+        affine_in: inputs in which, taken together, the first output is affine, with a factor for
+            each that is one for all keys, and on which no other output depends; all of them, for
+            what accumulates. A memory that is a soft link from that output to such an input is then
+            a linear recurrence, ``y[t] = a[t] y[t - 1] + b[t]``, and compiled as one.
         stop_gradient: inputs through which no derivative flows.
         scaling: what may be done to the weights around it; nothing if left out.
         emits: what kind of V-value.
@@ -112,6 +116,7 @@ class NeuronType:
     uniform: bool = False
     polynomial: bool = False
     accumulates: bool = False
+    affine_in: tuple[str, ...] = ()
     stop_gradient: tuple[str, ...] = ()
     scaling: Scaling | None = None
     emits: Emits = Emits.ANYTHING
@@ -141,8 +146,11 @@ class NeuronType:
                 raise LabError(f"neuron type {self.name!r}: {self.formula}: expected one %s for each input") from None
             if self.formula.fieldwise and shape[0] != shape[1]:
                 raise LabError(f"neuron type {self.name!r}: a fieldwise formula needs as many outputs as inputs")
-        if not set(self.stop_gradient) <= set(self.inputs):
-            raise LabError(f"neuron type {self.name!r}: stop_gradient {self.stop_gradient!r}: expected names of its inputs")
+        if self.accumulates:
+            object.__setattr__(self, "affine_in", self.inputs)
+        for name in ("affine_in", "stop_gradient"):
+            if not set(getattr(self, name)) <= set(self.inputs):
+                raise LabError(f"neuron type {self.name!r}: {name} {getattr(self, name)!r}: expected names of its inputs")
 
     def activate(self, inputs: VValue, stream: Callable[[Number], VValue] | None = None) -> dict[str, VValue]:
         """The up movement of one neuron.
@@ -186,6 +194,7 @@ class NeuronType:
             "feedback": names(f"{to} <- {source}" for to, source in self.feedback),
             "function": getattr(self.function, "__qualname__", type(self.function).__name__),
             "properties": names([*yes, *([f"scaling {self.scaling.name}"] if self.scaling else [])]),
+            "affine in": names(self.affine_in),
             "emits": self.emits.value,
         }
         return f"NeuronType {self.name!r}", facts.items()

@@ -210,6 +210,7 @@ SUPERFLUID = NeuronType(
     ("result", "norm", "dot", "true", "false"),
     _scaled_functions,
     uniform=True,
+    affine_in=("accum", "delta"),
 )
 
 TYPES = (*TYPES_2022, PRODUCT, SUPERFLUID, *TREE_TYPES)
