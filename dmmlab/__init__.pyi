@@ -27,6 +27,7 @@ from .core import (
     NeuronType as NeuronType,
     Stream as Stream,
     answers as answers,
+    array_type as array_type,
     characters as characters,
     constant as constant,
     down as down,

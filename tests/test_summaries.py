@@ -105,7 +105,7 @@ def instances():
         PruningExplorer(session, figures="build"), MachineEditor(small, text="noon"), StreamStepper(small, "noon"),
         TrainingExplorer(task, task.weights(small)), ended_dashboard(), LiveEditor(), LiveRun(),
         dm.Automaton((0,) * 1000, lambda state, item: (state, item)), dm.synthesis.Proof("proved", "long " * 200, (2,)),
-        wave(), dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), Inbox(), StochasticDown(0),
+        dm.core.ArrayShape((3, 4)), wave(), dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), Inbox(), StochasticDown(0),
         dm.drawing.animate([small.soft], small.neurons), SelfModification(dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), ROUND),
     ]  # fmt: skip
 

@@ -5,7 +5,7 @@ Each of these is here because the obvious way was measured to be slower on a CPU
 where a loop of small operations is what is slow, the obvious way is taken.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -46,6 +46,41 @@ def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
             factors = (matrix, chooser) if axis else (chooser.T, matrix)
             matrix = jnp.matmul(*factors, precision=EXACT)
     return matrix
+
+
+def rearranged(x: jax.Array, keys: Sequence[Any], wanted: Sequence[Any]) -> jax.Array:
+    """The rows of the wanted keys, zero for those that are not there.
+
+    Args:
+        x: (neurons, keys, points).
+        keys: of the rows, each once.
+        wanted: keys, each once.
+
+    Returns:
+        (neurons, wanted, points).
+    """
+    if list(keys) == list(wanted):
+        return x
+    row, place = ({key: i for i, key in enumerate(each)} for each in (keys, wanted))
+    there = tuple(row.get(key, len(keys)) for key in wanted)
+    return _gather(x, there, tuple(place.get(key, len(wanted)) for key in keys))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _gather(x: jax.Array, there: tuple[int, ...], back: tuple[int, ...]) -> jax.Array:
+    with_zeros = jnp.concatenate([x, jnp.zeros_like(x[:, :1], shape=(len(x), 1, x.shape[2]))], axis=1)
+    return with_zeros[:, np.array(there, int)]
+
+
+def _gather_forward(x: jax.Array, there: tuple[int, ...], back: tuple[int, ...]) -> tuple[jax.Array, None]:
+    return _gather(x, there, back), None
+
+
+def _gather_backward(there: tuple[int, ...], back: tuple[int, ...], _: None, g: jax.Array) -> tuple[jax.Array]:
+    return (_gather(g, back, there),)  # a gather, where JAX would scatter
+
+
+_gather.defvjp(_gather_forward, _gather_backward)
 
 
 def filled(x: jax.Array, keys: int, neurons: int, points: int) -> jax.Array:

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
+from ..core.array_neurons import ArrayFunction
 from ..core.engine import Streams, run
 from ..core.errors import LabError
 from ..core.machine import Link, Machine
@@ -256,6 +257,9 @@ def _fixed_point(
 
 
 def _output_keys(name: str, kind: NeuronType, input_keys: tuple[Keys, ...]) -> tuple[Keys, ...]:
+    if isinstance(kind.function, ArrayFunction):
+        _check_indices(name, kind, kind.function, input_keys)
+        return tuple(frozenset(array.entries) for array in kind.function.outputs)
     try:
         results = jax.eval_shape(_function_of_trees(kind), _trees(input_keys))
     except LabError:
@@ -271,6 +275,12 @@ def _output_keys(name: str, kind: NeuronType, input_keys: tuple[Keys, ...]) -> t
     return keys
 
 
+def _check_indices(name: str, kind: NeuronType, function: ArrayFunction, input_keys: tuple[Keys, ...]) -> None:
+    for field, keys, array in zip(kind.inputs, input_keys, function.inputs, strict=True):
+        if other := sorted(keys - set(array.entries)):
+            raise LayoutError(f"neuron {name!r}: {field}: {show_path(other[0])} is no index of {array}")
+
+
 def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, Keys]) -> dict[Port, Keys]:
     """Of the keys that reach each input, those that outputs depend on; at a final neuron, all."""
     known: dict[Any, tuple[Keys, ...]] = {}
@@ -279,8 +289,10 @@ def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, 
         kind = machine.neurons[name]
         input_keys = tuple(reached[name, field] for field in kind.inputs)
         if (kind, input_keys) not in known:
-            check_type(kind, input_keys)
-            known[kind, input_keys] = _dependencies(kind, input_keys) if kind.outputs else input_keys
+            known[kind, input_keys] = input_keys
+            if kind.outputs and not isinstance(kind.function, ArrayFunction):
+                check_type(kind, input_keys)
+                known[kind, input_keys] = _dependencies(kind, input_keys)
         result |= {(name, field): ks for field, ks in zip(kind.inputs, known[kind, input_keys], strict=True)}
     return result
 

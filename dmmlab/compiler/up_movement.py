@@ -2,8 +2,8 @@
 
 A function of V-values is given V-values. What is uniform gets whole blocks of coordinates as single
 leaves (:class:`~dmmlab.core.array_leaves.Block`); what is polynomial is a list of products
-(:mod:`dmmlab.compiler.polynomials`); any other function gets scalars, key by key, and ``vmap`` does
-the rest.
+(:mod:`dmmlab.compiler.polynomials`); a function of arrays gets its arrays; any other function gets
+scalars, key by key, and ``vmap`` does the rest.
 """
 
 import math
@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.array_leaves import Block
+from ..core.array_neurons import ArrayFunction
 from ..core.vvalues import VValue, add, from_paths, paths, trim
-from .array_operations import Blocks, filled
+from .array_operations import Blocks, filled, rearranged
 from .layout import Layout
 from .polynomials import evaluate
 from .schedule import NeuronGroup, PortGroup
@@ -50,6 +51,8 @@ def activate(
     if group.kind.uniform:
         results = apply(inputs, whole=True)
         results = [{b: filled(x, len(layout.blocks[b]), neurons, points) for b, x in arrays.items()} for arrays in results]
+    elif isinstance(group.kind.function, ArrayFunction):
+        results = _of_arrays(layout, group, group.kind.function, inputs, (neurons, points))
     elif group.kind.polynomial:
         results = _of_products(layout, group, inputs, (neurons, points))
     else:
@@ -113,6 +116,28 @@ def _of_products(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape
         present = sorted(ports.blocks)
         ends = np.cumsum([len(layout.blocks[b]) for b in present]).tolist()
         results.append({b: made[:, end - len(layout.blocks[b]) : end] for b, end in zip(present, ends, strict=True)})
+    return results
+
+
+def _of_arrays(
+    layout: Layout, group: NeuronGroup, function: ArrayFunction, inputs: list[Blocks], shape: tuple[int, int]
+) -> list[Blocks]:
+    """What a type on arrays emits, for each output by block: (neurons, keys, points)."""
+    neurons, points = shape
+    arguments = []
+    for arrays, declared in zip(inputs, function.inputs, strict=True):
+        keys = [path for b in arrays for path in layout.blocks[b]]
+        x = jnp.concatenate([jnp.zeros((neurons, 0, points)), *arrays.values()], axis=1)
+        x = jnp.moveaxis(rearranged(x, keys, declared.entries), -1, 1)  # (neurons, points, numbers)
+        full = (*declared.shape, 2) if declared.is_complex else declared.shape
+        x = x.reshape(neurons, points, *full)
+        arguments.append(jax.lax.complex(x[..., 0], x[..., 1]) if declared.is_complex else x)
+    made = jax.vmap(jax.vmap(function.on_arrays))(*arguments)
+    results = []
+    for ports, x, declared in zip(group.outputs, made, function.outputs, strict=True):
+        numbers = jnp.stack([x.real, x.imag], axis=-1) if declared.is_complex else x
+        flat = jnp.moveaxis(numbers.reshape(neurons, points, -1), 1, -1)
+        results.append({b: rearranged(flat, declared.entries, layout.blocks[b]) for b in sorted(ports.blocks)})
     return results
 
 

@@ -9,11 +9,12 @@ a real or imaginary part, not a modulus.
 """
 
 import math
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from .vvalues import VValue, VValueError, check, is_traced, paths
+from .vvalues import Path, VValue, VValueError, check, is_traced, paths
 
 PARTS = ("re", "im")
 MAX_ENTRIES = 100_000_000  # of an array
@@ -44,16 +45,16 @@ def from_array(array: Any) -> VValue:
     return check(_tree(array))
 
 
-def to_array(v: VValue, shape: tuple[int, ...], is_complex: bool = False) -> np.ndarray:
+def to_array(v: VValue, shape: tuple[int, ...], is_complex: bool = False) -> Any:
     """The array that a V-value stands for; the inverse of :func:`from_array`.
 
     Args:
-        v: a tree of indices.
+        v: a tree of indices; JAX may be tracing its numbers.
         shape: of the array; it has 100 million entries at most.
         is_complex: whether its numbers are complex.
 
     Returns:
-        The array, zero where the tree has nothing.
+        The array, zero where the tree has nothing; one of JAX where JAX is tracing.
 
     Raises:
         VValueError: a path that is no index of such an array; something that is no V-value; or a
@@ -61,15 +62,31 @@ def to_array(v: VValue, shape: tuple[int, ...], is_complex: bool = False) -> np.
     """
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) > MAX_ENTRIES:
         raise VValueError((), f"shape {shape!r}: expected whole numbers, of {MAX_ENTRIES:,} entries at most")
-    array = np.zeros((*shape, 2) if is_complex else shape)
-    for path, leaf in paths(check(v)):
+    numbers = dict(paths(check(v)))
+    for path in numbers:
         index = path[:-1] if is_complex and path else path
         part = (PARTS.index(path[-1]),) if is_complex and path and path[-1] in PARTS else ()
         if len(index) != len(shape) or bool(part) != is_complex or not all(map(_is_index, index, shape)):
             kind = "a complex" if is_complex else "an"
             raise VValueError(path, f"is no index of {kind} array of shape {shape}")
-        array[(*map(int, index), *part)] = leaf
-    return np.asarray(array[..., 0] + 1j * array[..., 1]) if is_complex else array
+    full = (*shape, 2) if is_complex else shape
+    if any(map(is_traced, numbers.values())):
+        import jax.numpy as jnp
+
+        zero = jnp.zeros(())
+        entries = [jnp.asarray(numbers.get(path, zero), zero.dtype) for path in entry_paths(shape, is_complex)]
+        array: Any = jnp.stack(entries).reshape(full)
+    else:
+        array = np.zeros(full)
+        for path, leaf in numbers.items():
+            array[(*map(int, path[: len(shape)]), *map(PARTS.index, path[len(shape) :]))] = leaf
+    return array[..., 0] + 1j * array[..., 1] if is_complex else array
+
+
+def entry_paths(shape: tuple[int, ...], is_complex: bool = False) -> list[Path]:
+    """The paths of an array's numbers, in order; of a complex one the real part comes first."""
+    keys = [list(map(str, range(size))) for size in shape] + ([list(PARTS)] if is_complex else [])
+    return list(product(*keys))
 
 
 def _tree(array: Any) -> VValue:
