@@ -206,11 +206,10 @@ def split(port_groups: Sequence[PortGroup], arrays: Blocks) -> dict[tuple[PortGr
     """Arrays of all groups' ports, one for each block -> an array for each port group and block."""
     parts = {}
     for b, array in arrays.items():
-        start = 0
-        for port_group in port_groups:
-            if b in port_group.blocks:
-                parts[port_group, b] = jax.lax.slice_in_dim(array, start, start + len(port_group.ports), axis=0)
-                start += len(port_group.ports)
+        present = [port_group for port_group in port_groups if b in port_group.blocks]
+        if present:  # a split, whose gradient is a join; that of slices would be a sum of padded arrays
+            pieces = jax.lax.split(array, [len(port_group.ports) for port_group in present])
+            parts |= {(port_group, b): piece for port_group, piece in zip(present, pieces, strict=True)}
     return parts
 
 
