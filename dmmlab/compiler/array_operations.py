@@ -21,7 +21,6 @@ Matrices = dict[int, jax.Array]  # (input ports, output ports)
 Blocks = dict[int, jax.Array]  # (ports, keys, ...), of any ports
 
 SHORT = 64  # cycles, up to which a running sum is fastest as a product with a triangular matrix
-TURN = 1  # cycles in one turn of a long scan's loop: a sixth faster, and takes longer to compile
 EXACT = jax.lax.Precision.HIGHEST  # of products: an accelerator rounds the factors, unless told otherwise
 
 
@@ -245,17 +244,13 @@ def scan_with_late_products(
     That gradient is one product after the backward scan. ``zeros`` are added to what arrives; the
     gradient with respect to them, times what was sent, is the gradient with respect to the matrix.
     """
-    last, (answers, _) = _scan(partial(cycle, matrices), carry, inputs, zeros)
+    last, (answers, _) = jax.lax.scan(partial(cycle, matrices), carry, (inputs, zeros))
     return last, answers
-
-
-def _scan(cycle: Callable, carry: Carry, inputs: Inputs, zeros: Blocks) -> tuple[Carry, tuple[Answers, Blocks]]:
-    return jax.lax.scan(cycle, carry, (inputs, zeros), unroll=TURN if len(inputs[0]) > SHORT else 1)
 
 
 def _late_forward(cycle: Callable, matrices: Matrices, carry: Carry, inputs: Inputs, zeros: Blocks):
     def run(carry, inputs, zeros):
-        last, (answers, sources) = _scan(partial(cycle, matrices), carry, inputs, zeros)
+        last, (answers, sources) = jax.lax.scan(partial(cycle, matrices), carry, (inputs, zeros))
         return (last, answers), sources
 
     results, pull_back, sources = jax.vjp(run, carry, inputs, zeros, has_aux=True)

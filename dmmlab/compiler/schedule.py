@@ -204,7 +204,7 @@ def positions(port_groups: Sequence[PortGroup], block: int) -> list[int]:
 
 def split(port_groups: Sequence[PortGroup], arrays: Blocks) -> dict[tuple[PortGroup, int], jax.Array]:
     """Arrays of all groups' ports, one for each block -> an array for each port group and block."""
-    parts = {}
+    parts: dict[tuple[PortGroup, int], jax.Array] = {}
     for b, array in arrays.items():
         present = [port_group for port_group in port_groups if b in port_group.blocks]
         if present:  # a split, whose gradient is a join; that of slices would be a sum of padded arrays

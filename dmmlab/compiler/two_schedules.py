@@ -99,12 +99,15 @@ def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: In
     matrices = {b: part_of(matrix, stage, b) for b in range(len(layout.blocks))}
     strings = inputs[0].shape[2:-1]
     cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in inputs.items()}
+    # Of a cycle the backward scan is left what arrived; to do the up movement again there takes less
+    # time than to write down and read all that its derivative needs.
+    up = jax.checkpoint(lambda arrived: respond(layout, stage, arrived, strings), prevent_cse=False)
 
     def cycle(matrices: Matrices, carry: Carry, now: tuple[Blocks, Blocks]) -> tuple[Carry, tuple[Blocks, Blocks]]:
         boundary, zeros = now
         sources = {b: jnp.concatenate([boundary[b], carry[b]]) for b in matrices}  # the columns, in their order
         arrived = {b: jnp.tensordot(matrices[b], x, axes=1, precision=EXACT) for b, x in sources.items()}
-        carry, answers = respond(layout, stage, {b: x + zeros[b] for b, x in arrived.items()}, strings)
+        carry, answers = up({b: x + zeros[b] for b, x in arrived.items()})
         return carry, (answers, sources)
 
     shapes = {b: (len(cycles[0]), len(matrices[b]), len(block), *strings) for b, block in enumerate(layout.blocks)}
