@@ -99,8 +99,8 @@ def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: In
     matrices = {b: part_of(matrix, stage, b) for b in range(len(layout.blocks))}
     strings = inputs[0].shape[2:-1]
     cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in inputs.items()}
-    # Of a cycle the backward scan is left what arrived; to do the up movement again there takes less
-    # time than to write down and read all that its derivative needs.
+    # Of a cycle the backward scan is left what arrived: to do the up movement again takes less time
+    # than to write down, and to read, all that its derivative needs.
     up = jax.checkpoint(lambda arrived: respond(layout, stage, arrived, strings), prevent_cse=False)
 
     def cycle(matrices: Matrices, carry: Carry, now: tuple[Blocks, Blocks]) -> tuple[Carry, tuple[Blocks, Blocks]]:

@@ -65,8 +65,9 @@ class DescentState(NamedTuple):
 class GradientDescent:
     """A training loop.
 
-    ``run`` and ``record`` are compiled; ``traces`` counts how often. ``error(weights, batch)`` is
-    the objective's loss, compiled.
+    ``run`` and ``record`` are compiled; ``traces`` counts how often. ``run_each`` is ``run`` for
+    many at once, by ``vmap``: everything but the batch has an axis more. ``error(weights, batch)``
+    is the objective's loss, compiled.
 
     Args:
         objective: what to go down on.
@@ -87,6 +88,7 @@ class GradientDescent:
         self.optimizer = optax.scale_by_adam() if optimizer is None else optimizer
         self.traces = 0  # how often the loop was compiled
         self.run = jax.jit(self.run_pure)
+        self.run_each = jax.jit(jax.vmap(self.run_pure, in_axes=(0, None, 0, 0, 0, 0, 0)))
         self.record = jax.jit(self._record)
         self.error = jax.jit(objective.error)
 

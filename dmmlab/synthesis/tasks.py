@@ -23,6 +23,7 @@ from ..core.machine import Machine
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import describe
 from ..learning.batches import Batch, make_batch
+from ..learning.side_by_side import SideBySide
 from ..learning.training_loop import GradientDescent, Schedule
 from ..machines.networks import Network
 from .evaluation import Evaluator, all_keys, targets_of
@@ -46,7 +47,8 @@ class Task:
     """A network compiled for a problem.
 
     ``batch`` has the training strings, ``mask`` is 1.0 for the links of the network. Set the event
-    ``stop``, if there is one, and a descent under way raises :class:`Stopped`.
+    ``stop``, if there is one, and a descent under way raises :class:`Stopped`. With ``together``,
+    the descents of several threads run as one.
 
     Args:
         problem: what is asked.
@@ -72,6 +74,7 @@ class Task:
     ):
         self.problem, self.seed = problem, seed
         self.stop: threading.Event | None = None
+        self.together: SideBySide | None = None
         self.samples = list(samples if samples is not None else problem.training(seed))
         if not self.samples or not all(map(len, lessons)):
             raise LabError("no strings to learn from")
@@ -217,7 +220,13 @@ class Task:
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
             piece = jnp.asarray(end - done)
-            state = jax.block_until_ready(loop.run(state, self.batch, mask, piece, rates, {"l1": penalties}, random))
+            arguments = state, self.batch, mask, piece, rates, {"l1": penalties}, random
+            if self.together is None:
+                state = jax.block_until_ready(loop.run(*arguments))
+            elif (others := self.together.run(loop, *arguments, stop=self.stop)) is None:
+                raise Stopped
+            else:
+                state = others
             done = end
             if end in limits and self.error(loop.objective.weights(state.parameters, mask)) > limits[end]:
                 break
