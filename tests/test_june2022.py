@@ -7,13 +7,16 @@ import jax
 import numpy as np
 import pytest
 
+from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
-from dmmlab.core.neurons import ACCUM, COMPARE, DOT, ID
+from dmmlab.core.machine import Machine
+from dmmlab.core.neurons import ACCUM, COMPARE, DOT, ID, NORM
 from dmmlab.core.streams import characters
 from dmmlab.june2022.random_numbers import normal_numbers
 from dmmlab.june2022.replay import RUNS, initial_machine, prepare, recurrent_2022, replay
 from dmmlab.june2022.truncated_gradients import TRUNCATED, truncated
 from dmmlab.learning.losses import squared_error
+from dmmlab.machines.canonical_form import canonical, narrowed
 from dmmlab.machines.detectors import imitation_error
 from dmmlab.machines.networks import LAYER, feedforward
 
@@ -116,3 +119,23 @@ def test_unknown_runs():
         replay("feedforward-run-4", 3)
     with pytest.raises(LabError, match="unknown gradient mode 'exakt'; did you mean 'exact'"):
         replay("feedforward-run-3", 3, "exakt")
+
+
+def test_a_type_of_all_fields_is_simplified_as_what_it_widens():
+    """Weights around it are normalised, as long as nothing is linked to the other fields."""
+    neurons = recurrent_2022(1).neurons
+    links = {
+        "accum-1.dict-1": {"accum-1.dict": 1.0},
+        "accum-1.dict-2": {"input.char": 0.5},
+        "norm-1.dict": {"accum-1.dict": 4.0},
+        "output.dict-1": {"norm-1.norm": 0.25},
+    }
+    machine = Machine.build(links, neurons)
+    narrow, stream = narrowed(machine), characters("abba")
+    assert (narrow.neurons["accum-1"], narrow.neurons["norm-1"]) == (ACCUM, NORM)
+    assert narrow.soft == machine.soft
+    simple = canonical(machine)
+    assert {link.weight for link in simple.links() if not link.hard} == {1.0, 0.5}
+    assert answers(machine, stream, 60) == answers(narrow, stream, 60) == answers(simple, stream, 60)
+    wide = machine.link("norm-1.dict-1", "accum-1.dict", 1.0)
+    assert narrowed(wide).neurons["norm-1"] is neurons["norm-1"]

@@ -227,6 +227,7 @@ def test_no_derivative_flows_where_it_is_stopped(kind, float64):
         ({"scaling": Scaling.BILINEAR, "outputs": ("z", "w")}, r"Scaling.BILINEAR needs \(2, 1\) inputs and outputs"),
         ({"accumulates": True, "outputs": ("z", "w")}, "what accumulates has at least two inputs and one output"),
         ({"accumulates": True, "inputs": ("x",)}, "what accumulates has at least two inputs and one output"),
+        ({"widens": ACCUM}, "it does not have all fields of 'accum', which it widens"),
         ({"affine_in": ("u",)}, r"affine_in \('u',\): expected names of its inputs"),
         ({"stop_gradient": ("u",)}, r"stop_gradient \('u',\): expected names of its inputs"),
         ({"formula": Formula("f(%s)", "f(%s, %s)")}, "expected one %s for each input"),

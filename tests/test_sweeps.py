@@ -11,9 +11,11 @@ import time
 
 import pytest
 
-from dmmlab import LabError, Machine
+from dmmlab import PROBLEMS, LabError, Machine
 from dmmlab.cli.commands import main
 from dmmlab.core.files import write_json
+from dmmlab.june2022.replay import recurrent_2022
+from dmmlab.synthesis import sweeps
 from dmmlab.synthesis.provenance import provenance
 from dmmlab.synthesis.sweeps import success_rates, sweep
 
@@ -51,6 +53,8 @@ def test_success_rates_by_what_differs():
         ((["sum"], [1], {"ramp_steps": [1.5]}), "ramp_steps 1.5: expected a value like 8000"),
         ((["sum"], [1], {"penalty": ["l7"]}), "penalty 'l7'"),
         ((["sum"], [1], {"recurrent": [-1]}), "recurrent -1: expected a whole number from 0"),
+        ((["sum"], [1], {"all_fields": [1]}), "all_fields 1: expected 0, or 1 beside recurrent from 1 on"),
+        ((["sum"], [1], {"all_fields": [2], "recurrent": [1]}), "all_fields 2: expected 0, or 1 beside recurrent"),
         ((["sum"], [], {}), "0 syntheses"),
         ((["sum"], [1, 1], {}), "stands twice"),
     ],
@@ -60,6 +64,14 @@ def test_sweeps_that_cannot_be(arguments, message, tmp_path):
     with pytest.raises(LabError, match=message):
         sweep(problems, seeds, tmp_path / "out", values)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_network_of_2022_is_a_start():
+    task = sweeps._task(PROBLEMS["duplicates"], 1, {"recurrent": 5, "all_fields": 1, "every": 0})
+    assert len(task.network.links) == 20306
+    assert set(task.network.links) == set(recurrent_2022(5).links)
+    again = sweeps._task(PROBLEMS["duplicates"], 2, {"recurrent": 5, "all_fields": 1, "every": 0})
+    assert again.programs is task.programs  # what is compiled serves all seeds
 
 
 @pytest.mark.parametrize(

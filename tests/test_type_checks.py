@@ -9,7 +9,7 @@ import pytest
 from dmmlab import Machine, compile_machine
 from dmmlab.compiler.type_checks import TypeMisbehaves, check_type
 from dmmlab.core.neuron_type import NeuronType
-from dmmlab.core.neurons import CONST_1, INPUT, OUTPUT, TIMER, TYPES, clip, relu
+from dmmlab.core.neurons import ACCUM, CONST_1, INPUT, OUTPUT, TIMER, TYPES, clip, relu
 from dmmlab.core.streams import characters, values
 from dmmlab.core.vvalues import NUMBER, add, is_plain, linear_combination, number, paths, scale
 from dmmlab.june2022.truncated_gradients import TRUNCATED
@@ -83,6 +83,7 @@ def test_the_message_shows_both_writings():
     ("kind", "message"),
     [
         (mine(lambda u, v: add(u, scale(2.0, v)), ("old", "new"), accumulates=True), "is said to accumulate, and is no sum"),
+        (mine(lambda u, v, w: (add(u, v), w), ("dict-1", "dict-2", "w"), ("dict", "x"), widens=ACCUM), "is said to widen 'accum', and"),
         (mine(lambda u, v: scale(number(u), v), ("u", "v"), affine_in=("u", "v")), "is said to be affine in u, v, and is not"),
         (mine(lambda u, v: number(u) ** 2, ("u", "v"), affine_in=("u",)), "is said to be affine in u, and is not"),
         (mine(lambda v: linear_combination({"a": 2.0}, v), affine_in=("x",)), "is said to be affine in x, and is not"),

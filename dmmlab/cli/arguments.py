@@ -201,8 +201,8 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         default=[],
         metavar="NAME=VALUE,...",
         help="values of a setting of the synthesis, such as ramp_steps=4000,8000; recurrent=2,3 starts from recurrent "
-        "networks of 2 and of 3 copies of each type; every=10 trains with an item in every tenth cycle, as in 2022, after "
-        "lessons in which items come more often; may be repeated",
+        "networks of 2 and of 3 copies of each type, with all_fields=1 as wide as in 2022; every=10 trains with an item in "
+        "every tenth cycle, as in 2022, after lessons in which items come more often; may be repeated",
     )
     sub.add_argument("--out", required=True, metavar="DIR", help="the folder to write into, one for each sweep")
     sub.add_argument("--resume", action="store_true", help="do what is left of the sweep in that folder")

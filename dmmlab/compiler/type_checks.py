@@ -82,6 +82,11 @@ def _check_writings(kind: NeuronType, keys: _Keys) -> None:
                 f"neuron type {kind.name!r} is said to accumulate, and is no sum: of {_shown(plain)} it makes "
                 f"{_shown(expected)}"
             )
+        if kind.widens is not None and _differ(expected, _as_narrower(kind, kind.widens, plain)):
+            raise TypeMisbehaves(
+                f"neuron type {kind.name!r} is said to widen {kind.widens.name!r}, and does something else: of "
+                f"{_shown(plain)} it makes {_shown(expected)}"
+            )
         if expected is not None and kind.affine_in and _differ(expected, _affine(kind, plain) or expected):
             raise TypeMisbehaves(
                 f"neuron type {kind.name!r} is said to be affine in {', '.join(kind.affine_in)}, and is not: of "
@@ -124,6 +129,13 @@ def _numbers(keys: _Keys) -> Iterator[list[dict[Path, float]]]:
             each = {path: (next(places), path) for path in paths_of_one}
             numbers.append({path: 0.0 if is_zero(*at) else SIZES[at[0] % len(SIZES)] for path, at in each.items()})
         yield numbers
+
+
+def _as_narrower(kind: NeuronType, narrow: NeuronType, plain: list[VValue]) -> list[VValue] | None:
+    """What the type that it widens makes of its inputs, and zero for all other outputs."""
+    by_name = dict(zip(kind.inputs, plain, strict=True))
+    made = _results(narrow, [by_name[field] for field in narrow.inputs])
+    return None if made is None else [dict(zip(narrow.outputs, made, strict=True)).get(field, {}) for field in kind.outputs]
 
 
 def _affine(kind: NeuronType, plain: list[VValue]) -> list[VValue] | None:

@@ -102,6 +102,8 @@ class NeuronType:
         scaling: what may be done to the weights around it; nothing if left out.
         emits: what kind of V-value.
         formula: how it reads; by its name and its inputs' names if left out.
+        widens: the type that it is but for more inputs, which do nothing, and more outputs, which
+            are zero. Where only that type's fields are linked, it is treated as that type.
 
     Raises :class:`~dmmlab.core.errors.LabError` for fields that cannot be, or a property that they
     do not allow.
@@ -121,6 +123,7 @@ class NeuronType:
     scaling: Scaling | None = None
     emits: Emits = Emits.ANYTHING
     formula: Formula | None = None
+    widens: "NeuronType | None" = None
 
     def __post_init__(self):
         for side in ("inputs", "outputs"):
@@ -146,6 +149,9 @@ class NeuronType:
                 raise LabError(f"neuron type {self.name!r}: {self.formula}: expected one %s for each input") from None
             if self.formula.fieldwise and shape[0] != shape[1]:
                 raise LabError(f"neuron type {self.name!r}: a fieldwise formula needs as many outputs as inputs")
+        narrow = self if self.widens is None else self.widens
+        if not (set(narrow.inputs) <= set(self.inputs) and set(narrow.outputs) <= set(self.outputs)):
+            raise LabError(f"neuron type {self.name!r}: it does not have all fields of {narrow.name!r}, which it widens")
         if self.accumulates:
             object.__setattr__(self, "affine_in", self.inputs)
         for name in ("affine_in", "stop_gradient"):

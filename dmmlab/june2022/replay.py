@@ -21,11 +21,10 @@ from ..core.neuron_type import NeuronType
 from ..core.neurons import ACCUM, DOT, ID, ID_FIELDS, NORM, OUTPUT, TIMER
 from ..core.streams import characters
 from ..core.summaries import Facts, names, summarised
-from ..core.vvalues import VValue
 from ..learning.batches import Batch, imitation_batch
 from ..learning.training import TrainingResult, train
 from ..machines.detectors import handcrafted
-from ..machines.networks import LAYER, RECURRENT, SOURCES, Network, copies_of, feedforward, output_ports
+from ..machines.networks import LAYER, RECURRENT, SOURCES, Network, copies_of, feedforward, output_ports, with_fields
 from .random_numbers import normal_numbers
 from .truncated_gradients import truncated
 
@@ -89,27 +88,12 @@ def recurrent_2022(copies: int, types: Types = RECURRENT) -> Network:
     Raises:
         NetworkError: no copies.
     """
-    inner = copies_of([_with_all_fields(kind) for kind in types], copies)
+    inner = copies_of([with_fields(kind, ID_FIELDS) for kind in types], copies)
     neurons = {"timer": TIMER, **SOURCES, **inner, "output": OUTPUT}
     ports = [(name, field) for name in inner for field in ("dict", "dict-1", "dict-2", "norm", "dot", "true", "false")]
     to_ports = [("output", field) for field in OUTPUT.inputs] + ports
     from_ports = output_ports(SOURCES.items()) + ports
     return Network(neurons, [(to, source) for to in to_ports for source in from_ports], customary_links(neurons))
-
-
-def _with_all_fields(kind: NeuronType) -> NeuronType:
-    """The type with all seven fields on both sides, of which its function uses its own.
-
-    It has no feedback.
-    """
-    if set(kind.inputs) == set(kind.outputs) == set(ID_FIELDS):
-        return kind
-
-    def function(*values: VValue) -> tuple[VValue, ...]:
-        results = kind.activate(dict(zip(ID_FIELDS, values, strict=True)))
-        return tuple(results.get(field, {}) for field in ID_FIELDS)
-
-    return NeuronType(f"{kind.name} of all fields", ID_FIELDS, ID_FIELDS, function, uniform=kind.uniform)
 
 
 _SPARSE = {"l1": 0.001}

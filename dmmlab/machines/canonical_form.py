@@ -15,6 +15,7 @@ that a neuron's type declares (:class:`~dmmlab.core.neuron_type.Scaling`):
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -44,6 +45,7 @@ def canonical(machine: Machine, pinned: bool = True) -> Machine:
     Returns:
         The machine with other weights, and perhaps fewer links.
     """
+    as_given, machine = machine, narrowed(machine)
     rows = soft_rows(machine)
     hard = [link for link in machine.links() if link.hard]
     fixed = {n for link in hard if not _is_memory(machine, link) for n in (link.from_neuron, link.to_neuron)}
@@ -61,7 +63,32 @@ def canonical(machine: Machine, pinned: bool = True) -> Machine:
                 _multiply_into(rows, name, kind.inputs[1:], 1.0 / scale)
                 _multiply_out_of(rows, name, scale)
         done.add(name)
-    return machine.with_soft(from_rows(rows))
+    return as_given.with_soft(from_rows(rows))
+
+
+def narrowed(machine: Machine) -> Machine:
+    """The same machine with narrower types, where nothing is linked to the fields of the wider.
+
+    Args:
+        machine: any.
+
+    Returns:
+        The machine, in which a neuron whose type widens another has that other type, if it has all
+        fields that are linked.
+    """
+    linked: dict[str, set[tuple[str, str]]] = {name: set() for name in machine.neurons}
+    for link in machine.links():
+        linked[link.to_neuron].add(("in", link.to_field))
+        linked[link.from_neuron].add(("out", link.from_field))
+    neurons = {name: _narrowest(kind, linked[name]) for name, kind in machine.neurons.items()}
+    return replace(machine, neurons=neurons)
+
+
+def _narrowest(kind: NeuronType, linked: set[tuple[str, str]]) -> NeuronType:
+    narrow = kind.widens
+    if narrow is None or not linked <= {("in", f) for f in narrow.inputs} | {("out", f) for f in narrow.outputs}:
+        return kind
+    return _narrowest(narrow, linked)
 
 
 def _is_memory(machine: Machine, link: Link) -> bool:

@@ -7,6 +7,7 @@ it. The order is that of 2022, so that the same random numbers go to the same li
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from ..core.errors import LabError
@@ -129,6 +130,28 @@ def recurrent(
     to_ports = _soft_inputs([("output", outputs), *inner.items()])
     from_ports = output_ports([*sources.items(), *inner.items()])
     return Network(neurons, [(to, source) for to in to_ports for source in from_ports], customary_links(neurons))
+
+
+@lru_cache(maxsize=256)
+def with_fields(kind: NeuronType, fields: tuple[str, ...]) -> NeuronType:
+    """The type with these fields on both sides, as in 2022, of which its function uses its own.
+
+    Args:
+        kind: a type.
+        fields: names, the type's own among them.
+
+    Returns:
+        A type that widens it, without feedback, the same object for the same type and names; the
+        type itself if it has all these fields already.
+    """
+    if set(kind.inputs) == set(kind.outputs) == set(fields):
+        return kind
+
+    def function(*values: VValue) -> tuple[VValue, ...]:
+        results = kind.activate(dict(zip(fields, values, strict=True)))
+        return tuple(results.get(field, {}) for field in fields)
+
+    return NeuronType(f"{kind.name} of all fields", fields, fields, function, uniform=kind.uniform, widens=kind)
 
 
 def copies_of(types: Iterable[NeuronType], copies: int) -> dict[str, NeuronType]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..core.machine import Machine
 from ..core.summaries import Facts, plural, summarised
-from ..machines.canonical_form import canonical, rounded
+from ..machines.canonical_form import canonical, narrowed, rounded
 from .tasks import Task
 
 EXACT = 1e-9  # the largest absolute error of an exact machine, in double precision
@@ -130,5 +130,5 @@ def _complexity(machine: Machine) -> int:
 
 
 def _verdict(task: Task, machine: Machine, error: float, is_rounded: bool) -> Verdict:
-    machine = machine.live()
+    machine = narrowed(machine.live())
     return Verdict(machine, machine.count(), task.mean_squared_error(task.weights(machine)), error, is_rounded)

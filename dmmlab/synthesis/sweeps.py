@@ -18,7 +18,7 @@ import jax
 from ..core.errors import LabError, one_of
 from ..core.neurons import answering
 from ..core.vvalues import describe
-from ..machines.networks import RECURRENT, recurrent
+from ..machines.networks import RECURRENT, recurrent, with_fields
 from .job_tables import Finished, Job, Row, cluster, fill_table, processes
 from .portfolio import synthesize
 from .problem_files import load_problem
@@ -28,9 +28,10 @@ from .run_folder import summary
 from .settings import Settings
 from .tasks import Task
 
-COPIES, EVERY = "recurrent", "every"  # what may be set beside the fields of :class:`Settings`
+COPIES, ALL_FIELDS, EVERY = "recurrent", "all_fields", "every"  # what may be set beside the fields of :class:`Settings`
 BESIDE = {
     COPIES: "starts from a recurrent network with so many copies of each type; 0: as the problem says",
+    ALL_FIELDS: "1: each neuron of that network has the inputs and outputs of all its types, as in 2022",
     EVERY: "training strings have an item in each so many cycles, as in 2022, and so many times 14 cycles; 0: as usual",
 }
 COLUMNS = (
@@ -115,7 +116,7 @@ def synthesize_one(name: str, seed: int, setting: Mapping[str, Any], budget: flo
     problem, (settings, beside) = load_problem(name), _settings(setting)
     told = beside | {key: " ".join(map(str, v)) if isinstance(v, tuple) else v for key, v in asdict(settings).items()}
     row: Row = {"problem": name, "seed": seed}
-    task = _task(problem, seed, beside[COPIES], beside[EVERY]) if any(beside.values()) else None
+    task = _task(problem, seed, beside) if any(beside.values()) else None
     try:
         found = synthesize(problem, seed=seed, settings=settings, task=task, budget=budget, progress=False, threads=1)
     except LabError as error:
@@ -124,12 +125,16 @@ def synthesize_one(name: str, seed: int, setting: Mapping[str, Any], budget: flo
     return Finished(row | {key: result[key] for key in COLUMNS} | told, {"machine.json": found.machine.json_text()})
 
 
-def _task(problem: Problem, seed: int, copies: int, every: int) -> Task:
+def _task(problem: Problem, seed: int, beside: Mapping[str, int]) -> Task:
     """The task of a start, and of a timing, that are set."""
     strings = int(jax.random.bits(jax.random.key(seed)))
-    network = None
-    if copies:
-        network = recurrent(copies, problem.types or RECURRENT, answering(tuple(problem.answers)), problem.sources)
+    network, every = None, beside[EVERY]
+    if beside[COPIES]:
+        types = problem.types or RECURRENT
+        if beside[ALL_FIELDS]:
+            names = dict.fromkeys(field for kind in types for field in (*kind.inputs, *kind.outputs))
+            types = tuple(with_fields(kind, tuple(names)) for kind in types)
+        network = recurrent(beside[COPIES], types, answering(tuple(problem.answers)), problem.sources)
     if not every:
         return Task(problem, network, seed=strings)
     gaps = [*(gap for gap in GAPS if gap < every), every]
@@ -147,6 +152,8 @@ def _settings(setting: Mapping[str, Any]) -> tuple[Settings, dict[str, int]]:
     for name, value in beside.items():
         if type(value) is not int or not 0 <= value <= MOST:
             raise LabError(f"{name} {describe(value)}: expected a whole number from 0 to {MOST}")
+    if beside[ALL_FIELDS] and not (beside[ALL_FIELDS] == 1 <= beside[COPIES]):
+        raise LabError(f"{ALL_FIELDS} {beside[ALL_FIELDS]}: expected 0, or 1 beside {COPIES} from 1 on")
     given = {name: value for name, value in setting.items() if name in known}
     for name, value in given.items():
         usual = getattr(DEFAULTS, name)
