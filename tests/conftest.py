@@ -21,6 +21,7 @@ settings.register_profile("dmmlab", deadline=None, derandomize=True)  # the same
 settings.load_profile("dmmlab")
 
 LARGE = 1_200_000_000  # bytes
+LONGEST = ["test_searches.py", "test_sweeps.py", "test_explorers_in_the_browser.py", "test_starts.py", "test_engines_agree.py"]
 SKIPS_FAIL = bool(os.environ.get("CI"))  # all that a test may need is there, so that a skip hides a mistake
 
 
@@ -30,6 +31,11 @@ def pytest_configure(config):
     # A process that is killed, or one that writes while another reads, leaves half an entry: then JAX compiles.
     config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache:UserWarning")
     config.addinivalue_line("markers", "allowed_to_skip: may be skipped in continuous integration, too")
+
+
+def pytest_collection_modifyitems(items):
+    """The modules that take longest come first, so that no process is left with one at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
