@@ -19,7 +19,15 @@ from dmmlab.synthesis import sweeps
 from dmmlab.synthesis.provenance import provenance
 from dmmlab.synthesis.sweeps import success_rates, sweep
 
-QUICK = {"recurrent": [1], "restarts": [1], "rounds": [1], "fit_steps": [100], "ramp_steps": [800], "cool_steps": [100], "finish_steps": [100]}
+QUICK = {
+    "recurrent": [1],
+    "restarts": [1],
+    "rounds": [1],
+    "fit_steps": [100],
+    "ramp_steps": [800],
+    "cool_steps": [100],
+    "finish_steps": [100],
+}
 
 
 def row(exact, **settings):
