@@ -16,7 +16,8 @@ import pytest
 
 from dmmlab.cli.commands import main
 from dmmlab.journal import execution as journal, several_at_once
-from dmmlab.journal.several_at_once import execute_all
+from dmmlab.journal.execution import last_seconds
+from dmmlab.journal.several_at_once import execute_all, longest_first
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb"))
@@ -136,6 +137,16 @@ def test_update_stores_outputs_without_the_injected_cell(tmp_path):
     code = cells(folder / "01_small.ipynb")
     assert [cell.execution_count for cell in code] == [1, 2]
     assert code[1].outputs[0].text == "../figures\n"
+    assert last_seconds(folder / "01_small.ipynb") == 10
+
+
+def test_notebooks_that_took_longest_start_first(tmp_path):
+    for name, seconds in (("01_a", 20), ("02_b", 350), ("03_c", None), ("04_d", "long")):
+        path = small_notebook(tmp_path, "1", name=name)
+        notebook = nbformat.read(path, as_version=4)
+        notebook.metadata |= {} if seconds is None else {"dmmlab": {"seconds": seconds}}
+        nbformat.write(notebook, path)
+    assert [path.stem for path in longest_first(tmp_path.glob("*.ipynb"))] == ["04_d", "03_c", "02_b", "01_a"]
 
 
 @pytest.mark.slow

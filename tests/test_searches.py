@@ -56,12 +56,14 @@ def uninterrupted(tmp_path_factory):
 
 PROGRAM = """
 import sys
-from dmmlab.machines.networks import feedforward
+from dmmlab.machines.networks import LAYER, feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.run_folder import run_into_folder
 from dmmlab.synthesis.settings import Settings
 
-problem, folder, resume = PROBLEMS["words"], sys.argv[1], sys.argv[2:] == ["resume"]
+problem, folder, resume = PROBLEMS["words"], sys.argv[1], "resume" in sys.argv
+if "several" not in sys.argv:
+    problem.__dict__.update(delay=3, recurrent=False, types=LAYER)  # so that there is one start
 neurons = problem.network.neurons
 sources = {name: kind for name, kind in neurons.items() if kind.reads_stream or not kind.inputs}
 problem.__dict__["network"] = feedforward(2, 1, outputs=neurons["output"], sources=sources)  # a small one will do
@@ -80,26 +82,46 @@ def command(*arguments):
     return [sys.executable, "-c", PROGRAM, *map(str, arguments)]
 
 
-@pytest.mark.parametrize("phases_done", range(len(PHASES) + 1))
-def test_killed_and_resumed(tmp_path, uninterrupted, phases_done):
-    """Killed while the phase after ``phases_done`` of the first start is at work."""
-    folder = tmp_path / "run"
+def killed(folder, is_time, *arguments):
     environment = os.environ | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1e9"}  # it is to leave no half an entry
-    process = subprocess.Popen(command(folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    file = folder / "restart-00.npz"
-    while process.poll() is None:
-        if phases_done == 0 and (folder / "run.json").exists():
-            break
-        if file.exists() and int(load_arrays(file)["done"]) >= phases_done > 0:
-            break
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command(folder, *arguments), env=environment, **quiet)
+    while process.poll() is None and not is_time():
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() in (0, -signal.SIGKILL)
+
+
+def without_times(path):
+    return json.loads((path / "result.json").read_text()) | {"seconds": 0, "machine": ""}
+
+
+def test_killed_at_the_second_start_and_resumed(tmp_path):
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    assert subprocess.run(command(whole, "several"), capture_output=True, timeout=300).returncode == 0
+    killed(folder, (folder / "start-1" / "restart-00.npz").exists, "several")
+    resumed = subprocess.run(command(folder, "resume", "several"), capture_output=True, text=True, timeout=300)
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert without_times(folder) == without_times(whole)
+    assert (folder / "machine.json").read_bytes() == (whole / "machine.json").read_bytes()
+
+
+@pytest.mark.parametrize("phases_done", range(len(PHASES) + 1))
+def test_killed_and_resumed(tmp_path, uninterrupted, phases_done):
+    """Killed while the phase after ``phases_done`` is at work."""
+    folder = tmp_path / "run"
+    file = folder / "restart-00.npz"
+
+    def is_time():
+        if phases_done == 0:
+            return (folder / "run.json").exists()
+        return file.exists() and int(load_arrays(file)["done"]) >= phases_done
+
+    killed(folder, is_time)
     finished = {path.name: load_arrays(path) for path in folder.glob("restart-*.npz")}
     resumed = subprocess.run(command(folder, "resume"), capture_output=True, text=True, timeout=300)
     assert (resumed.returncode, resumed.stderr) == (0, "")
-    result, expected = (json.loads((each / "result.json").read_text()) for each in (folder, uninterrupted))
-    assert {**result, "seconds": 0, "machine": ""} == {**expected, "seconds": 0, "machine": ""}
+    assert without_times(folder) == without_times(uninterrupted)
     assert (folder / "machine.json").read_bytes() == (uninterrupted / "machine.json").read_bytes()
     for name in ("restart-00.npz", "restart-01.npz"):
         now, then = load_arrays(folder / name), load_arrays(uninterrupted / name)

@@ -14,6 +14,7 @@ an HTML page that needs no network (:mod:`dmmlab.journal.site`).
 import ast
 import contextlib
 import json
+import math
 import os
 import re
 import time
@@ -29,6 +30,7 @@ from ..core.vvalues import describe
 from . import site
 
 PROJECT = Path(__file__).resolve().parents[2]
+KEPT = "dmmlab"  # what a notebook's metadata has of ours
 
 
 class JournalError(LabError):
@@ -223,7 +225,17 @@ def update(executed: Executed, source: Path) -> None:
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = number
+    notebook.metadata[KEPT] = {"seconds": 10 * math.ceil(executed.seconds / 10)}  # to tens, so that it seldom changes
     write_text(source, nbformat.writes(notebook) + "\n")
+
+
+def last_seconds(path: Path) -> float:
+    """How long a notebook took when its outputs were stored, infinite where it does not say."""
+    import nbformat
+
+    kept = nbformat.read(path, as_version=4).metadata.get(KEPT)
+    seconds = kept.get("seconds") if isinstance(kept, dict) else None
+    return seconds if isinstance(seconds, int | float) else math.inf
 
 
 def _scratch(out: Path, path: Path) -> Path:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..core.errors import LabError
-from .execution import CellFailed, Executed, JournalError, execute, prepare
+from .execution import CellFailed, Executed, JournalError, execute, last_seconds, prepare
 
 MOST_JOBS = 2  # JAX uses several cores itself, so that more notebooks at once gain little
 JOB_BYTES = 2 * 10**9  # of memory, for a notebook and its kernel
@@ -58,8 +58,9 @@ def execute_all(
 ) -> tuple[list[Executed], CellFailed | None]:
     """Executes notebooks, each as :func:`~dmmlab.journal.execution.execute` does.
 
-    Later notebooks of the journal are the longer ones, so the last starts first, and no long one is
-    left alone at the end. After a failure no other notebook starts; those under way end.
+    Those that took longest when their outputs were stored start first, so that no long one is left
+    alone at the end; before them those that do not say, the last first. After a failure no other
+    notebook starts; those under way end.
 
     Args:
         paths: the notebooks, of different names.
@@ -134,7 +135,7 @@ def execute_all(
 
     try:
         with ThreadPoolExecutor(jobs or automatic_jobs()) as pool, bar:
-            futures = [pool.submit(run, path) for path in sorted(paths, key=lambda path: path.name, reverse=True)]
+            futures = [pool.submit(run, path) for path in longest_first(paths)]
             try:
                 for future in futures:
                     future.result()
@@ -150,6 +151,11 @@ def execute_all(
     if failures and isinstance(failures[0], JournalError):
         raise failures[0]
     return [executed[path] for path in paths if path in executed], failures[0] if failures else None  # type: ignore[return-value]
+
+
+def longest_first(paths: Iterable[Path]) -> list[Path]:
+    """Notebooks in the order in which they start, as :func:`execute_all` says."""
+    return sorted(paths, key=lambda path: (last_seconds(path), path.name), reverse=True)
 
 
 def _count_cells(path: Path) -> int:
