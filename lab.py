@@ -23,7 +23,7 @@ PROJECT = Path(__file__).resolve().parent
 PLAYGROUND = PROJECT / "build" / "lab"
 COMMANDS = {
     "journal": ["dmmlab", "journal"],
-    "test": ["pytest", "--numprocesses", "auto", "--dist", "loadfile"],
+    "test": ["pytest", "--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder"],
     "open": ["jupyterlab", f"--ServerApp.root_dir={PLAYGROUND}", f"--ServerApp.preferred_dir={PLAYGROUND / 'notebooks'}"],
     "edit": ["jupyterlab", str(PROJECT / "notebooks")],
 }
