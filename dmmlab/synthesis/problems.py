@@ -28,16 +28,15 @@ from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.neuron_type import NeuronType
 from ..core.neurons import CONST_1, INPUT, answering, constant
-from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, plural, summarised
-from ..core.vvalues import VValue, from_paths
+from ..core.vvalues import VValue
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
 from .problem_checks import Preview, check_everywhere, check_problem
-from .samples import Rows, Sample, as_rows
+from .samples import Sample
 from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, Shape, training_shapes, unseen_shapes
-from .target_rows import Target, checked, has_trees, numbers_of, rows_of
-from .teachers import Teacher
+from .target_answers import TargetAnswers
+from .target_rows import Target, has_trees, rows_of
 
 USUAL_DELAY = 3  # cycles
 DRAWS = 100  # how often a string is drawn that must not begin as a training string does
@@ -220,8 +219,8 @@ class Problem:
         Raises:
             LabError: the target yields no finite numbers, or not as many as there are answers.
         """
-        targets, rows = self._targets(items)
-        return Sample(self._streams(items), targets, kind, letters, rows)
+        targets, rows = self._answers.when_due(items)
+        return Sample(self._answers.streams(items), targets, kind, letters, rows)
 
     def answers_to(self, items: Items) -> np.ndarray:
         """The target's answers, those of a function beside the items that they answer.
@@ -235,18 +234,11 @@ class Problem:
         Raises:
             LabError: as :meth:`sample`.
         """
-        return self._answered(items)[0]
+        return self._answers.to(items)[0]
 
     def vvalues_answered(self, items: Items) -> list[tuple[VValue, ...]]:
         """As :meth:`answers_to`: for each cycle, a V-value for each answer."""
-        array, rows = self._answered(items)
-        if not rows:
-            return [tuple(column) for column in array.T.tolist()]
-        coordinates: list[list] = [[] for _ in items]
-        for (name, path), row in zip(rows, array.tolist(), strict=True):
-            for t, x in enumerate(row):
-                coordinates[t].append((name, path, x))
-        return [tuple(from_paths((p, x) for n, p, x in each if n == name) for name in self.answers) for each in coordinates]
+        return self._answers.vvalues(items)
 
     @cached_property
     def answers_are_vvalues(self) -> bool:
@@ -257,15 +249,6 @@ class Problem:
         strings = (self._items(rng, shape.letters, shape.present()) for shape in self._training_shapes(rng))
         return any(has_trees(row) for items in strings for row in rows_of(self.target, self.answers, items))
 
-    def _answered(self, items: Items) -> tuple[np.ndarray, Rows]:
-        if isinstance(self.target, Machine):
-            return self._teacher.answers(self._streams(items), len(items)), ()
-        given = rows_of(self.target, self.answers, items)
-        if self.answers_are_vvalues:
-            rows, array = as_rows(self.answers, [checked(row, self.answers, t) for t, row in enumerate(given)])
-            return array, rows
-        return numbers_of(given, self.answers), ()
-
     def items_of(self, sample: Sample) -> Items:
         """The items of a string, one a cycle; ``{}`` is silence.
 
@@ -275,12 +258,7 @@ class Problem:
         Returns:
             What ``sample`` was made of.
         """
-        events = {name: sample.streams[name].events for name in self.inputs}
-        if len(events) == 1:
-            mine = events[self.inputs[0]]
-            are_numbers = not self.silence and not any(v for v in mine.values() if isinstance(v, dict))
-            return [mine.get(t) or (0.0 if are_numbers else {}) for t in range(sample.cycles)]
-        return [{name: each[t] for name, each in events.items() if t in each} for t in range(sample.cycles)]
+        return self._answers.items_of(sample, self.silence)
 
     def preview(self, seed: int = 0, items: int = 14, letters: int = 4) -> Preview:
         """A drawn string with the target's answers, to try a problem before anything is trained.
@@ -326,26 +304,9 @@ class Problem:
         late: Items = [{}] * max(self.delays) if self.longest is not None else []  # so that the last answers are seen
         return [*(next(items) if here else {} for here in present), *late]
 
-    def _streams(self, items: Items) -> dict[str, Stream]:
-        if len(self.inputs) == 1:
-            return {self.inputs[0]: values(items)}
-        return {name: values(v.get(name, {}) if isinstance(v, dict) else {} for v in items) for name in self.inputs}
-
-    def _targets(self, items: Items) -> tuple[np.ndarray, Rows]:
-        answers, rows = self._answered(items)
-        if isinstance(self.target, Machine):
-            return answers, rows
-        delays = [self.delays[list(self.answers).index(name)] for name, _ in rows] if rows else self.delays
-        late = [
-            np.concatenate([np.zeros(min(d, len(items))), row[: max(0, len(items) - d)]])
-            for row, d in zip(answers, delays, strict=True)
-        ]
-        return np.stack(late), rows
-
     @cached_property
-    def _teacher(self) -> Teacher:
-        assert isinstance(self.target, Machine)
-        return Teacher(self.target, self.inputs, self.answers)
+    def _answers(self) -> TargetAnswers:
+        return TargetAnswers(self.target, self.inputs, self.answers, self.delays, lambda: self.answers_are_vvalues)
 
     def _summary(self) -> tuple[str, Facts]:
         target = self.target
