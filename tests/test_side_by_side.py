@@ -4,12 +4,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import dmmlab as dm
 from dmmlab.core.neurons import answering
 from dmmlab.learning.side_by_side import SideBySide
+from dmmlab.learning.training_loop import constantly
 from dmmlab.synthesis import Task, search
 
 SPANS = ((1e-2, 1e-3), (1e-6, 1e-5))
@@ -61,15 +63,23 @@ def test_a_single_thread_runs_what_it_would_run_alone(task):
         np.testing.assert_array_equal(w, expected)
 
 
-def test_other_steps_are_other_programs_and_an_error_is_told(task):
-    def work(task, i):
-        penalty = "proximal" if i < 2 else "none"
-        if i == 3:
-            return task.descend([w[:-1] for w in task.initial_weights(jax.random.key(i))], 5, *SPANS, mask=task.mask)
-        return task.descend(task.initial_weights(jax.random.key(i)), 5, *SPANS, penalty=penalty)
+def test_an_error_is_told_to_those_who_ran_it_and_to_no_other(task):
+    class Broken:
+        def run_each(self, *arguments):
+            raise FloatingPointError("broken")
 
-    with pytest.raises((ValueError, TypeError)):
-        together(task, work, 4)
+    broken = Broken()
+
+    def work(task, i):
+        loop, steps = (task.descent() if i < 2 else broken), 5
+        state = task.descent().initial_state(task.initial_weights(jax.random.key(i)))
+        rates = constantly(1e-2), {"l1": constantly(0.0)}
+        try:
+            return task.together.run(loop, state, task.batch, task.mask, jnp.asarray(steps), *rates, None).step
+        except FloatingPointError as error:
+            return str(error)
+
+    assert together(task, work, 4) == [5, 5, "broken", "broken"]
 
 
 def test_who_is_stopped_does_not_wait(task):

@@ -114,8 +114,12 @@ def accumulate(xs: list[jax.Array], before: list[jax.Array] | None, truncated: b
         first = jnp.concatenate(before, axis=1)[..., None]
         sums = sums + (jax.lax.stop_gradient(first) if truncated else first)
     last = (jax.lax.stop_gradient(sums[..., -1]) if truncated else sums[..., -1]) + x[..., -1]
-    ends = np.cumsum([part.shape[1] for part in xs])[:-1].tolist()
-    return jnp.split(last, ends, axis=1), jnp.split(sums, ends, axis=1)
+    return _by_block(last, xs), _by_block(sums, xs)
+
+
+def _by_block(array: jax.Array, xs: list[jax.Array]) -> list[jax.Array]:
+    """The keys of each block, of an array with those of all."""
+    return list(jax.lax.split(array, [x.shape[1] for x in xs], axis=1))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -175,8 +179,7 @@ def recur(factor: jax.Array, xs: list[jax.Array], before: list[jax.Array] | None
     x = jnp.concatenate(xs, axis=1)
     first = jnp.zeros_like(x[..., 0]) if before is None else jnp.concatenate(before, axis=1)
     last, late = linear_recurrence(factor, x, first)
-    ends = np.cumsum([part.shape[1] for part in xs])[:-1].tolist()
-    return jnp.split(last, ends, axis=1), jnp.split(late, ends, axis=1)
+    return _by_block(last, xs), _by_block(late, xs)
 
 
 @jax.custom_vjp

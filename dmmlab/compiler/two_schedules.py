@@ -12,6 +12,7 @@ Time is the last axis.
 """
 
 import math
+from collections.abc import Mapping
 from functools import reduce
 
 import jax
@@ -34,6 +35,8 @@ from .layout import Layout
 from .schedule import Memory, NeuronGroup, PortGroup, Stage, all_ports, boundary_groups, join, positions, split
 from .up_movement import activate, activate_recurring
 from .weights import Weights
+
+Parts = Mapping[tuple[PortGroup, int], jax.Array]  # by port group and block
 
 
 def inner_groups(stages: tuple[Stage, ...]) -> tuple[PortGroup, ...]:
@@ -70,27 +73,51 @@ def time_parallel(
             arrived[b] = product.reshape(len(product), len(block), *axes)
         received = split(stage.rows, arrived)
         for group in stage.groups:
-            if not group.outputs:
-                continue
-            output = group.outputs[0]
-            made: dict[tuple[PortGroup, int], jax.Array] = {}
-            results: tuple[list[jax.Array], list[jax.Array]] = [], []
-            present = sorted(output.blocks)
-            first = None if carry is None else [before[output, b] for b in present]
-            if group.memory is Memory.SUM:
-                summands = [[received[ports, b] for ports in group.inputs if b in ports.blocks] for b in present]
-                results = accumulate([reduce(jnp.add, xs) for xs in summands], first, group.truncated)
-            elif group.memory is Memory.RECURRENCE and present:
-                made, factor = activate_recurring(layout, group, received, axes, gains_of(matrix, stage, group))
-                results = recur(factor, [made.pop((output, b)) for b in present], first)
-            else:
-                made = activate(layout, group, received, axes)
-            for b, end, late in zip(present, *results, strict=bool(results[0])):
-                arriving[output, b], last[output, b] = late, end
-            for key, x in made.items():
-                arriving[key], last[key] = delayed(x, before.get(key)), x[..., -1]
+            if group.outputs:
+                for key, (late, end) in emitted(layout, stage, matrix, group, received, axes, before).items():
+                    arriving[key], last[key] = late, end
     blocks = enumerate(layout.blocks)
     return {b: join(inner, b, last, (len(block), *axes[:-1])) for b, block in blocks}, arrived
+
+
+def emitted(
+    layout: Layout,
+    stage: Stage,
+    matrix: jax.Array,
+    group: NeuronGroup,
+    received: Parts,
+    axes: tuple[int, ...],
+    before: Parts,
+) -> dict[tuple[PortGroup, int], tuple[jax.Array, jax.Array]]:
+    """What a group of neurons emits in all cycles, by its memory.
+
+    Args:
+        layout: where the coordinates lie.
+        stage: of the group.
+        matrix: of the stage, hard links included.
+        group: neurons with outputs.
+        received: what has arrived from other neurons, by port group and block.
+        axes: the sizes of the axes after the keys'; cycles are the last.
+        before: the outputs of the cycle before; none, if they are zero.
+
+    Returns:
+        For each port group and block, what arrives from it, one cycle late: (neurons, keys, *axes);
+        and what leaves it in the last cycle.
+    """
+    output = group.outputs[0]
+    present = sorted(output.blocks)
+    first = [before[output, b] for b in present] if before else None
+    if group.memory is Memory.SUM:
+        summands = [[received[ports, b] for ports in group.inputs if b in ports.blocks] for b in present]
+        ends, late = accumulate([reduce(jnp.add, xs) for xs in summands], first, group.truncated)
+        return {(output, b): (x, end) for b, x, end in zip(present, late, ends, strict=True)}
+    if group.memory is Memory.RECURRENCE and present:
+        made, factor = activate_recurring(layout, group, received, axes, gains_of(matrix, stage, group))
+        ends, late = recur(factor, [made.pop((output, b)) for b in present], first)
+        results = {(output, b): (x, end) for b, x, end in zip(present, late, ends, strict=True)}
+    else:
+        made, results = activate(layout, group, received, axes), {}
+    return results | {key: (delayed(x, before.get(key)), x[..., -1]) for key, x in made.items()}
 
 
 def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: Inputs, carry: Carry) -> tuple[Carry, Answers]:

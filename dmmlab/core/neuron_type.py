@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from .array_functions import ArrayFunction
 from .errors import LabError
 from .summaries import Facts, names, summary_html
 from .vvalues import Number, VValue, is_plain
@@ -92,6 +93,8 @@ class NeuronType:
         polynomial: its outputs are sums of products of the coordinates of its inputs, and it is
             written in ``add``, ``scale``, ``nest``, ``linear_combination``, ``apply_mask`` and the
             like alone; the compiled machine then computes all products at once.
+        array_function: the function as one of arrays, if it is one
+            (:func:`~dmmlab.core.array_neurons.array_type`); the compiled machine hands it arrays.
         accumulates: the one output is the sum of all inputs; with feedback to the first, it is a
             running sum.
         affine_in: inputs in which, taken together, the first output is affine, with a factor for
@@ -117,6 +120,7 @@ class NeuronType:
     reads_stream: bool = False
     uniform: bool = False
     polynomial: bool = False
+    array_function: ArrayFunction | None = None
     accumulates: bool = False
     affine_in: tuple[str, ...] = ()
     stop_gradient: tuple[str, ...] = ()
