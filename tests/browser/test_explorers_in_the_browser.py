@@ -278,9 +278,11 @@ def test_the_machine_editor(reader, lab_folder):
     reader.until(lambda: reader.page.locator("g.edge.dmmlab-picked").first.get_attribute("data-name"), other)
     reader.until(row.all_inner_texts, [other])
     reader.drag(label, -20)
-    turned = reader.until(error, lambda text: text != first)
+    reader.until(error, lambda text: text != first)
+    reader.click("reset")  # how far a handle is dragged depends on how busy the page is
+    reader.until(error, first)
     reader.type("string", "aab")
-    reader.until(error, lambda text: text != turned)
+    reader.until(lambda: float(error()), lambda wrong: wrong > 0.9)
     reader.type("string", "")
     reader.until(reader.message, lambda text: "an empty stream" in text)
     assert '"soft"' in reader.export(lab_folder, "edited.json").read_text()
