@@ -1,5 +1,7 @@
 """Tasks: the error, descent with every penalty, and what links are worth."""
 
+import copy
+
 import jax
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from dmmlab.machines.networks import feedforward
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.network_programs import KEPT, PENALTIES, Kept
 from dmmlab.synthesis.phases import fit, sparsify
+from dmmlab.synthesis.pruning import retrain
 from dmmlab.synthesis.settings import Settings
 from dmmlab.synthesis.tasks import Task
 from dmmlab.synthesis.trace import Trace
@@ -102,6 +105,41 @@ def test_the_number_of_steps_compiles_nothing_anew(task, weights):
     traces = task.descent().traces
     task.descend(weights, 11, (1e-1, 1e-3), (1e-5, 1e-3))
     assert task.descent().traces == traces
+
+
+def test_a_descent_ends_at_the_look_that_is_hopeless(task, weights):
+    rate, seen = (1e-2, 1e-2), []
+
+    def is_hopeless(errors):
+        seen.append(list(errors))
+        return len(errors) == 2
+
+    ended = task.descend(weights, 40, rate, looks=(5, 10, 20, 400), is_hopeless=is_hopeless)
+    assert all(map(np.array_equal, ended, task.descend(weights, 10, rate)))
+    assert seen == [[errors := task.error(task.descend(weights, 5, rate))], [errors, task.error(ended)]]
+
+
+def test_training_after_a_cut_ends_early_where_it_will_not_mend_it(task, weights):
+    learned = task.descend(weights, 600, (1e-2, 1e-2))
+    last = np.zeros_like(learned[-1])
+    last.flat[last.size // 2] = 0.1
+    ruined = [*(0 * w for w in learned[:-1]), last]
+    spared = [np.where(np.abs(w) < 1e-3, 0, w) for w in learned]
+    steps = []
+
+    def descend(start, count, *arguments, looks=(), is_hopeless=None):
+        def noted(errors):
+            steps[-1] = looks[len(errors) - 1] if is_hopeless(errors) else steps[-1]
+            return is_hopeless(errors)
+
+        steps.append(count)
+        return Task.descend(task, start, count, *arguments, looks=looks, is_hopeless=noted)
+
+    watched = copy.copy(task)
+    watched.descend = descend
+    for after in (ruined, spared):
+        retrain(watched, after, Settings(), learned)
+    assert steps == [50, 300]
 
 
 def test_ablation_errors_are_those_of_taking_links_away(task, weights):

@@ -67,9 +67,10 @@ class Machine:
             _check_name(name)
         for part in ("soft", "hard"):
             object.__setattr__(self, part, self._checked(getattr(self, part)))
-        for link in self.links():
-            if link.hard and weight_at(self.soft, link[:4]) is not None:
-                raise MachineError(f"{link}: both hard and soft; a link is one or the other")
+        for path, _ in paths(self.hard):
+            if weight_at(self.soft, path) is not None:
+                to, source = ".".join(path[:2]), ".".join(path[2:])
+                raise MachineError(f"{to} <- {source}: both hard and soft; a link is one or the other")
 
     @classmethod
     def build(
@@ -230,11 +231,10 @@ class Machine:
         return self._restricted(_reached(sources, forward) & _reached(sinks, backward) | sinks)
 
     def _restricted(self, names: set[str]) -> "Machine":
-        kept = {
-            part: matrix_of(link[:5] for link in self.links() if link.hard == hard and {link[0], link[2]} <= names)
-            for part, hard in (("soft", False), ("hard", True))
-        }
-        return Machine({name: kind for name, kind in self.neurons.items() if name in names}, **kept)
+        def kept(part: VValue) -> VValue:
+            return matrix_of((*path, w) for path, w in paths(part) if path[0] in names and path[2] in names)
+
+        return Machine({name: kind for name, kind in self.neurons.items() if name in names}, kept(self.soft), kept(self.hard))
 
     def _checked(self, matrix: VValue) -> VValue:
         matrix = check(matrix)

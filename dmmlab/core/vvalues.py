@@ -172,12 +172,9 @@ def trim(v: VValue) -> VValue:
 
 def paths(v: VValue) -> Iterator[tuple[Path, Number]]:
     """The coordinates, as pairs (path, leaf), in the order of the tree. ``:number`` adds no key."""
-    if not isinstance(v, dict):
-        yield (), v
-        return
-    for key, part in v.items():
-        for path, leaf in paths(part):
-            yield (path if key == NUMBER else (key, *path)), leaf
+    coordinates: list[tuple[Path, Number]] = []
+    _collect(v, (), coordinates)
+    return iter(coordinates)
 
 
 def from_paths(coordinates: Iterable[tuple[Path, Number]]) -> VValue:
@@ -244,6 +241,14 @@ def _at(path: Path, v: VValue) -> VValue:
     return v
 
 
+def _collect(v: VValue, path: Path, coordinates: list[tuple[Path, Number]]) -> None:
+    if not isinstance(v, dict):
+        coordinates.append((path, v))
+        return
+    for key, part in v.items():
+        _collect(part, path if key == NUMBER else (*path, key), coordinates)
+
+
 def _parts(v: VValue) -> dict[str, VValue]:
     return v if isinstance(v, dict) else {NUMBER: v}
 
@@ -257,10 +262,14 @@ def _canonical(parts: dict[str, VValue]) -> VValue:
 def _canonical_number(x: Number) -> VValue:
     # A traced zero stays: whoever differentiates here wants to know what moving it away from zero
     # does.
+    if type(x) is float:
+        return x if x else {}
     return {} if not is_traced(x) and not getattr(x, "ndim", 0) and x == 0 else x
 
 
 def _is_finite_number(x: object) -> bool:
+    if type(x) is float:  # as most are
+        return math.isfinite(x)
     if isinstance(x, bool | str | bytes | complex) or getattr(x, "ndim", 0) != 0:
         return False
     if hasattr(x, "dtype") and np.dtype(x.dtype).kind not in "iuf":

@@ -136,7 +136,7 @@ def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key:
                 shorter = task.weights(machine)
             except LayoutError:  # the network has no such link
                 continue
-            shorter = tidy(task, retrain(task, shorter, settings, task.error(weights)), settings.threshold)
+            shorter = tidy(task, retrain(task, shorter, settings, weights), settings.threshold)
             if task.error(shorter) <= task.error(weights) + 3 * settings.tolerance:
                 shorter = prune_links(task, shorter, settings, Trace())
             mended = is_acceptable(task, weights, shorter, settings)

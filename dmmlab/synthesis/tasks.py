@@ -7,9 +7,8 @@ shrinks weights, and what each link is worth.
 import copy
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -188,7 +187,8 @@ class Task:
         mask: Weights | None = None,
         penalty: str = "proximal",
         key: Any = None,
-        limits: Mapping[int, float] = MappingProxyType({}),
+        looks: Sequence[int] = (),
+        is_hopeless: Callable[[Sequence[float]], bool] = lambda errors: False,
     ) -> Weights:
         """So many steps of Adam, from a fresh state, on ``error + l1 * sum of |w|``.
 
@@ -200,7 +200,8 @@ class Task:
             mask: 0.0 for links that are to stay at zero; all may move if left out.
             penalty: how links are driven to zero; see :meth:`descent`.
             key: a JAX key, for the gates.
-            limits: by step, an error; if it is larger after that step, that step is the last.
+            looks: after so many steps each, the error is looked at.
+            is_hopeless: given the errors at the looks so far, whether the latest look is the end.
 
         Returns:
             The weights after the last step.
@@ -215,8 +216,9 @@ class Task:
         )
         random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
         state = loop.initial_state(masked(weights, mask))
-        done = 0
-        for end in sorted({*limits, *range(PIECE, steps, PIECE), steps}):
+        done, errors = 0, list[float]()
+        looks = [look for look in looks if look < steps]
+        for end in sorted({*looks, *range(PIECE, steps, PIECE), steps}):
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
             piece = jnp.asarray(end - done)
@@ -228,8 +230,10 @@ class Task:
             else:
                 state = others
             done = end
-            if end in limits and self.error(loop.objective.weights(state.parameters, mask)) > limits[end]:
-                break
+            if end in looks:
+                errors.append(self.error(loop.objective.weights(state.parameters, mask)))
+                if is_hopeless(errors):
+                    break
         return loop.objective.weights(state.parameters, mask)
 
     def ablation_errors(self, weights: Weights) -> Weights:
