@@ -74,8 +74,9 @@ def test_once_exact_smaller_delays_are_tried_as_long_as_a_machine_is_exact():
     tried = []
     problem = Problem("Is this an a?", is_a, types=LAYER)  # types are given: it is not made of transitions
     few = Settings(restarts=2, fit_steps=200, ramp_steps=3000, cool_steps=600, trials=30, finish_steps=600)
-    found = synthesize(problem, seed=1, settings=few, progress=lambda state: tried.append(state.start))
-    assert list(dict.fromkeys(tried)) == ["feedforward", "feedforward, delay 2", "feedforward, delay 1"]
+    found = synthesize(problem, seed=1, settings=few, progress=lambda state: tried.append((state.start, state.outcome)))
+    assert list(dict.fromkeys(start for start, _ in tried)) == ["feedforward", "feedforward, delay 2", "feedforward, delay 1"]
+    assert tried[-1] == ("feedforward, delay 2", f"{found.verdict}; 2 restarts")  # what was found is shown in the end
     assert (found.start, found.delays, found.best.links, found.best.exact) == ("feedforward, delay 2", (2,), 3, True)
     hinted = synthesize(replace(problem, delay=3, recurrent=False), seed=1, settings=few)
     assert (hinted.start, hinted.delays, hinted.best.links, hinted.best.exact) == ("", (3,), 4, True)

@@ -121,6 +121,7 @@ def synthesize(
     _check_budget(budget)
     best: Synthesis | None = None
     found: Synthesis | None = None
+    shown: SearchState | None = None  # that of the best
     if task is not None:
         problem = task.problem
         tries = iter([Try("", lambda: (task, None))])
@@ -158,13 +159,15 @@ def synthesize(
                 else:
                     ended = found.ended_early
                     if best is None or _rank(found) < _rank(best):
-                        best = replace(found, start=each.name)
+                        best, shown = replace(found, start=each.name), state
                 if ended:
                     break
         except KeyboardInterrupt:
             if best is None:
                 raise
             ended = "interrupted"
+        if shown is not None:  # what was tried after it found nothing better
+            view(shown)
     if best is None:
         raise failed or LabError("there is nothing to try")
     return replace(best, seconds=time.monotonic() - began, ended_early=ended)
@@ -281,7 +284,7 @@ def _of_transitions(task: Task, machine: Machine, state: SearchState, view: View
     verdict = tested(task, round_off(task, machine))
     state.verdicts[0] = verdict
     synthesis = Synthesis(task.problem, task, verdict, [Restart(0, weights, len(PHASES), trace, verdict)], state.seconds)
-    state.outcome = f"{synthesis.verdict}; made of transitions, {synthesis.seconds:.0f} s"
+    state.outcome = f"{synthesis.verdict}; made of transitions"
     view(state)
     return synthesis
 

@@ -173,6 +173,10 @@ class TerminalView:
     def __call__(self, state: SearchState) -> None:
         from tqdm import tqdm
 
+        if state.outcome and self._shown not in (None, state):  # that of a start before, which was told of
+            if self._bar is not None:
+                self._bar.close()
+            return
         if self._bar is not None and self._shown is not state:  # another start
             self._bar.close()
             self._bar, self._told = None, set()
@@ -221,7 +225,7 @@ def as_html(state: SearchState) -> str:
     """
     table = table_of_restarts(state)
     if state.outcome:
-        return f"<details><summary>{html.escape(state.outcome)}</summary>{table}</details>"
+        return f"<details><summary>{html.escape(state.outcome)}, {state.seconds:.0f} s</summary>{table}</details>"
     best, left = state.best, state.seconds_left
     parts = ["preparing" if not state.events else f"{len(state.verdicts)} of up to {state.planned} restarts done"]
     parts = [state.start] * bool(state.start) + parts

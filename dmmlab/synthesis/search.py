@@ -239,7 +239,7 @@ class Search:
             if i == winner or verdict.is_valid:
                 restarts[i].verdict = verdicts[i] = tested(task, verdict)
         synthesis = Synthesis(task.problem, task, verdicts[winner], restarts, self.state.seconds, self.why)
-        self.state.outcome = f"{synthesis.verdict}; {len(restarts)} restarts, {synthesis.seconds:.0f} s"
+        self.state.outcome = f"{synthesis.verdict}; {len(restarts)} restarts"
         self.view(self.state)
         return synthesis
 
