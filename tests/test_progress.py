@@ -73,6 +73,14 @@ def test_a_terminal_gets_a_line_for_each_restart_that_has_ended(state, monkeypat
     assert "s left |" in told
 
 
+def test_a_terminal_is_told_once_though_a_start_is_shown_again(state, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    view = TerminalView()
+    for each in (state, SearchState("How many?", 8), state):
+        view(each)
+    assert sys.stderr.getvalue().count("restart 0: 8 links, exact, 9 s\n") == 1
+
+
 def test_a_view_is_kept_up_while_nothing_is_told(state, monkeypatch):
     monkeypatch.setattr("dmmlab.synthesis.progress.REFRESH", 0.01)
     shown, enough = [], threading.Event()

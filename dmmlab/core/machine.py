@@ -67,10 +67,9 @@ class Machine:
             _check_name(name)
         for part in ("soft", "hard"):
             object.__setattr__(self, part, self._checked(getattr(self, part)))
-        for path, _ in paths(self.hard):
-            if weight_at(self.soft, path) is not None:
-                to, source = ".".join(path[:2]), ".".join(path[2:])
-                raise MachineError(f"{to} <- {source}: both hard and soft; a link is one or the other")
+        for link in _links(self.hard, True):
+            if weight_at(self.soft, link[:4]) is not None:
+                raise MachineError(f"{link}: both hard and soft; a link is one or the other")
 
     @classmethod
     def build(
@@ -149,9 +148,8 @@ class Machine:
 
     def links(self) -> Iterator[Link]:
         """Every link, the soft ones first, each part in the order of its tree."""
-        for part, hard in ((self.soft, False), (self.hard, True)):
-            for path, weight in paths(part):
-                yield Link(*path, weight, hard)  # type: ignore[call-arg, arg-type]
+        yield from _links(self.soft, False)
+        yield from _links(self.hard, True)
 
     def count(self, hard: bool = False) -> int:
         """The number of soft links, that is, of trainable weights; of hard links if ``hard``."""
@@ -263,6 +261,11 @@ class Machine:
     def _summary(self) -> tuple[str, Facts]:
         counts = plural(len(self.neurons), "neuron"), plural(self.count(), "soft link"), f"{self.count(hard=True):,} hard"
         return f"Machine: {', '.join(counts)}", ((str(link), link.weight) for link in self.links())
+
+
+def _links(matrix: VValue, hard: bool) -> Iterator[Link]:
+    for path, weight in paths(matrix):
+        yield Link(*path, weight, hard)  # type: ignore[call-arg, arg-type]
 
 
 def _check_name(name: str) -> None:

@@ -260,10 +260,10 @@ def _canonical(parts: dict[str, VValue]) -> VValue:
 
 
 def _canonical_number(x: Number) -> VValue:
+    if type(x) is float:  # as most are
+        return x if x else {}
     # A traced zero stays: whoever differentiates here wants to know what moving it away from zero
     # does.
-    if type(x) is float:
-        return x if x else {}
     return {} if not is_traced(x) and not getattr(x, "ndim", 0) and x == 0 else x
 
 

@@ -168,31 +168,27 @@ class TerminalView:
     def __init__(self) -> None:
         self._bar: Any = None
         self._shown: SearchState | None = None
-        self._told: set[int] = set()
+        self._told: dict[SearchState, set[int]] = {}  # of each start; one may be shown again in the end
 
     def __call__(self, state: SearchState) -> None:
         from tqdm import tqdm
 
-        if state.outcome and self._shown not in (None, state):  # that of a start before, which was told of
-            if self._bar is not None:
-                self._bar.close()
-            return
         if self._bar is not None and self._shown is not state:  # another start
             self._bar.close()
-            self._bar, self._told = None, set()
-        self._shown = state
+            self._bar = None
+        self._shown, told = state, self._told.setdefault(state, set())
         if self._bar is None:
             form = "{desc} |{bar:10}| {n_fmt}/{total_fmt} restarts, {elapsed}"
             self._bar = tqdm(total=state.planned, bar_format=form, file=sys.stderr, dynamic_ncols=True, leave=False)
         rows = state.rows()
         for row in rows:
-            if row["verdict"] and row["restart"] not in self._told:
-                self._told.add(row["restart"])
+            if row["verdict"] and row["restart"] not in told:
+                told.add(row["restart"])
                 self._bar.write(
                     f"restart {row['restart']}: {_links(row['links'])}, {row['verdict']}, {row['seconds']:.0f} s",
                     file=sys.stderr,
                 )
-        self._bar.total, self._bar.n = state.planned, len(self._told)
+        self._bar.total, self._bar.n = state.planned, len(told)
         working = [f"{r['restart']}: {r['phase']}, {_links(r['links'])}, {r['error']:.1e}" for r in rows if not r["verdict"]]
         parts = [state.start] * bool(state.start) + ["; ".join(working[:4]) or "preparing"]
         if state.best is not None:
