@@ -22,7 +22,7 @@ from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, INPUT, NORM, OUTPU
 from dmmlab.core.streams import characters, values
 from dmmlab.core.vvalues import add, dot, max_norm, number, paths, scale
 from dmmlab.june2022.truncated_gradients import TRUNCATED
-from dmmlab.machines.canonical_form import canonical, merged, rounded, shortcuts
+from dmmlab.machines import canonical, merged, rounded, shortcuts
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.isomorphism import equivalent, same
 from dmmlab.synthesis.idle_links import without_idle_links

@@ -285,13 +285,13 @@ def test_the_weights_of_gates_are_those_without_noise(compiled, gated):
     gates = HardConcreteGates(compiled)
     low, high = STRETCH
     expected = np.clip(1 / (1 + np.exp(-np.float64(flatten(gated[1])))) * (high - low) + low, 0.0, 1.0)
-    weights = flatten(gates.weights(gated, compiled.mask))
+    weights = flatten(gates.weights_of(gated, compiled.mask))
     np.testing.assert_allclose(weights, expected * flatten(compiled.mask), rtol=1e-5, atol=1e-6)
     there = flatten(compiled.mask) == 1
     assert (weights[there] == 0).any()
     assert (weights[there] == 1).any()
-    start = gates.parameters(compiled.weights())
+    start = gates.parameters_of(compiled.weights())
     assert (
-        np.abs(flatten(gates.weights(start, compiled.mask)) / np.where(there, flatten(compiled.weights()), 1.0))[there].min()
+        np.abs(flatten(gates.weights_of(start, compiled.mask)) / np.where(there, flatten(compiled.weights()), 1.0))[there].min()
         > 0.9
     )

@@ -67,9 +67,9 @@ def test_exact_are_fractions_without_an_error_on_both_sets_of_strings():
         (0.0, 1e-10, 1e-9, 9e-4, 0.5), (True, False), (0.0, 1e-10, 1e-9, float("inf"))
     ):
         this = verdict(8, validation, rounded, test)
-        assert this.is_valid == (rounded and validation < EXACT)
-        assert this.exact == (this.is_valid and test < EXACT)
-        assert this.is_within_tolerance == (validation < TOLERANCE and test < TOLERANCE)
+        assert this.exact_on_validation == (rounded and validation < EXACT)
+        assert this.exact == (this.exact_on_validation and test < EXACT)
+        assert this.within_tolerance == (validation < TOLERANCE and test < TOLERANCE)
     assert (EXACT, TOLERANCE) == (1e-9, 1e-3)
     assert verdict().exact
     assert not verdict(test=float("inf")).exact  # as long as it is not tested
@@ -77,9 +77,9 @@ def test_exact_are_fractions_without_an_error_on_both_sets_of_strings():
 
 def test_an_exact_machine_is_better_than_a_smaller_one_that_is_nearly_so():
     exact, near = verdict(8), verdict(5, 9e-4, rounded=False, test=9e-4)
-    assert not near.is_valid
+    assert not near.exact_on_validation
     assert not near.exact
-    assert near.is_within_tolerance
+    assert near.within_tolerance
     assert rank(exact) < rank(near)
     for worse in (verdict(5, 9e-4, rounded=True), verdict(1, 1e-12, rounded=False), verdict(0, 2e-3), verdict(9)):
         assert rank(exact) < rank(worse)
@@ -111,11 +111,11 @@ def test_what_can_be_rounded_is_and_what_cannot_be_is_not(task, machines):
     assert (rounded.links, rounded.rounded, rounded.exact) == (2, True, True)
     assert (rounded.validation_max_abs_error, rounded.test_max_abs_error) == (0.0, 0.0)
     near = rounding.tested(task, round_off(task, machines["near"]))
-    assert (near.links, near.rounded, near.exact, near.is_valid, near.is_within_tolerance) == (1, False, False, False, True)
+    assert (near.links, near.rounded, near.exact_on_validation, near.within_tolerance) == (1, False, False, True)
     assert near.validation_max_abs_error == pytest.approx(LEAST, rel=1e-6)
     assert near.test_max_abs_error == pytest.approx(LEAST, rel=1e-6)
     wrong = rounding.tested(task, round_off(task, machines["wrong"]))
-    assert not wrong.is_within_tolerance
+    assert not wrong.within_tolerance
     assert wrong.validation_max_abs_error == pytest.approx(0.5)
 
 
@@ -126,7 +126,7 @@ def test_weights_that_are_no_fractions_are_not_exact_however_small_the_error(tas
     machine = task.compiled.machine.with_soft({"output": {"answer": {name: {"char": 0.3137} for name in ("left", "right")}}})
     this = rounding.tested(mine, round_off(mine, machine))
     assert max(this.validation_max_abs_error, this.test_max_abs_error) < 1e-12
-    assert (this.rounded, this.exact, this.is_within_tolerance) == (False, False, True)
+    assert (this.rounded, this.exact, this.within_tolerance) == (False, False, True)
 
 
 @pytest.mark.slow
@@ -147,7 +147,7 @@ def test_of_two_exact_forms_the_simpler_one_counts():
     ):
         scaled = scaled.link(to, source, weight)
     this = round_off(mine, scaled)
-    assert this.is_valid
+    assert this.exact_on_validation
     assert [link.weight for link in this.machine.links() if not link.hard] == [1.0] * 4
 
 
@@ -179,7 +179,7 @@ def test_a_synthesis_prefers_the_exact_machine(monkeypatch, task, machines):
 def test_a_machine_within_the_tolerance_is_called_so(monkeypatch, task, machines):
     synthesis = canned(monkeypatch, task, machines["near"], machines["wrong"])
     assert not synthesis.best.exact
-    assert synthesis.best.is_within_tolerance
+    assert synthesis.best.within_tolerance
     assert synthesis.verdict == "1 link, within 0.001, not exact: off by up to 0.0009 on strings it has not seen"
 
 
@@ -193,7 +193,7 @@ def test_a_machine_that_only_the_test_strings_find_wanting_is_not_exact(monkeypa
     lucky = Verdict(machines["near"].live(), 1, 0.0, 0.0, True)
     synthesis = canned(monkeypatch, task, machines["near"], machines["exact"], verdicts={0: lucky})
     assert synthesis.best_restart.index == 0
-    assert synthesis.best.is_valid
+    assert synthesis.best.exact_on_validation
     assert not synthesis.best.exact
     assert synthesis.best.test_max_abs_error == pytest.approx(LEAST, rel=1e-6)
     assert synthesis.verdict == "1 link, within 0.001, not exact: off by up to 0.0009 on strings it has not seen"

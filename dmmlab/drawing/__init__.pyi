@@ -1,5 +1,5 @@
 from .animations import Animation as Animation, animate as animate
-from .bundles import bundle as bundle
+from .bundles import bundle as bundle, circuit_or_bundle as circuit_or_bundle
 from .circuits import circuit as circuit, graph as graph, idle_neurons as idle_neurons
 from .drawing_machines import draw as draw
 from .graphviz_drawing import Drawing as Drawing, DrawingError as DrawingError

@@ -12,11 +12,12 @@ from graphviz import escape, nohtml
 
 from ..core.errors import one_of
 from ..core.machine import Link, Machine
-from .circuits import empty_drawing, graph, layers, node_id
+from .circuits import circuit, empty_drawing, graph, idle_neurons, layers, node_id
 from .graphviz_drawing import Drawing, DrawingError
 from .line_styles import INK, bundle_line, largest_weight, relative_size
 
 PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: of a port, between neurons, between rows, of a neuron
+READABLE = 60  # links: with more of them, weights and values that are written on links cannot be read
 FROM, TO = "/from", "/to"  # no neuron has a "/" in its name
 
 
@@ -88,6 +89,22 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
         start, stop = _ends(link, g.nodes, middle)
         drawing.edge(FROM, TO, pos=_lane(start, stop), **_look(link, largest))
     return drawing
+
+
+def circuit_or_bundle(machine: Machine, whole: Machine | None = None, cut: Machine | None = None) -> Drawing:
+    """The circuit of a machine without idle neurons; the bundle, if its links are many.
+
+    Args:
+        machine: what to draw.
+        whole: the machine before links were cut; in a bundle neurons stand where it has them.
+        cut: a machine of which links were cut, to be dotted in a circuit; none if left out.
+
+    Returns:
+        The drawing.
+    """
+    if machine.count() > READABLE:
+        return bundle(machine, hide=idle_neurons(whole or machine), like=whole)
+    return circuit(machine, cut=cut, hide=idle_neurons(cut or machine))
 
 
 def _width(name: str) -> float:

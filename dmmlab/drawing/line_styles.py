@@ -14,6 +14,7 @@ from ..core.machine import Link, Machine
 
 POSITIVE, NEGATIVE, HARD = "#17375e", "#c77700", "#d01515"
 INK, PALE, CUT = "#000000", "#c4c4c4", "#8c8c8c"
+THIN = 0.7  # points: of hard links and dead ones, and of the smallest
 FAINT = 1 / 40  # of the largest weight: what is smaller is as pale as can be in a bundle
 
 
@@ -32,8 +33,8 @@ def circuit_line(link: Link, size: float, style: str) -> tuple[str, float]:
     if style == "cut":
         return CUT, 1.2
     if style == "dead":
-        return PALE, 0.7
-    return (HARD, 0.7) if link.hard else (mixed(_sign(link), 0.5 * (1 - math.sqrt(size))), 0.7 + 1.5 * size)
+        return PALE, THIN
+    return (HARD, THIN) if link.hard else (mixed(_sign(link), 0.5 * (1 - math.sqrt(size))), THIN + 1.5 * size)
 
 
 def bundle_line(link: Link, size: float) -> tuple[str, float]:

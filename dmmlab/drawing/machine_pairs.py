@@ -15,7 +15,7 @@ from ..core.vvalues import from_paths
 from ..machines.isomorphism import equivalent
 from .circuits import FONT, box, circuit, empty_drawing, graph, heads, layers, lines_of, look, node_id
 from .graphviz_drawing import Drawing, DrawingError
-from .line_styles import PALE, largest_weight
+from .line_styles import PALE, THIN, largest_weight
 
 MARK = "#dfc8f5"  # behind links that differ: far from the colours of signs, and pale in grey
 GAP = 48.0  # points between the two
@@ -101,7 +101,7 @@ def side_by_side(
 
 def _draw_key(drawing: Drawing, marks: Collection[str], y: float) -> None:
     """A line from the left: a sample of each mark that there is, and what it means."""
-    x, samples = 0.0, {ONLY: (MARK, 6.0), DEAD: (PALE, 0.7)}
+    x, samples = 0.0, {ONLY: (MARK, 6.0), DEAD: (PALE, THIN)}
     for mark in (ONLY, OTHER, DEAD):
         if mark not in marks:
             continue

@@ -22,13 +22,10 @@ from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.summaries import Facts, summarised
 from ..core.vvalues import describe
-from ..drawing.bundles import bundle
-from ..drawing.circuits import circuit, idle_neurons
+from ..drawing.bundles import READABLE, circuit_or_bundle
 from ..drawing.graphviz_drawing import Drawing
 from ..synthesis.tasks import Task
 from ..synthesis.trace import Trace
-
-READABLE = 60  # links: up to here a circuit with numbers is drawn, from there on a bundle
 
 
 class Place(NamedTuple):
@@ -236,12 +233,8 @@ class PruningSession:
 
         In a circuit, links that are cut are dotted, if ``show_cut`` and they are few.
         """
-        machine = self.machine
-        if machine.count() > READABLE:
-            return bundle(machine, hide=idle_neurons(self.whole), like=self.whole)
-        if show_cut and np.count_nonzero(self.place.weights) <= READABLE:
-            return circuit(machine, cut=self.whole, hide=idle_neurons(self.whole))
-        return circuit(machine, hide=idle_neurons(machine))
+        shown = show_cut and np.count_nonzero(self.place.weights) <= READABLE
+        return circuit_or_bundle(self.machine, self.whole, self.whole if shown else None)
 
     def export(self, path: str | os.PathLike, show_cut: bool = False) -> Path:
         """Writes the drawing in the format that the ending names; ``.json`` is the machine.

@@ -15,6 +15,7 @@ from ..core.machine import Link, Machine
 from ..core.streams import Stream, symbols
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue, max_norm, number, paths, scale
+from ..drawing.bundles import READABLE
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.vvalue_text import show
 from ..synthesis.problem_checks import item_text
@@ -24,7 +25,6 @@ from .svg_curves import SILENCE, answer_curves, flow_paint, inline, painted
 MOST = 400  # cycles that are recorded
 AFTER = 20  # cycles that are recorded after the last item's turn
 LONGEST = 200  # characters of a tooltip
-READABLE = 60  # links: with more of them no values are written on links
 
 Item = tuple[int, str, bool]  # the cycle in which it comes, the text, whether it comes again
 

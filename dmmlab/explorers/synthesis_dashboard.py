@@ -14,8 +14,7 @@ import ipywidgets
 
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..drawing.bundles import bundle
-from ..drawing.circuits import circuit, idle_neurons
+from ..drawing.bundles import circuit_or_bundle
 from ..drawing.graphviz_drawing import Drawing
 from ..machines.networks import Network
 from ..synthesis.portfolio import synthesize
@@ -25,7 +24,6 @@ from ..synthesis.rounding import rank
 from ..synthesis.settings import Settings
 from ..synthesis.synthesis_result import Synthesis
 from .explorer import Explorer, table
-from .pruning_session import READABLE
 from .svg_curves import inline, restart_curves
 
 REFRESH = 0.5  # seconds between two pictures
@@ -151,9 +149,7 @@ class SynthesisDashboard(Explorer):
         machine = self._machine
         if machine is None:
             raise LabError("there is no machine yet")
-        if machine.count() > READABLE:
-            return bundle(machine, hide=idle_neurons(machine))
-        return circuit(machine, hide=idle_neurons(machine))
+        return circuit_or_bundle(machine)
 
     def save(self, path: Path) -> Path:
         if path.suffix == ".json" and self._machine is not None:

@@ -18,13 +18,11 @@ from ipywidgets import Layout
 from ..compiler.weights import Weights
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..drawing.bundles import bundle
-from ..drawing.circuits import circuit, idle_neurons
+from ..drawing.bundles import READABLE, circuit_or_bundle
 from ..drawing.graphviz_drawing import Drawing
 from ..learning.session import TrainingSession
 from ..synthesis.tasks import Task
 from .explorer import NARROW, WIDE, Explorer, table
-from .pruning_session import READABLE
 from .svg_curves import inline, loss_curve
 
 MOST_STEPS = 100_000  # before it pauses by itself
@@ -109,12 +107,9 @@ class TrainingExplorer(Explorer):
         machine, whole = self.training.machine, self.task.compiled.machine
         if machine.count() > READABLE:
             self._plan = None
-            return bundle(machine, hide=idle_neurons(whole), like=whole)
-        if self._plan is None or not _links(machine) <= _links(self._plan):
+        elif self._plan is None or not _links(machine) <= _links(self._plan):
             self._plan = machine
-        if self.show_cut.value:
-            return circuit(machine, cut=self._plan, hide=idle_neurons(self._plan))
-        return circuit(machine, hide=idle_neurons(machine))
+        return circuit_or_bundle(machine, whole, self._plan if self.show_cut.value else None)
 
     def save(self, path: Path) -> Path:
         with self._lock:

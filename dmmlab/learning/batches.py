@@ -47,6 +47,12 @@ class Batch(NamedTuple):
         """The number of cycles of the longest string."""
         return self.targets.shape[-1]
 
+    @property
+    def sum_of_squares(self) -> jax.Array:
+        """Of the targets that count; 1 if all of them are 0."""
+        squares = jnp.sum((self.loss_mask * self.targets) ** 2)
+        return jnp.where(squares == 0, 1.0, squares)
+
     def first_cycles(self, cycles: int | None) -> "Batch":
         """The first cycles of each string; the whole strings for None."""
         return jax.tree.map(lambda x: x[..., :cycles], self)

@@ -18,7 +18,7 @@ from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights
 from ..core.errors import LabError
 from .batches import Batch
-from .losses import REGULARIZERS, squared_error
+from .losses import squared_error
 from .objectives import Imitation, Loss, Penalties
 
 AT_ONCE = 16  # pairs of runs, as one array, on an accelerator; on a CPU one after the other is faster
@@ -76,15 +76,13 @@ class EvolutionStrategy(Imitation):
         """As of ``Imitation``; it needs a key."""
         if key is None:
             raise LabError("an evolution strategy draws random numbers: give a key")
-        terms = [self.error(parameters, batch), *(REGULARIZERS[name](self.compiled, parameters) for name in self.regularizers)]
 
         def noise_of(key: Any) -> Weights:
             keys = jax.random.split(key, len(parameters))
             return [m * jax.random.normal(k, w.shape, w.dtype) for k, w, m in zip(keys, parameters, mask, strict=True)]
 
         def value(weights: Weights) -> jax.Array:
-            more = (penalties[name] * REGULARIZERS[name](self.compiled, weights) for name in self.regularizers)
-            return self.error(weights, batch) + sum(more)
+            return self.error(weights, batch) + self.penalty(weights, penalties)[0]
 
         def pair(key: Any) -> jax.Array:
             noise = noise_of(key)
@@ -106,8 +104,8 @@ class EvolutionStrategy(Imitation):
             values = order / (2 * self.pairs - 1) - 0.5
         worth = (values[:, 0] - values[:, 1]) / (2 * self.scale * self.pairs)
         gradient = self._spread(weighted_noise, keys, worth.astype(parameters[0].dtype), is_sum=True)
-        weighted = [penalties[name] * term for name, term in zip(self.regularizers, terms[1:], strict=True)]
-        return terms[0] + sum(weighted), terms, gradient
+        loss, (extra, terms) = self.error(parameters, batch), self.penalty(parameters, penalties)
+        return loss + extra, [loss, *terms], gradient
 
     def _spread(self, function: Callable[..., Any], *arrays: Any, is_sum: bool = False) -> Any:
         """A function of arrays with an axis of pairs, on all devices; their sums are added up."""

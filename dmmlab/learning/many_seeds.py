@@ -58,7 +58,7 @@ def train_from_each(
     """
     if not initial_weights or steps < 1:
         raise TrainingError(f"{len(initial_weights)} initial weights and {steps} steps: at least one of each is needed")
-    descent = descent_for(compiled, regularizers, optimizer, loss)
+    descent = descent_for(compiled, regularizers or (), optimizer, loss)
     penalties, step_size = dict(regularizers or {}), learning_rate if optimizer is None else 1.0
 
     def run(weights: Weights) -> tuple[DescentState, jax.Array]:

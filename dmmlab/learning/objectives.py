@@ -13,7 +13,6 @@ the gradient of it all. The loop (:mod:`dmmlab.learning.training_loop`) knows no
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 import jax
@@ -45,15 +44,15 @@ class Objective:
     columns: tuple[str, ...] = ("loss",)
     regularizers: tuple[str, ...] = ()
 
-    def parameters(self, weights: Any) -> Any:
+    def parameters_of(self, weights: Any) -> Any:
         """What is trained, from initial weights, a matrix for each stage."""
         return weights
 
-    def weights(self, parameters: Any, mask: Any) -> Any:
+    def weights_of(self, parameters: Any, mask: Any) -> Any:
         """The weights that the parameters stand for."""
         return parameters
 
-    def mask(self, mask: Any) -> Any:
+    def mask_of(self, mask: Any) -> Any:
         """The mask of the weights in the structure of the parameters."""
         return mask
 
@@ -108,7 +107,12 @@ class Imitation(Objective):
 
     def error(self, weights: Weights, batch: Batch) -> jax.Array:
         total = sum_over_strings(lambda strings: self.loss(self.compiled, weights, strings), batch, self._in_cycles)
-        return total / _squares(batch) if self.relative else total
+        return total / batch.sum_of_squares if self.relative else total
+
+    def penalty(self, weights: Weights, penalties: Penalties) -> tuple[jax.Array, list[jax.Array]]:
+        """The sum of the regularizers, each times its penalty; and each of them alone."""
+        terms = [REGULARIZERS[name](self.compiled, weights) for name in self.regularizers]
+        return sum(penalties[name] * term for name, term in zip(self.regularizers, terms, strict=True)), terms
 
     def value_and_gradient(
         self, parameters: Any, batch: Batch, mask: Weights, penalties: Penalties, key: Any
@@ -116,18 +120,13 @@ class Imitation(Objective):
         def string_error(strings: Batch) -> tuple[jax.Array, Weights]:
             return jax.value_and_grad(lambda weights: self.loss(self.compiled, weights, strings))(parameters)
 
-        def penalty(weights: Weights) -> tuple[jax.Array, list[jax.Array]]:
-            terms = [REGULARIZERS[name](self.compiled, weights) for name in self.regularizers]
-            weighted = [penalties[name] * term for name, term in zip(self.regularizers, terms, strict=True)]
-            return reduce(jnp.add, weighted), terms
-
         loss, gradient = sum_over_strings(string_error, batch, self._in_cycles)
         if self.relative:
-            squares = _squares(batch)
+            squares = batch.sum_of_squares
             loss, gradient = loss / squares, [g / squares for g in gradient]
         if not self.regularizers:
             return loss, [loss], gradient
-        (extra, terms), slope = jax.value_and_grad(penalty, has_aux=True)(parameters)
+        (extra, terms), slope = jax.value_and_grad(self.penalty, has_aux=True)(parameters, penalties)
         return loss + extra, [loss, *terms], jax.tree.map(jnp.add, gradient, slope)
 
     def _summary(self) -> tuple[str, Facts]:
@@ -141,16 +140,17 @@ class HardConcreteGates(Imitation):
     Each weight has a log-alpha. With uniform u, its gate is ``clip(s * (high - low) + low, 0, 1)``,
     ``s = sigmoid((log(u / (1 - u)) + log_alpha) / T)``, and open with probability
     ``sigmoid(log_alpha - T * log(-low / high))`` (equations 10 to 12 of arXiv:1712.01312).
+    The penalty is called ``l1``, as that of the absolute weights.
     """
 
-    def parameters(self, weights: Weights) -> tuple[Weights, Weights]:
+    def parameters_of(self, weights: Weights) -> tuple[Weights, Weights]:
         return weights, [jnp.full_like(w, 2.0) for w in weights]
 
-    def weights(self, parameters: tuple[Weights, Weights], mask: Weights) -> Weights:
+    def weights_of(self, parameters: tuple[Weights, Weights], mask: Weights) -> Weights:
         weights, log_alpha = parameters
         return masked(masked(weights, [_stretched(x) for x in log_alpha]), mask)
 
-    def mask(self, mask: Weights) -> tuple[Weights, Weights]:
+    def mask_of(self, mask: Weights) -> tuple[Weights, Weights]:
         return mask, mask
 
     def value_and_gradient(
@@ -174,9 +174,3 @@ class HardConcreteGates(Imitation):
 def _stretched(x: jax.Array) -> jax.Array:
     low, high = STRETCH
     return jnp.clip(jax.nn.sigmoid(x) * (high - low) + low, 0.0, 1.0)
-
-
-def _squares(batch: Batch) -> jax.Array:
-    """The sum of the squares of the targets; 1 if all of them are 0."""
-    squares = jnp.sum((batch.loss_mask * batch.targets) ** 2)
-    return jnp.where(squares == 0, 1.0, squares)

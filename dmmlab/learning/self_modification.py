@@ -24,7 +24,7 @@ class SelfModification(Objective):
     """An objective: the mean error over episodes, of weights of the matrix at their beginning.
 
     Parameters are arrays in the shapes of a carry, zero where there is no trained weight;
-    :attr:`mask` is 1.0 where there is one.
+    :attr:`mask_of_links` is 1.0 where there is one.
 
     Args:
         compiled: the machine.

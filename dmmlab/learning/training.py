@@ -1,7 +1,7 @@
 """Training: gradient descent on the weights of a compiled machine, with a history and checkpoints.
 
-What is minimised is the squared error of the machine's scalar answers, summed over strings, cycles
-and answers, plus any regularizers; what minimises it is Adam or any optimizer of optax. Steps run
+What is minimised is the squared error of the machine's answers, summed over strings, cycles and
+answers, plus any regularizers; what minimises it is Adam or any optimizer of optax. Steps run
 inside one compiled loop (:mod:`dmmlab.learning.training_loop`), a chunk at a time. Between
 chunks Python looks after the rest: progress, a request to stop, a checkpoint, a loss that is no
 longer finite.
@@ -9,7 +9,7 @@ longer finite.
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +99,7 @@ class TrainingResult:
 
 def descent_for(
     compiled: Compiled,
-    regularizers: Mapping[str, float] | None = None,
+    regularizers: Collection[str] = (),
     optimizer: optax.GradientTransformation | None = None,
     loss: Loss = squared_error,
 ) -> GradientDescent:
@@ -107,7 +107,7 @@ def descent_for(
 
     Args:
         compiled: the machine.
-        regularizers: by name; their penalties may be others in each training.
+        regularizers: their names; their penalties may be others in each training.
         optimizer: a whole optax optimizer, learning rate included; Adam, with the learning rate of
             the training, if left out.
         loss: ``(compiled, weights, batch) -> number``, a sum over the strings of the batch.
@@ -119,7 +119,7 @@ def descent_for(
         LabError: an unknown regularizer.
     """
     downwards = None if optimizer is None else optax.chain(optimizer, optax.scale(-1.0))
-    return GradientDescent(Imitation(compiled, tuple(regularizers or ()), loss), downwards, keep_best=True)
+    return GradientDescent(Imitation(compiled, tuple(regularizers), loss), downwards, keep_best=True)
 
 
 def train(

@@ -99,7 +99,7 @@ class GradientDescent:
 
     def initial_state(self, weights: Weights) -> DescentState:
         """The state before the first step, from a matrix for each stage."""
-        parameters = self.objective.parameters(weights)
+        parameters = self.objective.parameters_of(weights)
         state = DescentState(jnp.asarray(0), parameters, self.optimizer.init(parameters))
         return state._replace(best_value=jnp.asarray(jnp.inf, weights[0].dtype), best=parameters) if self.keep_best else state
 
@@ -121,7 +121,7 @@ class GradientDescent:
             with one number more that is 0.0 if all is finite and NaN if not: (terms + 1,).
         """
         value, terms, gradient = self.objective.value_and_gradient(state.parameters, batch, mask, penalties, key)
-        masks = self.objective.mask(mask)
+        masks = self.objective.mask_of(mask)
         gradient = jax.tree.map(jnp.multiply, gradient, masks)
         direction, optimizer = self.optimizer.update(gradient, state.optimizer, state.parameters)
         parameters = jax.tree.map(lambda w, u: w - learning_rate * u, state.parameters, direction)

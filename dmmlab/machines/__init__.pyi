@@ -1,5 +1,5 @@
 from .attention_machines import INDUCTION_DELAY as INDUCTION_DELAY, induction_head as induction_head
-from .canonical_form import above as above, canonical as canonical, merged as merged, rounded as rounded, shortcuts as shortcuts
+from .canonical_form import canonical as canonical
 from .detectors import (
     ImitationError as ImitationError,
     handcrafted as handcrafted,
@@ -27,5 +27,11 @@ from .rewriting_machines import (
     growing as growing,
     learner as learner,
     wave as wave,
+)
+from .simplifications import (
+    merged as merged,
+    rounded as rounded,
+    shortcuts as shortcuts,
+    without_small_links as without_small_links,
 )
 from .superfluid_machines import functions as functions, plain as plain, superfluid as superfluid

@@ -90,11 +90,11 @@ class NetworkPrograms:
 
         return jax.lax.fori_loop(0, count, ablate, jnp.zeros(len(array)))
 
-    def _saliency(self, weights: Weights, batch: Batch, scale: Any) -> Weights:
-        """``w^2 * mean over strings of g^2``, with g the gradient of a string's error / scale."""
+    def _saliency(self, weights: Weights, batch: Batch) -> Weights:
+        """``w^2 * mean over strings of g^2``, with g the gradient of a string's error."""
 
         def gradient(string: Batch) -> Weights:
-            return jax.grad(lambda ws: squared_error(self.compiled, ws, string) / scale)(weights)
+            return jax.grad(lambda ws: squared_error(self.compiled, ws, string) / batch.sum_of_squares)(weights)
 
         gradients = jax.vmap(gradient)(batch.by_string())
         return [w * w * jnp.mean(g * g, axis=0) for w, g in zip(weights, gradients, strict=True)]

@@ -23,7 +23,7 @@ import numpy as np
 from ..compiler.layout import LayoutError
 from ..compiler.weights import Weights, support
 from ..learning.batches import Batch
-from ..machines.canonical_form import shortcuts
+from ..machines.simplifications import shortcuts
 from .idle_links import without_idle_links
 from .pruning import is_acceptable, prune, prune_links, retrain, tidy
 from .settings import Settings
@@ -116,7 +116,7 @@ def _lessons(task: Task) -> tuple[list[Batch], list[Batch]]:
 def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
     """Leaves out neurons that only pass a value on, as long as training mends it.
 
-    A value then arrives a cycle earlier (:func:`~dmmlab.machines.canonical_form.shortcuts`).
+    A value then arrives a cycle earlier (:func:`~dmmlab.machines.simplifications.shortcuts`).
 
     Args:
         task: has the strings and the compiled network.

@@ -206,7 +206,7 @@ def _tries(
 
     def is_solved(which: Callable[[], Synthesis | None] = best) -> bool:
         found = which()
-        return found is not None and found.best.is_valid
+        return found is not None and found.best.exact_on_validation
 
     if network is not None:
         yield Try("", lambda: (Task(problem, network, seed=seed), None))
@@ -245,7 +245,7 @@ def _tries(
 def _rank(synthesis: Synthesis) -> tuple:
     """As :func:`rank`; of exact machines with as many links, the one that answers first."""
     verdict = synthesis.best
-    if verdict.is_valid:
+    if verdict.exact_on_validation:
         return (False, verdict.links, sum(synthesis.delays))
     return rank(verdict)
 
@@ -268,7 +268,7 @@ def _harder(start: Start, seed: int, best: Synthesis | None) -> tuple[Task, None
     samples = start.problem.training(seed, letters=start.letters)
     erred: dict[str, Sample] = {}
     for restart in best.restarts if best else []:
-        if best and restart.verdict is not None and not restart.verdict.is_valid and len(erred) < COUNTEREXAMPLES:
+        if best and restart.verdict is not None and not restart.verdict.exact_on_validation and len(erred) < COUNTEREXAMPLES:
             found = counterexample(best.problem, restart.verdict.machine, best.task.unseen["validation"])
             if found is not None:
                 erred[str(found.items)] = start.problem.sample(list(found.items), "counterexample")

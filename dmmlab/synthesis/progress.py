@@ -101,7 +101,7 @@ def in_words(verdict: Verdict | None) -> str:
     """The verdict on validation strings, in a few words."""
     if verdict is None:
         return "left the finite numbers"
-    if verdict.is_valid:
+    if verdict.exact_on_validation:
         return "exact"
     return f"off by {verdict.validation_max_abs_error:.2g}"
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..compiler.layout import LayoutError
 from ..compiler.weights import Weights, count_links, flatten, support, unflatten
-from ..machines.canonical_form import above, canonical, merged
+from ..machines.canonical_form import canonical
+from ..machines.simplifications import merged, without_small_links
 from .settings import Settings
 from .tasks import Task
 from .trace import Trace
@@ -72,9 +73,9 @@ def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
     """
     machine = task.machine(weights)
     try:
-        return task.weights(above(merged(canonical(machine).live()), threshold))
+        return task.weights(without_small_links(merged(canonical(machine).live()), threshold))
     except LayoutError:
-        return task.weights(above(machine, threshold))
+        return task.weights(without_small_links(machine, threshold))
 
 
 def retrain(task: Task, weights: Weights, settings: Settings, before: Weights | None = None) -> Weights:

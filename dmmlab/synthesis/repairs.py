@@ -155,6 +155,6 @@ def repair(task: Task, damaged: Machine, seed: Any = 0, settings: Settings | Non
         for number, phase in enumerate(PHASES.values()):
             weights = phase(task, weights, settings, trace, jax.random.fold_in(attempt_key, number))
         verdict = round_off(task, task.machine(weights))
-        if verdict.is_valid:
+        if verdict.exact_on_validation:
             break
     return Repair(tested(task, verdict), trace, attempt)

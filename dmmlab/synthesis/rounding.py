@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from ..core.machine import Machine
 from ..core.summaries import Facts, plural, summarised
-from ..machines.canonical_form import canonical, narrowed, rounded
+from ..machines.canonical_form import canonical, narrowed
+from ..machines.simplifications import rounded
 from .tasks import Task
 
 EXACT = 1e-9  # the largest absolute error of an exact machine, in double precision
-SMALL, NEARLY = 64, 1e-12  # denominators of weights that are fractions as they stand, and how nearly they are
 TOLERANCE = 1e-3  # and of one that is within the tolerance
+SMALL, NEARLY = 64, 1e-12  # denominators of weights that are fractions as they stand, and how nearly they are
 
 
 @summarised
@@ -35,27 +36,27 @@ class Verdict(NamedTuple):
     test_max_abs_error: float = float("inf")
 
     @property
-    def is_valid(self) -> bool:
+    def exact_on_validation(self) -> bool:
         """Whether it is exact on validation strings: fractions, and an error below 1e-9."""
         return self.rounded and self.validation_max_abs_error < EXACT
 
     @property
     def exact(self) -> bool:
         """Whether weights are fractions, and errors below 1e-9 on validation and test strings."""
-        return self.is_valid and self.test_max_abs_error < EXACT
+        return self.exact_on_validation and self.test_max_abs_error < EXACT
 
     @property
-    def is_close(self) -> bool:
+    def within_tolerance_on_validation(self) -> bool:
         """Whether the error on validation strings is below 1e-3, whatever the weights."""
         return self.validation_max_abs_error < TOLERANCE
 
     @property
-    def is_within_tolerance(self) -> bool:
+    def within_tolerance(self) -> bool:
         """Whether errors are below 1e-3 on validation and test strings, whatever the weights."""
         return max(self.validation_max_abs_error, self.test_max_abs_error) < TOLERANCE
 
     def _summary(self) -> tuple[str, Facts]:
-        known = "exact" if self.exact else "within 0.001" if self.is_within_tolerance else "not exact"
+        known = "exact" if self.exact else "within 0.001" if self.within_tolerance else "not exact"
         facts = {
             "weights": "small fractions" if self.rounded else "as trained",
             "training loss": self.train_loss,
@@ -72,8 +73,8 @@ def rank(verdict: Verdict) -> tuple:
     tolerance, likewise; then all others, the smallest error before others.
     """
     error = verdict.validation_max_abs_error
-    if verdict.is_valid or verdict.is_close:
-        return (not verdict.is_valid, verdict.links, error)
+    if verdict.exact_on_validation or verdict.within_tolerance_on_validation:
+        return (not verdict.exact_on_validation, verdict.links, error)
     return (2, error, verdict.links)
 
 

@@ -141,7 +141,7 @@ class Search:
                 finally:
                     if self.stop.is_set():
                         pool.shutdown(cancel_futures=True)
-                if self.stop.is_set() or any(r.verdict is not None and r.verdict.is_valid for r in self.restarts):
+                if self.stop.is_set() or any(r.verdict is not None and r.verdict.exact_on_validation for r in self.restarts):
                     return
 
     def _wait(self, futures: Sequence[Future], restarts: Sequence[Restart]) -> None:
@@ -223,7 +223,7 @@ class Search:
     def _result(self) -> Synthesis:
         """The verdicts, the winner tested."""
         task, restarts = self.task, [restart for restart in self.restarts if restart.weights]
-        if not any(restart.verdict is not None and restart.verdict.is_valid for restart in restarts):
+        if not any(restart.verdict is not None and restart.verdict.exact_on_validation for restart in restarts):
             for restart in restarts:
                 if restart.verdict is None and restart.done < len(PHASES) and restart.trace.snapshots:
                     weights = unflatten(restart.trace.snapshots[-1], task.mask)
@@ -236,7 +236,7 @@ class Search:
             raise NothingToKeep("every restart left the finite numbers; a smaller learning rate may help")
         winner = min(verdicts, key=lambda i: rank(verdicts[i]))
         for i, verdict in verdicts.items():
-            if i == winner or verdict.is_valid:
+            if i == winner or verdict.exact_on_validation:
                 restarts[i].verdict = verdicts[i] = tested(task, verdict)
         synthesis = Synthesis(task.problem, task, verdicts[winner], restarts, self.state.seconds, self.why)
         self.state.outcome = f"{synthesis.verdict}; {len(restarts)} restarts"
@@ -269,5 +269,7 @@ def noted_interrupts(interrupted: threading.Event) -> Iterator[None]:
 
 def _agree(restarts: Sequence[Restart], count: int) -> bool:
     """Whether ``count`` restarts came to the fewest links of those exact on validation strings."""
-    links = [restart.verdict.links for restart in restarts if restart.verdict is not None and restart.verdict.is_valid]
+    links = [
+        restart.verdict.links for restart in restarts if restart.verdict is not None and restart.verdict.exact_on_validation
+    ]
     return count > 0 and bool(links) and links.count(min(links)) >= count

@@ -94,7 +94,7 @@ def synthesize_superfluid(
         small, last = as_plain(task, weights, settings, Trace())
         verdict = round_off(small, small.machine(last))
         tried.append((verdict, small, Restart(index, weights, len(PHASES), trace, verdict)))
-        if verdict.is_valid:
+        if verdict.exact_on_validation:
             break
     if not tried:
         raise LabError("every restart left the finite numbers; a smaller learning rate may help")

@@ -56,7 +56,7 @@ class Synthesis:
         error = max(best.validation_max_abs_error, best.test_max_abs_error)
         links = f"{best.links} link{'' if best.links == 1 else 's'}"
         if not best.exact:
-            how = "within 0.001, not exact" if best.is_within_tolerance else "not exact"
+            how = "within 0.001, not exact" if best.within_tolerance else "not exact"
             early = f" ({self.ended_early})" if self.ended_early else ""
             return f"{links}, {how}: off by up to {error:.3g} on strings it has not seen{early}"
         sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
@@ -148,8 +148,9 @@ def _advice(synthesis: Synthesis) -> Iterator[str]:
     problem, verdicts = synthesis.problem, synthesis._verdicts
     if synthesis.ended_early:
         yield "a larger budget"
-    learned = [v for v in verdicts if v.train_loss * synthesis.task.batch.targets.size < LEARNED * synthesis.task.scale]
-    if any(v.is_close for v in verdicts):
+    batch = synthesis.task.batch
+    learned = [v for v in verdicts if v.train_loss * batch.targets.size < LEARNED * float(batch.sum_of_squares)]
+    if any(v.within_tolerance_on_validation for v in verdicts):
         yield "more restarts, or more steps (ramp_steps, finish_steps): a machine is close, but no fractions fit its weights"
     elif learned:
         yield (

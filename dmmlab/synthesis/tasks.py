@@ -89,11 +89,6 @@ class Task:
         self.mask = self.compiled.mask
         self.lessons, self.batch = [self._batch(lesson) for lesson in lessons], self._batch(self.samples)
 
-    @property
-    def scale(self) -> float:
-        """The sum of the targets' squares, to which errors are relative; 1 if that is 0."""
-        return float(jnp.sum(self.batch.targets**2)) or 1.0
-
     def on(self, batch: Batch) -> "Task":
         """The same task on other strings, those of a lesson: errors and descents are theirs."""
         other = copy.copy(self)
@@ -159,7 +154,8 @@ class Task:
 
     def mean_squared_error(self, weights: Weights) -> float:
         """The mean over training strings and cycles of the squared error, summed over answers."""
-        return self.error(weights) * self.scale * len(self.batch.targets) / float(jnp.sum(self.batch.loss_mask))
+        count = float(jnp.sum(self.batch.loss_mask)) / len(self.batch.targets)
+        return self.error(weights) * float(self.batch.sum_of_squares) / count
 
     def descent(self, penalty: str = "proximal") -> GradientDescent:
         """The training loop that drives links to zero in this way.
@@ -231,10 +227,10 @@ class Task:
                 state = others
             done = end
             if end in looks:
-                errors.append(self.error(loop.objective.weights(state.parameters, mask)))
+                errors.append(self.error(loop.objective.weights_of(state.parameters, mask)))
                 if is_hopeless(errors):
                     break
-        return loop.objective.weights(state.parameters, mask)
+        return loop.objective.weights_of(state.parameters, mask)
 
     def ablation_errors(self, weights: Weights) -> Weights:
         """The error with each link ablated, one at a time; infinite where there is none.
@@ -255,7 +251,7 @@ class Task:
         This is twice the cost of ablating the link, to second order and with the empirical Fisher
         information in place of the curvature. Shaped as the weights.
         """
-        return self.programs.saliency(weights, self.batch, self.scale)
+        return self.programs.saliency(weights, self.batch)
 
     @cached_property
     def links(self) -> dict[int, str]:
