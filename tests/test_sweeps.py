@@ -23,10 +23,12 @@ QUICK = {
     "recurrent": [1],
     "restarts": [1],
     "rounds": [1],
-    "fit_steps": [100],
-    "ramp_steps": [800],
-    "cool_steps": [100],
-    "finish_steps": [100],
+    "fit_steps": [50],
+    "ramp_steps": [400],
+    "cool_steps": [50],
+    "retrain_steps": [50],
+    "finish_steps": [50],
+    "trials": [10],
 }
 
 
@@ -114,7 +116,7 @@ def test_a_sweep_on_the_command_line(tmp_path, capsys):
     with (tmp_path / "out" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(each["seed"], each["every"]) for each in rows] == [("4", "0"), ("5", "0"), ("4", "3"), ("5", "3")]
-    assert {each["ramp_steps"] for each in rows} == {"800"}
+    assert {each["ramp_steps"] for each in rows} == {"400"}
     for folder in (tmp_path / "out").glob("*/"):
         assert Machine.from_json(folder / "machine.json").count() > 0
     assert main([*arguments, "--resume", "--json"]) == 0

@@ -36,6 +36,9 @@ def rows_of(target: Target, names: Sequence[str], items: Items) -> list[Row]:
     rows: list[Row] = []
     try:
         for t, given in enumerate(islice(target(items), len(items) + 1)):
+            if isinstance(given, float | int):  # at once: there are hundreds of thousands
+                rows.append((given,))
+                continue
             row = (given,) if isinstance(given, dict) or np.ndim(given) == 0 else tuple(given)
             rows.append(checked(row, names, t) if has_trees(row) else row)
     except LabError:
@@ -88,15 +91,14 @@ def numbers_of(rows: Sequence[Row], names: Sequence[str]) -> np.ndarray:
     Raises:
         LabError: a row with a tree, with another number of answers, or that is not finite.
     """
-    for t, row in enumerate(rows):
-        if has_trees(row):
-            raise LabError(
-                f"the target yields a V-value in cycle {t}, and numbers alone in strings such as those to learn from: "
-                "let it yield V-values there, too, such as {}"
-            )
     try:
         array = np.array(rows, dtype=float).T
     except (TypeError, ValueError) as error:
+        for t in (t for t, row in enumerate(rows) if has_trees(row)):
+            raise LabError(
+                f"the target yields a V-value in cycle {t}, and numbers alone in strings such as those to learn from: "
+                "let it yield V-values there, too, such as {}"
+            ) from None
         raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
     if not np.isfinite(array).all():
         t = int(np.argmin(np.isfinite(array).all(axis=0)))
