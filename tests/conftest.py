@@ -21,7 +21,14 @@ settings.register_profile("dmmlab", deadline=None, derandomize=True)  # the same
 settings.load_profile("dmmlab")
 
 LARGE = 1_200_000_000  # bytes
-LONGEST = ["test_searches.py", "test_sweeps.py", "test_explorers_in_the_browser.py", "test_starts.py", "test_engines_agree.py"]
+LONGEST = [
+    "test_searches.py",
+    "test_explorers_in_the_browser.py",
+    "test_engines_agree.py",
+    "test_notebooks_in_the_browser.py",
+    "test_sweeps.py",
+    "test_starts.py",
+]
 SKIPS_FAIL = bool(os.environ.get("CI"))  # all that a test may need is there, so that a skip hides a mistake
 
 
