@@ -132,13 +132,8 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 
 
 def open_notebook(browser: Any, lab: Lab, name: str, mode: str = "doc") -> Any:
-    """A page with a notebook, its kernel idle; ``mode="lab"`` has a file browser beside it.
-
-    All pages of one JupyterLab share what the browser has loaded and compiled of its programs.
-    """
-    known = [context for context in browser.contexts if context.cookies(lab.address)]
-    context = known[0] if known else browser.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
+    """A page with a notebook, its kernel idle; ``mode="lab"`` has a file browser beside it."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.goto(lab.page(f"{mode}/tree/{name}"))
     page.wait_for_function(CONNECTED, timeout=60_000)
     return page

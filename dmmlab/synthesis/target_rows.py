@@ -94,11 +94,12 @@ def numbers_of(rows: Sequence[Row], names: Sequence[str]) -> np.ndarray:
     try:
         array = np.array(rows, dtype=float).T
     except (TypeError, ValueError) as error:
-        for t in (t for t, row in enumerate(rows) if has_trees(row)):
-            raise LabError(
-                f"the target yields a V-value in cycle {t}, and numbers alone in strings such as those to learn from: "
-                "let it yield V-values there, too, such as {}"
-            ) from None
+        for t, row in enumerate(rows):
+            if has_trees(row):
+                raise LabError(
+                    f"the target yields a V-value in cycle {t}, and numbers alone in strings such as those to learn from: "
+                    "let it yield V-values there, too, such as {}"
+                ) from None
         raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
     if not np.isfinite(array).all():
         t = int(np.argmin(np.isfinite(array).all(axis=0)))
