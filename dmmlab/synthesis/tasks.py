@@ -154,8 +154,8 @@ class Task:
 
     def mean_squared_error(self, weights: Weights) -> float:
         """The mean over training strings and cycles of the squared error, summed over answers."""
-        count = float(jnp.sum(self.batch.loss_mask)) / len(self.batch.targets)
-        return self.error(weights) * float(self.batch.sum_of_squares) / count
+        squares, asked = float(self.batch.sum_of_squares), float(jnp.sum(self.batch.loss_mask))
+        return self.error(weights) * squares * len(self.batch.targets) / asked
 
     def descent(self, penalty: str = "proximal") -> GradientDescent:
         """The training loop that drives links to zero in this way.
