@@ -114,7 +114,11 @@ def test_the_button_makes_it_dark_and_light_again(opened, folder, name):
     assert page.evaluate(PAPER) == LIGHT
     page.click("#theme")
     assert page.evaluate(PAPER) == DARK
-    page.reload()
+    for _ in range(20):  # a browser writes down what it is to remember when it has time
+        page.reload()
+        if page.evaluate(PAPER) == DARK:
+            break
+        page.wait_for_timeout(250)
     assert page.evaluate(PAPER) == DARK  # it is remembered
     page.emulate_media(media="print")
     assert page.evaluate(PAPER) == LIGHT
