@@ -408,6 +408,56 @@ def test_weights_are_turned_and_reset(editor):
     assert said(editor) == ""
 
 
+def test_what_a_click_in_a_browser_moved_stays_until_the_browser_has_seen_it(editor):
+    """It may send a slider's last move after the click."""
+    (_, slider), (_, other) = list(editor.weights.items())[:2]
+
+    def reset():
+        editor.buttons["reset"]._handle_custom_msg({"event": "click"}, [])
+
+    slider.value = 0.5
+    reset()
+    slider.value = 0.25  # late
+    assert (slider.value, editor.machine) == (1.0, handcrafted())
+    other.value = 0.5  # it was not moved by the click
+    assert editor.machine != handcrafted()
+    for answer in (0, "1", None):
+        editor.picture._handle_custom_msg({"seen": answer}, [])
+    slider.value = 0.25
+    assert slider.value == 1.0
+    editor.picture._handle_custom_msg({"seen": 1}, [])
+    slider.value = 0.25
+    assert slider.value == 0.25
+    reset()
+    editor.picture._handle_custom_msg({"seen": 1}, [])  # of the click before
+    slider.value = 0.25
+    assert (slider.value, editor.machine) == (1.0, handcrafted())
+    editor.buttons["reset"].click()  # in Python nothing is late
+    slider.value = 0.25
+    assert slider.value == 0.25
+
+
+def test_turns_and_clicks_that_come_in_two_threads_take_turns(editor, monkeypatch):
+    reset, slider = editor.buttons["reset"], next(iter(editor.weights.values()))
+    turning, recorded = threading.Event(), editor._recorded
+
+    def slowly():
+        recording = recorded()
+        if editor.machine != editor.before:
+            turning.set()
+            time.sleep(0.2)
+        return recording
+
+    monkeypatch.setattr(editor, "_recorded", slowly)
+    turn = threading.Thread(target=lambda: setattr(slider, "value", 0.25))
+    turn.start()
+    assert turning.wait(60)
+    reset.click()
+    turn.join()
+    assert (slider.value, editor.machine) == (1.0, handcrafted())
+    assert number(editor, "largest error on this string") == "0"
+
+
 def test_a_link_is_marked_by_a_click_and_by_its_slider(editor):
     editor.picture._handle_custom_msg({"picked": "norm.dict <- accum.dict"}, [])
     assert editor.picture.picked == "norm.dict <- accum.dict"

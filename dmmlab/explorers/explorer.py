@@ -2,11 +2,16 @@
 
 No exception leaves an explorer: what cannot be done is said in the line at its foot. Where a
 notebook is only read, a still picture stands in an explorer's place.
+
+JupyterLab has what a browser says handled in two threads, and a browser may send a knob's last move
+after the click that followed it. So acts take turns, and what a click moved stays where it is until
+the browser answers that it has seen it.
 """
 
 import gzip
 import html
 import os
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,6 +57,19 @@ class Picture(anywidget.AnyWidget):
         self.on_msg(lambda _, content, __: act(content["picked"]) if isinstance(content.get("picked"), str) else None)
 
 
+class Button(ipywidgets.Button):
+    """A button that knows whether it is being clicked in a browser, or by ``click()``."""
+
+    in_browser = False
+
+    def _handle_button_msg(self, *said: Any) -> None:
+        self.in_browser = True
+        try:
+            super()._handle_button_msg(*said)
+        finally:
+            self.in_browser = False
+
+
 class Explorer(ipywidgets.VBox):
     """What all explorers have: a picture, curves, measures, and a line for messages."""
 
@@ -61,12 +79,17 @@ class Explorer(ipywidgets.VBox):
         super().__init__()
         self.figures = Path(figures)
         self.still_id = f"dmmlab-{uuid.uuid4().hex}"
+        self._in_turn = threading.RLock()
+        self._quiet = False
+        self._moved: dict[ipywidgets.Widget, Any] = {}  # the knobs that the last click moved, and to where
+        self._held = False  # they stay there until the browser answers
+        self._clicks = 0
         self.picture = Picture()
+        self.picture.on_msg(lambda _, said, __: self._answered(said.get("seen")))
         self.curves, self.measures, self.message = (ipywidgets.HTML() for _ in range(3))
         self.message.add_class("dmmlab-message")
         self.file = ipywidgets.Text(value=name, layout=Layout(width="170px"), tooltip="svg, pdf, png, eps, gv, tex or json")
         self.export_button = self.button("export", self._export)
-        self._quiet = False
         self._shown_still: Any = None  # a handle to the still picture in a notebook
 
     def arrange(self, *knobs: ipywidgets.Widget, details: Sequence[ipywidgets.Widget] = ()) -> None:
@@ -89,39 +112,67 @@ class Explorer(ipywidgets.VBox):
         self.children = [dead, *inside, hidden]
         self.repaint()
 
-    def button(self, label: str, act: Callable[[], object], tooltip: str = "") -> ipywidgets.Button:
+    def button(self, label: str, act: Callable[[], object], tooltip: str = "") -> Button:
         """A button that does ``act``."""
-        made = ipywidgets.Button(description=label, layout=NARROW, tooltip=tooltip)
-        made.on_click(self.guarded(act))
+        made, guarded = Button(description=label, layout=NARROW, tooltip=tooltip), self.guarded(act)
+
+        def clicked(_: object) -> None:
+            with self._in_turn:
+                self._moved, self._held = {}, False
+                guarded()
+                if made.in_browser and self._moved:
+                    self._held, self._clicks = True, self._clicks + 1
+                    self.picture.send({"seen": self._clicks})
+
+        made.on_click(clicked)
         return made
 
     def on_change(self, knob: ipywidgets.Widget, act: Callable[[], object]) -> None:
         """Does ``act`` when a person moves the knob."""
         guarded = self.guarded(act)
-        knob.observe(lambda _: None if self._quiet else guarded(), "value")
+
+        def turned(_: object) -> None:
+            with self._in_turn:
+                if self._quiet:
+                    return
+                if self._held and knob in self._moved:
+                    self.move(knob, self._moved[knob])
+                else:
+                    guarded()
+
+        knob.observe(turned, "value")
 
     def move(self, knob: ipywidgets.Widget, value: Any, options: Sequence[Any] | None = None) -> None:
         """Moves a knob without doing what it does; one with a choice may get other options."""
-        self._quiet = True
-        try:
-            if options is not None and tuple(options) != tuple(knob.options):
-                knob.options = options
-            knob.value = value
-        finally:
-            self._quiet = False
+        with self._in_turn:
+            before, self._quiet = knob.value, True
+            try:
+                if options is not None and tuple(options) != tuple(knob.options):
+                    knob.options = options
+                knob.value = value
+            finally:
+                self._quiet = False
+            if knob.value != before:
+                self._moved[knob] = knob.value
+
+    def _answered(self, click: object) -> None:
+        """The browser has seen what this click did: what it says of knobs from here on is news."""
+        if click == self._clicks:
+            self._held = False
 
     def guarded(self, act: Callable[[], object]) -> Callable[..., None]:
-        """The same, but an exception becomes a message, and so does a text that is returned."""
+        """``act`` in its turn; an exception becomes a message, and so does a text it returns."""
 
         def guarded(*_: object) -> None:
-            try:
-                said = act()
-                if isinstance(said, str):
-                    self.say(said)
-            except LabError as error:
-                self.say(str(error))
-            except Exception as error:  # an explorer is for playing: nothing it is given may end in a traceback
-                self.say(f"{type(error).__name__}: {error}")
+            with self._in_turn:
+                try:
+                    said = act()
+                    if isinstance(said, str):
+                        self.say(said)
+                except LabError as error:
+                    self.say(str(error))
+                except Exception as error:  # an explorer is for playing: nothing it is given may end in a traceback
+                    self.say(f"{type(error).__name__}: {error}")
 
         return guarded
 

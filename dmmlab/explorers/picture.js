@@ -62,4 +62,8 @@ function render({ model, el }) {
   return () => cancelAnimationFrame(wait);
 }
 
-export default { render };
+function initialize({ model }) { // what a click did is here; moves of knobs that were on their way before are there by then
+  model.on("msg:custom", (said) => said.seen && model.send(said));
+}
+
+export default { initialize, render };

@@ -18,6 +18,16 @@ CELLS = {
     "pruning": 'explorer = dm.PruningExplorer(dm.PruningSession(dm.Task(problem, dm.published(), seed=1)), "out")\nexplorer',
     "stepper": 'explorer = dm.StreamStepper(dm.handcrafted(), problem=problem, figures="out")\nexplorer',
     "editor": 'explorer = dm.MachineEditor(dm.published(), problem=problem, figures="out")\nexplorer',
+    "slow editor": """
+import time
+class Slow(dm.MachineEditor):
+    def _recorded(self):
+        turned, recording = self.machine != dm.published(), super()._recorded()
+        time.sleep(turned)
+        return recording
+explorer = Slow(dm.published(), problem=problem, figures="out")
+explorer
+""",
     "training": "task = dm.Task(problem, dm.feedforward(2, 2), seed=1)\n"
     'explorer = dm.TrainingExplorer(task, task.initial_weights(jax.random.key(0)), figures="out")\nexplorer',
     "dashboard": "settings = dm.Settings(restarts=2, rounds=1, ramp_steps=1500, cool_steps=300, finish_steps=300, trials=20)\n"
@@ -286,6 +296,26 @@ def test_the_machine_editor(reader, lab_folder):
     reader.type("string", "")
     reader.until(reader.message, lambda text: "an empty stream" in text)
     assert '"soft"' in reader.export(lab_folder, "edited.json").read_text()
+
+
+@explorer("slow editor")
+def test_a_reset_outlives_what_was_turned_before(reader):
+    """Turns and clicks are handled in two threads, and a slider's last move is sent after the click."""
+
+    def shown():
+        return reader.number("largest error on this string"), value.inner_text()
+
+    label = "norm-2-1.dict <- accum-1-2.dict"
+    row = reader.page.locator(".widget-slider", has=reader.page.locator(f"label:text-is('{label}')"))
+    value = row.locator(".widget-readout")
+    first = shown()
+    for key, times in (("End", 1), ("ArrowRight", 20)):
+        reader.press(label, key, times)
+        reader.click("reset")
+        reader.page.wait_for_timeout(3000)  # a second for each turn
+        reader.until(shown, first)
+    reader.press(label, "ArrowRight", 20)  # the slider is as free as it was
+    reader.until(shown, lambda seen: seen[0] != first[0] and seen[1] == f"{float(first[1]) + 0.2:.2f}")
 
 
 @explorer("training")
