@@ -441,7 +441,7 @@ def test_a_machine_is_edited_while_it_runs(reader, tmp_path):
     reader.until(lambda: reader.number("links"), "6")
     reader.until(lambda: page.locator(".dmmlab-picture g.node[data-name='accum-1']").count(), 1)
     row = page.locator("[data-name=emitted] tr", has_text="accum-1.dict")
-    assert row.locator("td").all_inner_texts()[-2:] == ["35", "44"]
+    reader.until(lambda: row.locator("td").all_inner_texts()[-2:], ["35", "44"])
     page.screenshot(path=tmp_path / "live.png")
 
 
