@@ -57,7 +57,7 @@ def synthesize_superfluid(
     *,
     seed: Any = 0,
     settings: Settings | None = None,
-    restarts: int = 3,
+    restarts: int = 12,
 ) -> Synthesis:
     """Looks for an exact machine, from superfluid neurons.
 
