@@ -28,11 +28,11 @@ import numpy as np
 from jax.extend.core import Literal
 
 from ..core.array_functions import ArrayFunction
+from ..core.clocks import clocked
 from ..core.engine import Streams, run
 from ..core.errors import LabError
-from ..core.machine import Link, Machine
-from ..core.neuron_type import Emits, NeuronType, Port
-from ..core.neurons import TIMER
+from ..core.machine import Machine
+from ..core.neuron_type import NeuronType, Port
 from ..core.streams import Stream
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import MAX_DEPTH, Path, VValue, from_paths, paths, show_path, trim
@@ -182,7 +182,7 @@ class Boundary:
         fed = {link.to_neuron for link in links if link.to_neuron in outside}
         constant = {name for name in outside - fed if not machine.neurons[name].reads_stream}
         self.constants = {port: trim(machine.neurons[port[0]].activate({})[port[1]]) for port in ports if port[0] in constant}
-        self.clocked = {name for name in outside if _is_clocked(machine, name, links)}
+        self.clocked = clocked(machine).readers & outside
         self._others = any(name not in constant | self.clocked for name, _ in ports)
         self._inner = set(machine.neurons) - outside
 
@@ -210,18 +210,6 @@ class Boundary:
             stream = by_neuron[port[0]]
             pairs = stream.shown(cycles) if isinstance(stream, Stream) else ((t, stream(t)) for t in range(cycles))
             yield from ((port, t, v) for t, v in pairs)
-
-
-def _is_clocked(machine: Machine, name: str, links: list[Link]) -> bool:
-    """Whether a neuron shows its stream as it is: its one link comes from a plain timer."""
-    if machine.neurons[name].emits is not Emits.STREAM:
-        return False
-    into = [link for link in links if link.to_neuron == name]
-    if len(into) != 1 or into[0].weight != 1 or machine.neurons[into[0].from_neuron] != TIMER:
-        return False
-    timer = into[0].from_neuron
-    itself = [link for link in links if link.to_neuron == timer]
-    return len(itself) == 1 and itself[0].from_neuron == timer and itself[0].weight == 1
 
 
 def _fixed_point(

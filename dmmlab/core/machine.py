@@ -216,17 +216,22 @@ class Machine:
 
         Something flows from a neuron that reads a stream, from one that emits something though
         nothing arrives, and from the neurons that these reach. Answers are taken by the neurons
-        without outputs; if there are none, all neurons count as such. What is on no way from the
-        former to the latter is dead.
+        without outputs and by one called ``output``; if there are none, all neurons count as such.
+        What is on no way from the former to the latter is dead.
         """
         sources = {name for name, kind in self.neurons.items() if _speaks_first(kind)}
-        sinks = {name for name, kind in self.neurons.items() if not kind.outputs} or set(self.neurons)
+        sinks = {name for name, kind in self.neurons.items() if not kind.outputs or name == "output"} or set(self.neurons)
         forward: dict[str, set[str]] = {}
-        backward: dict[str, set[str]] = {}
         for link in self.links():
             forward.setdefault(link.from_neuron, set()).add(link.to_neuron)
+        return self._restricted(_reached(sources, forward) & self.leading_to(sinks) | sinks)
+
+    def leading_to(self, names: Iterable[str]) -> set[str]:
+        """These neurons, and all that have an influence on what arrives at them."""
+        backward: dict[str, set[str]] = {}
+        for link in self.links():
             backward.setdefault(link.to_neuron, set()).add(link.from_neuron)
-        return self._restricted(_reached(sources, forward) & _reached(sinks, backward) | sinks)
+        return _reached(names, backward)
 
     def _restricted(self, names: set[str]) -> "Machine":
         def kept(part: VValue) -> VValue:
@@ -279,7 +284,7 @@ def _speaks_first(kind: NeuronType) -> bool:
     return kind.reads_stream or any(check(v) != {} for v in kind.activate({}).values())
 
 
-def _reached(start: set[str], neighbours: Mapping[str, set[str]]) -> set[str]:
+def _reached(start: Iterable[str], neighbours: Mapping[str, set[str]]) -> set[str]:
     seen, frontier = set(start), list(start)
     while frontier:
         new = neighbours.get(frontier.pop(), set()) - seen

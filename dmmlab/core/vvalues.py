@@ -22,6 +22,7 @@ structure of a tree of weights, such as an optimizer's update, is ``jax.tree.map
 import math
 import reprlib
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from itertools import islice
 from numbers import Number as NumberClass
 from typing import Any
@@ -51,6 +52,8 @@ def add(u: VValue, v: VValue) -> VValue:
     """The sum ``u + v``, coordinate by coordinate."""
     if not isinstance(u, dict) and not isinstance(v, dict):
         return _canonical_number(u + v)
+    if isinstance(u, dict) and not u:  # as every sum begins
+        return trim(v)
     u, v = _parts(u), _parts(v)
     total = {key: add(u[key], v[key]) for key in u if key in v}
     return _canonical({key: total[key] if key in total else trim(part) for key, part in (u | v).items()})
@@ -70,10 +73,7 @@ def linear_combination(mask: VValue, v: VValue) -> VValue:
     path, so a mask of four levels over a V-value of six combines V-values of two. A leaf of ``v``
     that lies above the mask's leaf, under a longer path of the mask, contributes nothing. Bilinear.
     """
-    total: VValue = {}
-    for _, product in _products(mask, v, ()):
-        total = add(total, product)
-    return total
+    return _with_products({}, mask, v)
 
 
 def apply_mask(mask: VValue, v: VValue) -> VValue:
@@ -95,7 +95,8 @@ def apply_matrix(matrix: VValue, v: VValue, level: int) -> VValue:
         return linear_combination(matrix, v)
     if not isinstance(matrix, dict):
         return {}
-    return _canonical({key: apply_matrix(row, v, level - 1) for key, row in matrix.items() if key != NUMBER})
+    results = ((key, apply_matrix(row, v, level - 1)) for key, row in matrix.items() if key != NUMBER)
+    return {key: result for key, result in results if not isinstance(result, dict) or result}
 
 
 def nest(u: VValue, v: VValue) -> VValue:
@@ -149,7 +150,7 @@ def number(v: VValue) -> Number:
 
 def is_plain(x: object) -> bool:
     """Whether it is a number of Python (a fraction, too) or NumPy, not one of JAX."""
-    return isinstance(x, int | float | np.number | NumberClass)
+    return isinstance(x, (int, float, Fraction, np.number, NumberClass))  # NumberClass last: it is the slowest to ask
 
 
 def is_traced(x: object) -> bool:
@@ -223,6 +224,21 @@ def _show_key(key: str) -> str:
     return key if key.isprintable() and "/" not in key and 0 < len(key) <= 40 else describe(key)
 
 
+def _with_products(total: VValue, mask: VValue, v: VValue) -> VValue:
+    """``total``, and the products ``mask[path] * v[path]``, added one after the other."""
+    if not isinstance(mask, dict):
+        if isinstance(v, dict) or isinstance(total, dict):
+            return add(total, scale(mask, v))
+        return _canonical_number(total + mask * v)
+    below = v if isinstance(v, dict) else {}
+    for key, part in mask.items():
+        if key == NUMBER:
+            total = add(total, scale(part, v))
+        elif key in below:
+            total = _with_products(total, part, below[key])
+    return total
+
+
 def _products(mask: VValue, v: VValue, path: Path) -> Iterator[tuple[Path, VValue]]:
     """Pairs (path, ``mask[path] * v[path]``), for the leaves of the mask where ``v`` has one."""
     if not isinstance(mask, dict):
@@ -260,7 +276,7 @@ def _canonical(parts: dict[str, VValue]) -> VValue:
 
 
 def _canonical_number(x: Number) -> VValue:
-    if type(x) is float:  # as most are
+    if type(x) in (float, int):  # as most are
         return x if x else {}
     # A traced zero stays: whoever differentiates here wants to know what moving it away from zero
     # does.

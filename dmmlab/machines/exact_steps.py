@@ -1,148 +1,242 @@
-"""Exact steps: the two-stroke cycle of a machine in whole numbers and fractions.
+"""Exact steps: the tree engine on fractions.
 
-Both engines add up floating-point numbers. What is to be proved is run here instead: weights are
-fractions, sums and products are exact, and numbers of any kind may flow that are of Python's
-``numbers.Number``, also symbols. The items are put in, so that no timer counts without end.
+In a proof no number may be rounded. The tree engine adds and multiplies whatever numbers it is
+given, so here it is given fractions, or symbols (:mod:`dmmlab.synthesis.symbols`): weights are the
+fractions that they stand for, and a float that a neuron's function brings in counts as the fraction
+that it is. Down and up movement are those of :mod:`dmmlab.core.engine`; nothing is written again.
+
+Only two things differ from a run. The clock is left out, so that equal states are found equal: each
+reader is given the item of the cycle (:mod:`dmmlab.core.clocks`). And a part of the machine that no
+answer depends on is left out, unless it might end a run by numbers that grow too large.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
+from numbers import Rational
 from typing import Any
 
 import networkx
 
+from ..core.clocks import clocked
+from ..core.engine import down, up
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.neuron_type import Port
-from ..core.vvalues import Number, VValue, add, paths, scale
+from ..core.network_matrix import matrix_of
+from ..core.neuron_type import NeuronType
+from ..core.neurons import ACCUM, CONST_1, ID, OUTPUT, TIMER, TYPES, constants
+from ..core.tree_neurons import UPDATE
+from ..core.vvalues import MAX_DEPTH, VValue, from_paths, number, paths, trim
 
-NEARLY = 1e-12  # how far a weight may be from the fraction that it stands for
+NEARLY = 1e-15  # how far, relatively, a weight may be from the fraction that it stands for
 LARGEST_DENOMINATOR = 10_000
+DOUBLE = 1e-9  # how far, relatively, an own type's result in double precision may be from the exact one
+SMALL = 2**24  # up to which whole numbers that arrive at a neuron are those of Python
+LARGEST_WHOLE = 2**53  # up to which double precision has all whole numbers
+
+
+State = tuple[VValue, ...]
 
 
 class InexactError(LabError):
     """A machine that cannot be run exactly."""
 
 
+class Exact(Fraction):
+    """A fraction that stays one: a float that it is combined with counts as the fraction it is."""
+
+    __slots__ = ()
+
+    def __neg__(self) -> "Exact":
+        return Exact(-self.numerator, self.denominator)
+
+    def __abs__(self) -> "Exact":
+        return Exact(abs(self.numerator), self.denominator)
+
+
+def _absorbing(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def combined(self: Exact, other: Any) -> Any:
+        result = operation(self, Fraction(other) if isinstance(other, float) else other)
+        return Exact(result) if type(result) is Fraction else result
+
+    return combined
+
+
+for _name in ("add", "sub", "mul", "truediv", "mod"):
+    for _side in ("__", "__r"):
+        setattr(Exact, f"{_side}{_name}__", _absorbing(getattr(Fraction, f"{_side}{_name}__")))
+del _name, _side
+
+
 class ExactMachine:
     """A machine that is stepped in exact arithmetic.
 
-    Args:
-        machine: its weights are fractions; its timer feeds nothing but what reads the stream.
+    What all its neurons emit in a cycle is a *state*: a tuple with a V-value for each of ``ports``,
+    those of the readers last. A neuron is stepped by the engine once for all that it is given, and
+    the result is kept: in an exploration the same numbers arrive at it again and again.
 
-    Raises :class:`InexactError` if it is not so.
+    Args:
+        machine: it has a neuron ``output``.
+
+    Raises :class:`InexactError` for a weight that is no small fraction, or a reader that does not
+    show each item in its own cycle.
     """
 
     def __init__(self, machine: Machine):
-        live = machine.live()
-        readers = [name for name, kind in live.neurons.items() if kind.reads_stream]
-        clocks = {name for name, kind in live.neurons.items() if kind.name == "timer"}
-        links = []
-        for link in live.links():
-            if (link.from_neuron in clocks) != (link.to_neuron in clocks or link.to_neuron in readers):
-                raise InexactError(f"{link}: only what reads a stream may be fed by a timer, and by nothing else")
-            if link.from_neuron not in clocks:
-                links.append(link)
-        self.readers = readers
-        self.ports: list[Port] = [
-            (name, output) for name, kind in live.neurons.items() if name not in clocks for output in kind.outputs
-        ]
-        places = {port: i for i, port in enumerate(self.ports)}
-        rows: dict[Port, list[tuple[int, Number]]] = {}
-        for link in links:
-            into, source = (link.to_neuron, link.to_field), (link.from_neuron, link.from_field)
-            rows.setdefault(into, []).append(
-                (places[source], exact_weight(link.weight, f"{'.'.join(into)} <- {'.'.join(source)}"))
-            )
-        self.answer_rows = {field: rows.get(("output", field), []) for field in machine.neurons["output"].inputs}
-        self._kinds = [
-            (name, kind, [rows.get((name, field), []) for field in kind.inputs])
-            for name, kind in live.neurons.items()
-            if name not in clocks and name not in readers and kind.outputs
-        ]
-        self._places = {name: [places[name, output] for output in kind.outputs] for name, kind, _ in self._kinds}
-        self._reading = {name: places[name, live.neurons[name].outputs[0]] for name in readers}
-        self.arrivals = [row for _, _, fields in self._kinds for row in fields]
-        self.initial: tuple[VValue, ...] = (0,) * len(self.ports)
+        clocks, readers = clocked(machine)
+        names = relevant(machine)
+        for name in sorted(names):
+            if machine.neurons[name].reads_stream and name not in readers:
+                raise InexactError(f"neuron {name!r} does not show in each cycle the item of that cycle")
+        links = [link for link in machine.links() if link.to_neuron in names]
+        if all(link.to_neuron in clocks | readers for link in links if link.from_neuron in clocks):
+            names -= clocks
+        self.readers = {name: machine.neurons[name].outputs[0] for name in sorted(names & readers)}
+        self.neurons = {name: machine.neurons[name] for name in machine.neurons if name in names - readers}
+        self.own_types = {name: kind for name, kind in self.neurons.items() if not is_known(kind)}
+        self.matrix = matrix_of((*link[:4], exact_weight(link)) for link in links if link.to_neuron in self.neurons)
+        sums = [sum(abs(w) for _, w in paths(row)) for fields in self.matrix.values() for row in fields.values()]
+        self.small = int(SMALL // max(1, *sums, 1))
+        self.fields = machine.neurons["output"].inputs
+        self.ports = [(name, field) for name, kind in self.neurons.items() for field in kind.outputs]
+        self.ports += self.readers.items()
+        self.initial: State = (0,) * len(self.ports)
+        self._sources = {name: self._sources_of(name) for name in self.neurons}
+        self._known: dict[str, dict[State, State]] = {name: {} for name in self.neurons}
 
-    def cycles_through(self, arrivals: set[int]) -> int | None:
-        """How many cycles a value takes at most through these neurons; None if they have a loop."""
-        owner = [name for name, _, fields in self._kinds for _ in fields]
-        inside = {owner[i] for i in arrivals}
-        ports = [name for name, _ in self.ports]
-        graph = networkx.DiGraph()
-        graph.add_nodes_from(inside)
-        for name, row in zip(owner, self.arrivals, strict=True):
-            graph.add_edges_from((ports[i], name) for i, _ in row if name in inside and ports[i] in inside)
-        if not networkx.is_directed_acyclic_graph(graph):
-            return None
-        return int(networkx.dag_longest_path_length(graph)) + 1 if inside else 0
+    def step(self, state: State) -> tuple[State, State]:
+        """One cycle: what arrives at ``output``, scalar parts alone; and what comes from neurons.
 
-    def arrive(self, outputs: tuple[VValue, ...]) -> list[VValue]:
-        """The down movement: what arrives at each input of each neuron that computes, in order."""
-        return [combine(row, outputs) for row in self.arrivals]
+        Of the next state, what the readers show is left out: it is :meth:`shown`. Raises
+        :class:`InexactError` for a result of a type that is not built in, which double precision
+        would not give; and what the engine and a type's function raise.
+        """
+        emitted: list[VValue] = []
+        answers: State = ()
+        for name, sources in self._sources.items():
+            given, known = tuple([state[i] for i in sources]), self._known[name]
+            try:
+                results = known[given]
+            except KeyError:
+                results = known[given] = self._step_of(name, given)
+            except TypeError:  # V-values that are no numbers
+                results = self._step_of(name, given)
+            if name == "output":
+                answers, results = results[: len(self.fields)], results[len(self.fields) :]
+            emitted += results
+        return answers, tuple(emitted)
 
-    def answers(self, outputs: tuple[VValue, ...]) -> tuple[VValue, ...]:
-        """What arrives at the output neuron in the cycle after these outputs."""
-        return tuple(combine(row, outputs) for row in self.answer_rows.values())
+    def shown(self, items: Mapping[str, VValue]) -> State:
+        """What the readers emit, given the item of each."""
+        return tuple(exact(trim(items.get(name, 0)), self.small) or 0 for name in self.readers)
 
-    def emit(self, arrived: list[VValue], items: Mapping[str, VValue]) -> tuple[VValue, ...]:
-        """The up movement: all outputs, from what arrived and the items of this cycle."""
-        outputs: list[VValue] = list(self.initial)
-        at = 0
-        for name, kind, fields in self._kinds:
-            mine = dict(zip(kind.inputs, arrived[at : at + len(fields)], strict=True))
-            at += len(fields)
-            for place, v in zip(self._places[name], kind.activate(mine).values(), strict=True):
-                outputs[place] = exact(v)
-        for name, place in self._reading.items():
-            outputs[place] = exact(items.get(name, 0))
-        return tuple(outputs)
+    def arrive(self, outputs: VValue) -> VValue:
+        """The down movement of the engine, of trees: ``neuron -> input -> V-value``."""
+        return down(self.matrix, outputs)
 
-    def step(self, outputs: tuple[VValue, ...], items: Mapping[str, VValue]) -> tuple[VValue, ...]:
-        """One cycle: all outputs after it."""
-        return self.emit(self.arrive(outputs), items)
+    def emit(self, inputs: VValue, items: Mapping[str, VValue]) -> VValue:
+        """The up movement of the engine, ``neuron -> output -> V-value``, given the items."""
+        shown = {name: {field: v} for (name, field), v in zip(self.readers.items(), self.shown(items), strict=True)}
+        return exact(up(self.neurons, inputs, {}), self.small) | trim(shown)
 
+    def answers(self, inputs: VValue) -> State:
+        """What arrives at the inputs of ``output``: the scalar parts."""
+        arrived = inputs.get("output", {})
+        return tuple(number(arrived.get(field, 0)) for field in self.fields)
 
-def combine(row: list[tuple[int, Number]], outputs: tuple[VValue, ...]) -> VValue:
-    """The linear combination of outputs with these weights."""
-    if any(isinstance(outputs[i], dict) for i, _ in row):
-        total: VValue = {}
-        for i, weight in row:
-            total = add(total, scale(weight, outputs[i]))
-        return exact(total)
-    return sum((weight * outputs[i] for i, weight in row), 0)
+    def _sources_of(self, name: str) -> list[int]:
+        row = self.matrix.get(name, {})
+        ports = {(source, field) for links in row.values() for source, fields in links.items() for field in fields}
+        return [i for i, port in enumerate(self.ports) if port in ports]
 
+    def _step_of(self, name: str, given: State) -> State:
+        """One neuron by the engine; what arrives at ``output`` comes before what it emits."""
+        outputs: dict[str, dict[str, VValue]] = {}
+        for i, v in zip(self._sources[name], given, strict=True):
+            outputs.setdefault(self.ports[i][0], {})[self.ports[i][1]] = v
+        inputs = down({name: self.matrix.get(name, {})}, outputs)
+        emitted = exact(up({name: self.neurons[name]}, inputs, {}), self.small).get(name, {})
+        if name in self.own_types:
+            self._check_in_doubles(name, inputs, emitted)
+        if any(len(path) > MAX_DEPTH - 2 for path, _ in paths(emitted)):
+            raise InexactError(f"neuron {name!r} emits V-values that are nested too deeply")
+        results = tuple(emitted.get(field, 0) for field in self.neurons[name].outputs)
+        return (*self.answers(inputs), *results) if name == "output" else results
 
-def is_zero(v: VValue) -> bool:
-    """Whether it is the number 0, exactly, or the empty V-value. Asks no symbol."""
-    return not v if isinstance(v, int | dict) else False
-
-
-def exact_weight(weight: float, name: str) -> int | Fraction:
-    """The fraction that a weight stands for."""
-    fraction = Fraction(float(weight)).limit_denominator(LARGEST_DENOMINATOR)
-    if abs(float(fraction) - float(weight)) > NEARLY * max(1.0, abs(float(weight))):
-        raise InexactError(f"the weight {weight:g} of {name} is no small fraction")
-    return fraction.numerator if fraction.denominator == 1 else fraction
+    def _check_in_doubles(self, name: str, inputs: VValue, emitted: VValue) -> None:
+        again = up({name: self.neurons[name]}, in_doubles(inputs), {}).get(name, {})
+        mine, other = (dict(paths(in_doubles(each))) for each in (emitted, again))
+        if any(abs(mine.get(p, 0.0) - other.get(p, 0.0)) > DOUBLE * max(1.0, abs(mine.get(p, 0.0))) for p in mine | other):
+            raise InexactError(f"neuron {name!r}: its type gives one result for a fraction and another for the same float")
 
 
-def exact(v: VValue) -> VValue:
-    """The same V-value; numbers as whole numbers or fractions, and nothing at all as 0."""
+def relevant(machine: Machine) -> set[str]:
+    """The neurons that answers depend on, and those that might end a run though none does.
+
+    Numbers that no answer depends on can end a run by growing too large. They do not, for longer
+    than anybody runs a machine, where all types are built in and the only loops are those of sums
+    and of neurons that hand on, with weights that add up to 1 at most.
+    """
+    needed = machine.leading_to({"output"})
+    graph, loops = networkx.DiGraph(), dict.fromkeys(machine.neurons, 0.0)
+    for link in machine.links():
+        if link.to_neuron == link.from_neuron:
+            loops[link.to_neuron] += abs(float(link.weight))
+        graph.add_edge(link.from_neuron, link.to_neuron)
+    calm = [kind.function for kind in (ACCUM, TIMER, UPDATE, ID)]
+    wild = {name for each in networkx.strongly_connected_components(graph) if len(each) > 1 for name in each}
+    wild |= {n for n, size in loops.items() if size > 1 or (size and machine.neurons[n].function not in calm)}
+    wild |= {name for name, kind in machine.neurons.items() if not is_known(kind)}
+    return machine.leading_to(needed | wild)
+
+
+def is_known(kind: NeuronType) -> bool:
+    """Whether its function is that of a built-in type, of a constant, or of an output."""
+    known = [each.function for each in TYPES]
+    made = [each.function.__code__ for each in (CONST_1, OUTPUT, constants("two", {"one": 1.0, "other": 2.0}))]
+    return kind.function in known or getattr(kind.function, "__code__", None) in made
+
+
+def exact_weight(link: Any) -> int | Exact:
+    """The fraction that the weight of a link stands for."""
+    weight = float(link.weight)
+    fraction = Fraction(weight).limit_denominator(LARGEST_DENOMINATOR)
+    if abs(float(fraction) - weight) > NEARLY * abs(weight):
+        raise InexactError(f"the weight {weight:g} of {link} is no small fraction")
+    return exact(Exact(fraction), SMALL)
+
+
+def exact(v: VValue, small: int = 0) -> VValue:
+    """The same V-value in exact numbers; symbols stay as they are.
+
+    Args:
+        v: any V-value.
+        small: up to here whole numbers are those of Python, which are fast. A neuron's function may
+            combine them with floats, and nothing is rounded. All others are of the class
+            :class:`Exact`.
+
+    Returns:
+        The V-value. What is not finite raises OverflowError or ValueError.
+    """
     if isinstance(v, dict):
-        kept = {key: exact(part) for key, part in v.items()}
-        return {key: part for key, part in kept.items() if not is_zero(part)} or 0
-    if isinstance(v, int):
-        return int(v)
-    if isinstance(v, float):
-        return int(v) if v.is_integer() else Fraction(v)
-    if isinstance(v, Fraction):
-        return v.numerator if v.denominator == 1 else v
-    return v if not hasattr(v, "dtype") else exact(float(v))
+        return {key: exact(part, small) for key, part in v.items()}
+    if isinstance(v, float) and v.is_integer():
+        v = int(v)
+    if isinstance(v, Rational) and v.denominator == 1 and abs(v.numerator) <= small:
+        return v.numerator
+    return Exact(v) if isinstance(v, Rational | float) and not isinstance(v, Exact) else v
 
 
-def key_of(v: Any) -> Hashable:
-    """Something hashable that is equal for equal V-values."""
-    if isinstance(v, tuple):
-        return tuple(map(key_of, v))
+def in_doubles(v: VValue) -> VValue:
+    """The same V-value in double precision."""
+    return from_paths((path, float(x)) for path, x in paths(v))
+
+
+def is_double(x: Any) -> bool:
+    """Whether double precision has a number, and all sums and products of small ones like it."""
+    fraction = Fraction(x)
+    return abs(fraction.numerator) <= LARGEST_WHOLE and fraction.denominator & (fraction.denominator - 1) == 0
+
+
+def key_of(v: VValue) -> Hashable:
+    """Something hashable that is equal for equal V-values, whatever the order of their keys."""
     return tuple(sorted(paths(v))) if isinstance(v, dict) else v

@@ -18,8 +18,8 @@ def same(machine: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
     """Whether two machines are equal up to the names of their neurons.
 
     Compared are their live parts, the hard links too. Neurons that read or answer keep their names;
-    constants are known by what they emit. The two inputs of a dot may be exchanged, and so may
-    those of a compare together with its outputs.
+    outputs of constants are known by what they emit. The two inputs of a dot may be exchanged, and
+    so may those of a compare together with its outputs.
 
     Args:
         machine: any.
@@ -57,11 +57,16 @@ def equivalent(kind: NeuronType, other: NeuronType) -> bool:
 
 
 def _identity(kind: NeuronType) -> Hashable:
-    if kind.reads_stream or not kind.outputs:
-        return kind.reads_stream
-    if not kind.inputs:
-        return tuple(tuple(sorted((path, float(x)) for path, x in paths(v))) for v in kind.activate({}).values())
+    if not kind.outputs:
+        return ()
+    if not kind.inputs and not kind.reads_stream:
+        return tuple(_emitted(kind).values())
     return "sum" if kind.accumulates else kind.function
+
+
+def _emitted(kind: NeuronType) -> dict[str, Hashable]:
+    """What a constant emits, by output, in the order of the paths."""
+    return {field: tuple(sorted((path, float(x)) for path, x in paths(v))) for field, v in kind.activate({}).items()}
 
 
 def _port_graph(machine: Machine) -> nx.DiGraph:
@@ -70,15 +75,17 @@ def _port_graph(machine: Machine) -> nx.DiGraph:
     links = list(machine.links())
     used = {link[:2] for link in links} | {link[2:4] for link in links}
     for name, kind in machine.neurons.items():
-        label: Hashable = (name, kind.inputs) if kind.reads_stream or not kind.outputs else _identity(kind)
-        graph.add_node(name, label=label)
+        keeps_name = kind.reads_stream or not kind.outputs or name == "output"
+        is_constant = bool(kind.outputs) and not kind.inputs and not kind.reads_stream
+        emitted: dict[str, Hashable] = _emitted(kind) if is_constant else {}
+        graph.add_node(name, label=(_identity(kind), (name, kind.inputs) if keeps_name else ()))
         symmetric = kind.scaling in (Scaling.BILINEAR, Scaling.DIFFERENCE)
         for side, fields in (("in", kind.inputs), ("out", kind.outputs)):
             for i, field in enumerate(fields):
                 if (name, field) in used or symmetric:
                     port = (name, side, field)
-                    alike = symmetric or kind.accumulates or not kind.inputs
-                    graph.add_node(port, label=(side, "" if alike else field))
+                    alike = symmetric or kind.accumulates
+                    graph.add_node(port, label=(side, emitted.get(field, "" if alike else field)))
                     ends = (port, name) if side == "in" else (name, port)
                     graph.add_edge(*ends, weight=0.0, hard=None)
                     if kind.scaling is Scaling.DIFFERENCE and side == "out":

@@ -18,7 +18,7 @@ import ast
 import inspect
 import random
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .automata import Automaton
@@ -61,8 +61,8 @@ def automaton_of(problem: Problem) -> Automaton | None:
         return None
 
 
-def _translated(target: Callable) -> Automaton | None:
-    function = ast.parse(textwrap.dedent(inspect.getsource(target))).body[0]
+def _translated(target: Any) -> Automaton | None:
+    function = ast.parse(textwrap.dedent(inspect.getsource(target.__code__))).body[0]
     if not isinstance(function, ast.FunctionDef) or len(function.args.args) != 1:
         return None
     *before, loop = function.body
@@ -96,8 +96,8 @@ def _agree(automaton: Automaton, problem: Problem) -> bool:
         drawn = problem.draw(rng, "abc", ITEMS)
         items = [each for item in drawn for each in ([{}, item] if problem.silence and rng.random() < 0.5 else [item])]
         state = automaton.initial
-        for item, expected in zip(items, problem.target(items), strict=True):  # type: ignore[operator]
-            state, answer = automaton.step(state, item)
+        for item, expected in zip(items, problem.target(map(problem.as_read, items)), strict=True):  # type: ignore[operator]
+            state, answer = automaton.step(state, problem.as_read(item))
             if answer != expected or not _is_plain(state):
                 return False
     return True

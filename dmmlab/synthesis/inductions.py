@@ -1,276 +1,156 @@
-"""Inductions: a machine is right on all strings, though it has infinitely many states.
+"""Inductions: how the invariant is found by which a machine is right on all strings.
 
 What arrives at the neurons of a machine's loops is, in a machine that follows its target, a linear
 function of what the target has been through lately: its state some cycles ago, the items since, the
 states and answers in between. Which function is read off some runs, exactly, in fractions. What
-arrives elsewhere may be anything at first: it has passed on after some cycles. That it always
-holds, and that the answers are then right, is proved by induction over cycles: from any state and
-any items for which it holds, one more cycle is run on symbols
-(:mod:`dmmlab.synthesis.symbols`), on every path; z3 decides whether it holds again, and whether the
-answer is right. Bounds on the target's state that this needs are guessed from runs, and those that
-are not kept by every step are dropped until all are (Flanagan and Leino, "Houdini, an annotation
-assistant for ESC/Java", FME 2001).
+arrives elsewhere may be anything at first: it has passed on after some cycles. Bounds on the
+target's state are guessed from runs, and those that are not kept by every step are dropped until
+all are (Flanagan and Leino, "Houdini, an annotation assistant for ESC/Java", FME 2001).
+
+All this is guessing. Whether it is a proof is decided by :mod:`dmmlab.synthesis.certificates`.
 """
 
 import itertools
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
+import networkx
 import numpy as np
 
-from ..core.vvalues import VValue
-from ..machines.exact_steps import ExactMachine, combine
-from .draws import Items, one_of_these
-from .explorations import AutomatonTarget, items_by_neuron, numbers_of, scalar
+from ..core.errors import LabError
+from ..core.machine import Machine
+from ..core.vvalues import VValue, number
+from .certificates import FORM, Certificate, CertificateError, Induction
+from .draws import one_of_these
 from .problems import Problem
-from .symbols import Path, Symbol, UnknownError, difference, on_all_paths, solver
+from .symbols import UnknownError
 
 RUNS, CYCLES = 12, 40  # from which the linear function is read off
 LARGE = 10**9  # numbers up to this count as seen
-MOST_CASES = 1500  # of concrete items
 DEEPEST = 4  # cycles that are looked back
+LARGEST = 1000  # denominator of a coefficient
+
+Relation = dict[str, list[tuple[int, Fraction]]]  # by port, places of numbers in a window, with coefficients
 
 
-# For each arrival, places of numbers in a window, with coefficients; None if it is no such sum.
-Relation = list[list[tuple[int, Fraction]] | None]
-
-
-class Window(NamedTuple):
-    """What a target has been through in some cycles: states (first and later), items, answers."""
-
-    states: Sequence[tuple]
-    items: Sequence[VValue]
-    answers: Sequence[tuple]
-
-    def part(self, start: int, depth: int) -> "Window":
-        """So many cycles of it, from a later start."""
-        end = start + depth
-        return Window(self.states[start : end + 1], self.items[start:end], self.answers[start:end])
-
-    def numbers(self, problem: Problem) -> list[Any]:
-        """All of it, one behind the other, and 1."""
-        return [
-            *itertools.chain.from_iterable(self.states),
-            *(x for item in self.items for x in numbers_of(problem, item)),
-            *itertools.chain.from_iterable(self.answers),
-            1,
-        ]
-
-
-def prove(machine: ExactMachine, problem: Problem, target: AutomatonTarget, delays: Sequence[int], seconds: float) -> str:
-    """Proves by induction that the machine is right on all strings over the problem's alphabet.
+def find_induction(problem: Problem, machine: Machine, delays: Sequence[int], seconds: float) -> Certificate:
+    """Finds an induction that shows that a machine is right on all strings over an alphabet.
 
     Args:
+        problem: what is asked; as for :class:`~dmmlab.synthesis.certificates.Induction`.
         machine: what is checked; numbers alone flow in it.
-        problem: its items are numbers, its alphabet is given, and there is no silence.
-        target: what is right; its state is a number or a tuple of numbers.
         delays: of each answer, in cycles.
         seconds: to spend.
 
     Returns:
-        In words, by what the induction goes.
+        Its certificate, which has been checked.
 
     Raises:
-        UnknownError: it cannot be proved so.
+        LabError: none is found.
     """
+    try:
+        return _find_induction(problem, machine, delays, seconds)
+    except LabError:
+        raise
+    except Exception as error:  # whatever a reader's step raises, or states that are no numbers
+        raise UnknownError(f"no induction: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+
+
+def _find_induction(problem: Problem, machine: Machine, delays: Sequence[int], seconds: float) -> Certificate:
     end = time.monotonic() + seconds
-    if problem.silence:
-        raise UnknownError("silence may come between items, which is not a number of the alphabet")
-    z3 = solver()
-    proof = _Induction(machine, problem, target, delays, end)
-    reason = UnknownError("no linear function of what was says what arrives at the machine's neurons")
+    empty = {"form": FORM, "by": "induction", "delays": list(delays), "relation": {}, "bounds": [], "whole": False}
+    reason: Exception = UnknownError("no linear function of what was says what arrives at the machine's neurons")
     for depth in range(1, DEEPEST + 1):
-        relation = proof.relation(depth)
-        passing = machine.cycles_through({i for i, terms in enumerate(relation) if terms is None})
+        base = Induction(problem, machine, {**empty, "depth": depth, "passing": max(delays), "concrete": False}, end)
+        runs = [_run(base, problem, i) for i in range(RUNS)]
+        relation = _relation(base, runs)
+        passing = _cycles_through(base, {port[0] for port in base.ports if ".".join(port) not in relation})
         if passing is None or depth + 1 + passing < max(delays):
             continue
+        told = {port: [[i, str(x)] for i, x in terms] for port, terms in relation.items()}
+        bounds = _bounds(runs)
+        whole = all(isinstance(x, int) for states, *_ in runs for state in states for x in state)
         for concrete in (False, True):
+            certificate = {**empty, "depth": depth, "passing": passing, "relation": told, "concrete": concrete, "whole": whole}
             try:
-                proof.check(z3, depth, passing, relation, concrete)
-                return f"induction over cycles, looking back {depth}"
-            except UnknownError as error:
+                kept = bounds
+                while not all(flags := Induction(problem, machine, {**certificate, "bounds": kept}, end).kept()):
+                    kept = [bound for bound, keep in zip(kept, flags, strict=True) if keep]
+                certificate["bounds"] = kept
+                Induction(problem, machine, certificate, end).check()
+                return certificate
+            except (UnknownError, CertificateError) as error:
                 reason = error
     raise reason
 
 
-class _Induction:
-    """The parts of one proof."""
-
-    def __init__(self, machine: ExactMachine, problem: Problem, target: AutomatonTarget, delays: Sequence[int], end: float):
-        self.machine, self.problem, self.target, self.delays, self.end = machine, problem, target, delays, end
-        self.is_tuple = isinstance(target.initial, tuple)
-        self.initial = target.initial if self.is_tuple else (target.initial,)
-        draws = (problem.draw, one_of_these(problem.alphabet))  # what a draw seldom shows counts, too
-        self.runs = [self._run(draws[i % 2](random.Random(f"induction {i}"), "abc", CYCLES)) for i in range(RUNS)]
-
-    def step(self, state: tuple, item: VValue) -> tuple[tuple, tuple]:
-        """The target's step, with states as tuples."""
-        after, answers = self.target.step(state if self.is_tuple else state[0], item)
-        return (after if self.is_tuple else (after,)), answers
-
-    def window(self, state: tuple, items: Sequence[VValue]) -> Window:
-        """What the target goes through from a state on."""
-        states, answers = [state], []
-        for item in items:
-            state, answer = self.step(state, item)
-            states.append(state)
-            answers.append(answer)
-        return Window(states, items, answers)
-
-    def _run(self, items: Items) -> tuple[list[tuple], list[VValue], list[list[VValue]]]:
-        """States after each cycle (first the initial one), items, arrivals of the next cycle."""
-        outputs, states, arrivals = self.machine.initial, [self.initial], []
-        for item in items:
-            outputs = self.machine.step(outputs, items_by_neuron(self.problem, item))
-            states.append(self.step(states[-1], item)[0])
-            arrivals.append(self.machine.arrive(outputs))
-        return states, items, arrivals
-
-    def relation(self, depth: int) -> Relation:
-        """What the numbers of a window of this depth say about each arrival."""
-        rows, values = [], []
-        for states, items, arrivals in self.runs:
-            for t in range(depth - 1, len(items)):
-                window = self.window(states[t + 1 - depth], items[t + 1 - depth : t + 1]).numbers(self.problem)
-                if all(abs(x) < LARGE for x in (*window, *map(scalar, arrivals[t]))):
-                    rows.append(window)
-                    values.append([scalar(v) for v in arrivals[t]])
-        table, wanted = np.array(rows, dtype=object), np.array(values, dtype=object)
-        if not len(table) or any(isinstance(v, dict) for _, _, all_ in self.runs for each in all_ for v in each):
+def _run(base: Induction, problem: Problem, i: int) -> tuple[list[tuple], list[tuple], list[tuple], list[list[Any]]]:
+    """Of a drawn string: states (the first one, too), letters, answers, and arrivals."""
+    draw = (problem.draw, one_of_these(problem.alphabet))[i % 2]  # what a draw seldom shows counts, too
+    by_item = dict(zip(map(repr, map(problem.as_read, problem.alphabet)), base.letters, strict=False))
+    drawn = draw(random.Random(f"induction {i}"), "abc", CYCLES)
+    letters = [by_item[repr(problem.as_read(item))] for item in drawn]
+    states, answers = base.window(base.initial, letters)
+    emitted: VValue = {}
+    arrivals = []
+    for letter in letters:
+        emitted = base.exact.emit(base.exact.arrive(emitted), base.reads(letter))
+        inputs = base.exact.arrive(emitted)
+        arrived = [inputs.get(name, {}).get(field, {}) for name, field in base.ports]
+        if any(isinstance(v, dict) and v for v in arrived):
             raise UnknownError("something else than numbers flows in the machine")
-        chosen = _independent(table.astype(float))
-        basis = table[:, chosen].astype(float)
-        size = np.abs(basis).max(axis=0)
-        solved = np.linalg.lstsq(basis / size, wanted.astype(float), rcond=None)[0] / size[:, None]
-        found: Relation = []
-        for column, right in zip(solved.T, wanted.T, strict=True):
-            rounded = [(i, Fraction(float(x)).limit_denominator(1000)) for i, x in zip(chosen, column, strict=True)]
-            terms: list[tuple[int, Fraction]] | None = [(i, x) for i, x in rounded if x]
-            if any(
-                sum((x * row[i] for i, x in rounded), Fraction(0)) != value for row, value in zip(table, right, strict=True)
-            ):
-                terms = None
-            found.append(terms)
-        return found
-
-    def check(self, z3: Any, depth: int, passing: int, relation: Relation, concrete: bool) -> None:
-        """Base case and step; raises :class:`UnknownError` if one of them cannot be shown."""
-        state = [z3.Int(f"s{i}") for i in range(len(self.initial))]
-        anything = [z3.Real(f"a{i}") for i in range(len(relation))]
-        for items, allowed in self._items(z3, depth + passing, concrete):
-
-            def base(path: Path, items: Sequence[Any] = items) -> list[Any]:
-                return self._first_cycles(relation, depth, _symbols(items, path))
-
-            self._all(base, allowed, "the first cycles")
-        invariants = self._invariants(z3, state, concrete)
-        for items, allowed in self._items(z3, depth + 1 + passing, concrete):
-
-            def step(path: Path, items: Sequence[Any] = items) -> list[Any]:
-                window = self.window(tuple(Symbol(s, path) for s in state), _symbols(items, path))
-                return self._next_cycles(relation, depth, window, [Symbol(a, path) for a in anything])
-
-            self._all(step, [*invariants, *allowed], "the step from a cycle to the next")
-
-    def _all(self, run: Any, assumed: Sequence[Any], what: str) -> None:
-        for path, wrong in on_all_paths(run, assumed, self.end):
-            if not path.holds([each == 0 for each in wrong]):
-                raise UnknownError(f"{what} cannot be shown")
-
-    def _items(self, z3: Any, count: int, concrete: bool) -> list[tuple[list[Any], list[Any]]]:
-        """Pairs (items, conditions): one with symbols, or one for each string of so many items."""
-        alphabet, inputs = self.problem.alphabet, self.problem.inputs
-        if concrete:
-            if len(alphabet) ** count > MOST_CASES:
-                raise UnknownError("too many strings for one proof each")
-            return [(list(each), []) for each in itertools.product(alphabet, repeat=count)]
-        items, conditions = [], []
-        possible = [tuple(numbers_of(self.problem, item)) for item in alphabet]
-        columns = list(zip(*possible, strict=True))
-        is_box = len(set(possible)) == np.prod([max(c) - min(c) + 1 for c in columns])
-        for t in range(count):
-            numbers = [z3.Int(f"x{t}_{i}") for i in range(len(inputs))]
-            items.append(numbers[0] if len(inputs) == 1 else dict(zip(inputs, numbers, strict=True)))
-            if is_box:
-                conditions += [z3.And(x >= min(c), x <= max(c)) for x, c in zip(numbers, columns, strict=True)]
-            else:
-                conditions.append(z3.Or(*(z3.And(*(x == v for x, v in zip(numbers, each, strict=True))) for each in possible)))
-        return [(items, conditions)]
-
-    def _first_cycles(self, relation: Relation, depth: int, items: Sequence[VValue]) -> list[Any]:
-        """From the beginning: what has to be zero in as many cycles as there are items."""
-        outputs, wrong = self.machine.initial, []
-        window = self.window(self.initial, items)
-        for t, item in enumerate(items):
-            outputs = self.machine.step(outputs, items_by_neuron(self.problem, item))
-            wrong += self._wrong(outputs, window.answers, t)
-            if t + 1 == depth:
-                wrong += self._off(relation, window.part(0, depth), self.machine.arrive(outputs))
-        return wrong
-
-    def _next_cycles(self, relation: Relation, depth: int, window: Window, anything: Sequence[Any]) -> list[Any]:
-        """From any state: what has to be zero after one cycle, and in the answers of the last."""
-        numbers = tuple(window.part(0, depth).numbers(self.problem))
-        arrived = [free if terms is None else combine(terms, numbers) for terms, free in zip(relation, anything, strict=True)]
-        wrong = []
-        for t, item in enumerate(window.items[depth:], depth):
-            outputs = self.machine.emit(arrived, items_by_neuron(self.problem, item))
-            arrived = self.machine.arrive(outputs)
-            if t == depth:
-                wrong += self._off(relation, window.part(1, depth), arrived)
-        return wrong + self._wrong(outputs, window.answers, len(window.items) - 1)
-
-    def _wrong(self, outputs: tuple, answers: Sequence[tuple], t: int) -> list[Any]:
-        """What the answers of the cycle after ``t`` are off by; before one is due, 0 is right."""
-        given = zip(self.machine.answers(outputs), self.delays, strict=True)
-        return [difference(scalar(v), answers[t + 1 - d][i] if t + 1 >= d else 0) for i, (v, d) in enumerate(given)]
-
-    def _off(self, relation: Relation, window: Window, arrived: Sequence[VValue]) -> list[Any]:
-        """What arrivals that have a relation are off by."""
-        numbers = tuple(window.numbers(self.problem))
-        pairs = zip(arrived, relation, strict=True)
-        return [difference(scalar(v), combine(terms, numbers)) for v, terms in pairs if terms is not None]
-
-    def _invariants(self, z3: Any, state: Sequence[Any], concrete: bool) -> list[Any]:
-        """Bounds that every step keeps, on the target's state and on differences of its numbers."""
-        seen = np.array([s for states, _, _ in self.runs for s in states if all(abs(x) < LARGE for x in s)], dtype=object)
-        vectors = [tuple(int(i == j) for j in range(len(state))) for i in range(len(state))]
-        if len(state) <= 4:
-            vectors += [tuple(a - b for a, b in zip(u, v, strict=True)) for u, v in itertools.combinations(vectors, 2)]
-        bounds = []
-        for vector in vectors:
-            along = seen @ np.array(vector, dtype=object)
-            bounds += [(vector, int(along.max())), (tuple(-x for x in vector), int((-along).max()))]
-
-        def conditions(numbers: Sequence[Any]) -> list[Any]:
-            return [(sum((a * x for a, x in zip(vector, numbers, strict=True) if a), 0), bound) for vector, bound in bounds]
-
-        while bounds:
-            kept = [True] * len(bounds)
-            assumed = [left <= bound for left, bound in conditions(state)]
-            for items, allowed in self._items(z3, 1, concrete):
-
-                def step(path: Path, items: Sequence[Any] = items) -> tuple:
-                    return self.step(tuple(Symbol(s, path) for s in state), _symbols(items, path)[0])[0]
-
-                for path, after in on_all_paths(step, [*assumed, *allowed], self.end):
-                    for i, (left, bound) in enumerate(conditions(after)):
-                        holds = left.expression <= bound if isinstance(left, Symbol) else left <= bound
-                        kept[i] = kept[i] and path.holds([holds])
-            if all(kept):
-                break
-            bounds = [bound for bound, keep in zip(bounds, kept, strict=True) if keep]
-        return [left <= bound for left, bound in conditions(state)]
+        arrivals.append([number(v) for v in arrived])
+    return states, letters, answers, arrivals
 
 
-def _symbols(items: Sequence[Any], path: Path) -> list[VValue]:
-    def symbol(x: Any) -> Any:
-        return x if isinstance(x, int | float) else Symbol(x, path)
+def _relation(base: Induction, runs: Sequence[tuple]) -> Relation:
+    """What the numbers of a window say about each arrival."""
+    rows, values = [], []
+    for states, letters, answers, arrivals in runs:
+        for t in range(base.depth - 1, len(letters)):
+            numbers = base.numbers(states, letters, answers, t + 1 - base.depth)
+            if all(abs(x) < LARGE for x in (*numbers, *arrivals[t])):
+                rows.append(numbers)
+                values.append(arrivals[t])
+    if not rows:
+        raise UnknownError("all numbers are too large to be looked at")
+    table, wanted = np.array(rows, dtype=object), np.array(values, dtype=object)
+    chosen = _independent(table.astype(float))
+    basis = table[:, chosen].astype(float)
+    size = np.abs(basis).max(axis=0)
+    solved = np.linalg.lstsq(basis / size, wanted.astype(float), rcond=None)[0] / size[:, None]
+    found: Relation = {}
+    for port, column, right in zip(base.ports, solved.T, wanted.T, strict=True):
+        rounded = [(i, Fraction(float(x)).limit_denominator(LARGEST)) for i, x in zip(chosen, column, strict=True)]
+        terms = [(i, x) for i, x in rounded if x]
+        if all(sum((x * row[i] for i, x in terms), Fraction(0)) == v for row, v in zip(table, right, strict=True)):
+            found[".".join(port)] = terms
+    return found
 
-    return [{name: symbol(x) for name, x in item.items()} if isinstance(item, Mapping) else symbol(item) for item in items]
+
+def _cycles_through(base: Induction, inside: set[str]) -> int | None:
+    """How many cycles a value takes at most through these neurons; None if they have a loop."""
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(inside)
+    for to, fields in base.exact.matrix.items():
+        graph.add_edges_from((source, to) for row in fields.values() for source in row if {source, to} <= inside)
+    if not networkx.is_directed_acyclic_graph(graph):
+        return None
+    return int(networkx.dag_longest_path_length(graph)) + 1 if inside else 0
+
+
+def _bounds(runs: Sequence[tuple]) -> list[tuple[tuple[int, ...], str]]:
+    """The extreme values of the state's numbers, and of their differences, in these runs."""
+    seen = np.array([s for states, *_ in runs for s in states if all(abs(x) < LARGE for x in s)], dtype=object)
+    width = seen.shape[1]
+    vectors = [tuple(int(i == j) for j in range(width)) for i in range(width)]
+    if width <= 4:
+        vectors += [tuple(a - b for a, b in zip(u, v, strict=True)) for u, v in itertools.combinations(vectors, 2)]
+    both = [sign for vector in vectors for sign in (vector, tuple(-x for x in vector))]
+    return [(vector, str(Fraction((seen @ np.array(vector, dtype=object)).max()))) for vector in both]
 
 
 def _independent(table: np.ndarray) -> list[int]:

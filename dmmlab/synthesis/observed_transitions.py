@@ -78,7 +78,7 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
         state = target.initial
         for item in items:
             try:
-                after, answer = target.step(state, item)
+                after, answer = target.step(state, problem.as_read(item))
             except Exception as error:
                 raise TransitionError(f"the target's step: {type(error).__name__}: {error}") from error
             x = tuple(_whole(feature.of(item), "an item") for feature in features)

@@ -230,7 +230,7 @@ def _asked_keys(problem: "Problem", *sets: Sequence["Sample"]) -> set[str]:
             budget -= sample.cycles
             if budget < 0:
                 break
-            for _ in problem.target(_watch(v, asked) for v in problem.items_of(sample)):
+            for _ in problem.target(_watch(problem.as_read(v), asked) for v in problem.items_of(sample)):
                 pass
     return {key for key in asked if isinstance(key, str)} - set(problem.inputs) - {NUMBER}
 

@@ -18,7 +18,7 @@ No training string begins a validation or test string. A new problem is a few li
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -29,7 +29,7 @@ from ..core.machine import Machine
 from ..core.neuron_type import NeuronType
 from ..core.neurons import CONST_1, INPUT, answering, constant
 from ..core.summaries import Facts, names, plural, summarised
-from ..core.vvalues import VValue
+from ..core.vvalues import VValue, check, describe
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
 from .problem_checks import Preview, check_everywhere, check_problem
@@ -65,12 +65,12 @@ class Problem:
         inputs: the neurons that read; if there are several, an item is ``{neuron: V-value}``.
         silence: whether cycles without an item come between those with one.
         alphabet: all items that may come, if there are finitely many; they are drawn equally often,
-            if nothing else is given. Proofs need it.
+            if nothing else is given. Proofs need it. Any iterable of V-values but a dict.
         longest: how many items a string has at most; no limit if left out.
         letters: how many the alphabets of validation and of test strings have.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a machine without ``output``, a delay below 1,
-    or numbers of letters that cannot be.
+    an alphabet with something that is no V-value, or numbers of letters that cannot be.
     """
 
     question: str
@@ -88,6 +88,7 @@ class Problem:
     letters: Sequence[int] = ALPHABETS
 
     def __post_init__(self):
+        object.__setattr__(self, "alphabet", _checked_alphabet(self.alphabet))
         if self.alphabet and self.draw is ANY_LETTERS:
             object.__setattr__(self, "draw", one_of_these(self.alphabet))
         if isinstance(self.target, Machine):
@@ -247,7 +248,9 @@ class Problem:
             return False
         rng = random.Random("kind of answers")
         strings = (self._items(rng, shape.letters, shape.present()) for shape in self._training_shapes(rng))
-        return any(has_trees(row) for items in strings for row in rows_of(self.target, self.answers, items))
+        return any(
+            has_trees(row) for items in strings for row in rows_of(self.target, self.answers, list(map(self.as_read, items)))
+        )
 
     def items_of(self, sample: Sample) -> Items:
         """The items of a string, one a cycle; ``{}`` is silence.
@@ -259,6 +262,26 @@ class Problem:
             What ``sample`` was made of.
         """
         return self._answers.items_of(sample, self.silence)
+
+    def as_read(self, item: VValue) -> VValue:
+        """An item as the target reads it.
+
+        Where there is no silence, what is a number is a whole number if it can be, and a zero is
+        ``0``, also where a stream has dropped it.
+        """
+        if not self._of_numbers:
+            return item
+        if len(self.inputs) == 1:
+            return _whole(item) if self.inputs[0] in self._of_numbers else item
+        parts = item if isinstance(item, dict) else {}
+        return {n: _whole(parts.get(n, 0)) if n in self._of_numbers else parts.get(n, {}) for n in self.inputs}
+
+    @cached_property
+    def _of_numbers(self) -> frozenset[str]:
+        """The inputs that are given numbers alone; none where there may be silence."""
+        items = () if self.silence else self.alphabet or self.draw(random.Random("numbers"), "abc", DRAWS)
+        parts = {n: [v if len(self.inputs) == 1 else v.get(n, 0) for v in items if v != {}] for n in self.inputs}
+        return frozenset(n for n, vs in parts.items() if vs and not any(isinstance(v, dict) and v for v in vs))
 
     def preview(self, seed: int = 0, items: int = 14, letters: int = 4) -> Preview:
         """A drawn string with the target's answers, to try a problem before anything is trained.
@@ -306,7 +329,9 @@ class Problem:
 
     @cached_property
     def _answers(self) -> TargetAnswers:
-        return TargetAnswers(self.target, self.inputs, self.answers, self.delays, lambda: self.answers_are_vvalues)
+        return TargetAnswers(
+            self.target, self.inputs, self.answers, self.delays, lambda: self.answers_are_vvalues, self.as_read
+        )
 
     def _summary(self) -> tuple[str, Facts]:
         target = self.target
@@ -323,3 +348,19 @@ class Problem:
         facts["network"] = {None: "to be found", True: "recurrent", False: "feedforward"}[self.recurrent]
         facts["silence"] = "between items" if self.silence else "none"
         return f"Problem: {self.question}", facts.items()
+
+
+def _checked_alphabet(alphabet: Iterable[VValue]) -> tuple[VValue, ...]:
+    if isinstance(alphabet, Mapping | str) or not isinstance(alphabet, Iterable):
+        raise LabError(f"alphabet {describe(alphabet)}: expected a list of V-values, such as (0, 1) or ({{'a': 1.0}},)")
+    items = tuple(alphabet)
+    for i, item in enumerate(items):
+        check(item, (f"alphabet item {i}",))
+    return items
+
+
+def _whole(x: VValue) -> VValue:
+    """A number as a whole number, if it is one; the zero V-value as 0."""
+    if isinstance(x, dict):
+        return x or 0
+    return int(x) if type(x) is not int and x == x // 1 else x

@@ -3,40 +3,49 @@
 =============  =================================================================================
 identical      it is the target itself, up to the names of its neurons
 proved         it is right on all strings over the problem's alphabet, of any length: all joint
-               states of machine and target were explored in exact arithmetic
-               (:mod:`dmmlab.synthesis.explorations`), or it follows by induction
-               (:mod:`dmmlab.synthesis.inductions`)
+               states of machine and target were explored (:mod:`dmmlab.synthesis.explorations`), or
+               it follows by induction (:mod:`dmmlab.synthesis.inductions`)
 exhaustive     it is right on every string over an alphabet up to some length
 tested         it is right on so many strings that were drawn
 wrong          it errs on a string, which is shown
 =============  =================================================================================
 
-Weights count as the fractions that they stand for. A problem's alphabet is what its items are taken
-from; where it has none, the letters ``a`` and ``b`` and the marks that its draw gives with them.
+A machine is proved right only if :mod:`dmmlab.synthesis.certificates` accepts the certificate. The
+tree engine runs it, on fractions, and weights count as the fractions that they stand for. What else
+is assumed stands beside the grade. A problem's alphabet is what its items are taken from; where it
+has none, the letters ``a`` and ``b`` and the marks that its draw gives with them.
 """
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
+from ..core.engine import RunError, run
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.summaries import Facts, summarised
-from ..machines.exact_steps import ExactMachine, InexactError
-from ..machines.isomorphism import same
+from ..core.streams import values
+from ..core.summaries import Facts, plural, summarised
+from ..core.vvalues import VValue, max_norm
+from ..machines.exact_steps import LARGEST_WHOLE, ExactMachine, InexactError
+from .automata import Automaton
+from .certificates import FORM, Certificate, check_certificate, is_the_target
 from .counterexamples import Counterexample, counterexample, on_string
 from .evaluation import Evaluator
-from .explorations import MOST, AutomatonTarget, alphabet_of, explore, target_of
-from .inductions import prove
+from .explorations import MOST, STRING_SECONDS, Outcome, all_strings, alphabet_of, explore, items_by_neuron, target_of
+from .inductions import find_induction
 from .letter_classes import name_letters
 from .problems import Problem
 from .rounding import EXACT
+from .samples import Sample
 
 GRADES = ("identical", "proved", "exhaustive", "tested", "wrong")
 SECONDS = 20.0  # that a proof may take
 FEW = 2000  # joint states, of a first exploration
 MANY = 20  # items of an alphabet: all strings of two would take long, so that some are drawn before
 DELAYS = range(1, 9)  # cycles that are tried where none is given
+LONG = 200  # cycles in which numbers are looked for that double precision does not have
 
 
 @summarised
@@ -46,7 +55,10 @@ class Proof:
 
     ``grade`` is one of :data:`GRADES`; ``how`` says in words by what; ``delays`` are those of the
     answers, in cycles; ``length`` is that of the strings, for what is ``exhaustive``;
-    ``counterexample`` is there for what is ``wrong``.
+    ``counterexample`` is there for what is ``wrong``. ``assumes`` says under which conditions the
+    grade holds; ``certificate`` is what :func:`~dmmlab.synthesis.certificates.check_certificate`
+    checks, as JSON has it, for a machine that is ``identical``, ``proved``, or ``exhaustive``
+    where the target shows its states.
     """
 
     grade: str
@@ -55,6 +67,8 @@ class Proof:
     length: int | None = None
     counterexample: Counterexample | None = None
     seconds: float = 0.0
+    assumes: tuple[str, ...] = ()
+    certificate: Certificate | None = None
 
     @property
     def holds(self) -> bool:
@@ -67,6 +81,8 @@ class Proof:
 
     def _summary(self) -> tuple[str, Facts]:
         facts: dict[str, Any] = {"how": self.how, "delays": self.delays, "seconds": round(self.seconds, 2)}
+        if self.assumes:
+            facts["assumes"] = "; ".join(self.assumes)
         if self.counterexample is not None:
             facts["counterexample"] = str(self.counterexample)
         return f"Proof: {str(self).split(':')[0]}", facts.items()
@@ -86,51 +102,141 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
         The proof, of the best grade that was reached.
 
     Raises:
-        LabError: the machine does not give the problem's answers.
+        LabError: the machine does not give the problem's answers, or reads what it does not have;
+            or the target fails on every string.
     """
     began = time.monotonic()
     fields = machine.neurons["output"].inputs if "output" in machine.neurons else ()
     if tuple(fields) != tuple(problem.answers):
         raise LabError(f"the machine does not answer {', '.join(f'output.{name}' for name in problem.answers)}")
-    problem = with_delay(name_letters(problem).problem, machine)
+    if strange := [n for n, kind in machine.neurons.items() if kind.reads_stream and n not in problem.inputs]:
+        raise LabError(f"neuron {strange[0]!r} reads a stream, and the problem has {', '.join(problem.inputs)}")
+    problem = with_delay(_named(problem), machine)
     delays = (0,) * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
 
     def made(grade: str, how: str, **more: Any) -> Proof:
         return Proof(grade, how, delays, seconds=time.monotonic() - began, **more)
 
-    if isinstance(problem.target, Machine) and same(machine, problem.target, tolerance=1e-12):
-        return made("identical", "it is the target, up to the names of neurons")
+    def tested(reason: str) -> Proof:
+        return _tested(problem, machine, seed, made, reason)
+
+    if is_the_target(problem, machine):
+        return made("identical", "it is the target, up to the names of neurons", certificate={"form": FORM, "by": "sameness"})
     if problem.answers_are_vvalues:
-        return _tested(problem, machine, seed, made, "; answers are V-values")
-    target = target_of(problem)
-    try:
-        exact = ExactMachine(machine)
-    except InexactError as error:
-        return _tested(problem, machine, seed, made, f"; {error}")
-    if target is None:
-        return _tested(problem, machine, seed, made, "; the target shows no state: write it as an Automaton")
+        return tested("; answers are V-values")
     alphabet, over = alphabet_of(problem)
     if len(alphabet) > MANY and (short := counterexample(problem, machine)) is not None:
         return made("wrong", "a short string on which it errs", counterexample=short)
-    reason = ""
+    try:
+        exact = ExactMachine(machine)
+        found, proof, reason = _explored(problem, exact, machine, alphabet, delays, seconds, made)
+    except InexactError as error:
+        return tested(f"; {error}")
+    if proof is not None:
+        return proof
+    if found.refuted is not None:
+        wrong = on_string(problem, machine, found.refuted)
+        if wrong.is_wrong:
+            return made("wrong", "a shortest string on which it errs", counterexample=wrong)
+        return tested("; in fractions it errs where in double precision it does not")
+    drawn = tested(reason)
+    if drawn.grade == "wrong" or not (found.complete or found.length >= min(2, problem.longest or 2)):
+        return drawn
+    table = _table(alphabet, delays, found) if found.transitions else None
+    conditions = _assumptions(problem, machine, found, over)
+    return made("exhaustive", f"every string over {over}{reason}", length=found.length, certificate=table, assumes=conditions)
+
+
+def _explored(
+    problem: Problem,
+    exact: ExactMachine,
+    machine: Machine,
+    alphabet: Sequence[VValue],
+    delays: Sequence[int],
+    seconds: float,
+    made: Any,
+) -> tuple[Outcome, Proof | None, str]:
+    """What explorations and inductions come to: the last outcome, a proof, or why there is none."""
+    target, reason = target_of(problem), ""
+    if target is None:
+        found = all_strings(exact, problem, alphabet, delays, min(seconds, STRING_SECONDS))
+        return found, None, f"; {found.reason or 'the target shows no state: write it as an Automaton'}"
+    _, over = alphabet_of(problem)
     for most in (FEW, MOST):
         found = explore(exact, problem, target, alphabet, delays, most, seconds)
-        if found.refuted is not None:
-            return made(
-                "wrong", "a shortest string on which it errs", counterexample=on_string(problem, machine, found.refuted)
-            )
         if found.complete and problem.alphabet:
-            return made("proved", f"all {found.states:,} joint states of machine and target were explored")
-        if most == FEW and isinstance(target, AutomatonTarget) and problem.alphabet:
+            certificate: Certificate = {**_table(alphabet, delays, found), "length": None}
+            check_certificate(problem, machine, certificate)
+            how = f"all {found.states:,} joint states of machine and target were explored"
+            conditions = _assumptions(problem, machine, found, over)
+            return found, made("proved", how, certificate=certificate, assumes=conditions), ""
+        if found.refuted is not None:
+            break
+        if most == FEW and isinstance(problem.target, Automaton) and problem.alphabet:
             try:
-                return made("proved", prove(exact, problem, target, delays, seconds))
+                certificate = find_induction(problem, machine, delays, seconds)
+                how = f"induction over cycles, looking back {certificate['depth']}"
+                conditions = _assumptions(problem, machine, found, over)
+                return found, made("proved", how, certificate=certificate, assumes=conditions), ""
             except LabError as error:
                 reason = f"; {error}"
-        if found.complete or found.length == problem.longest:
+        if found.reason:
+            reason = f"; {found.reason}"
+        if found.complete or found.reason or found.length == problem.longest:
             break
-    if found.complete or found.length > 1:
-        return made("exhaustive", f"every string over {over}{reason}", length=found.length)
-    return _tested(problem, machine, seed, made, reason)
+    if found.refuted is None and found.reason and not found.length and isinstance(problem.target, Automaton):
+        return all_strings(exact, problem, alphabet, delays, min(seconds, STRING_SECONDS)), None, reason
+    return found, None, reason
+
+
+def _named(problem: Problem) -> Problem:
+    """The problem with letters that its target tells apart, if it can be run on drawn strings."""
+    try:
+        return name_letters(problem).problem
+    except LabError:
+        return problem
+
+
+def _table(alphabet: Sequence[VValue], delays: Sequence[int], found: Outcome) -> dict[str, Any]:
+    """The certificate of an exploration."""
+    answers = [[x.numerator if x.denominator == 1 else str(x) for x in map(Fraction, row)] for row in found.answers]
+    head = {"form": FORM, "by": "exploration", "delays": list(delays), "length": found.length, "items": list(alphabet)}
+    return {**head, "answers": answers, "transitions": found.transitions}
+
+
+def _assumptions(problem: Problem, machine: Machine, found: Outcome, over: str) -> tuple[str, ...]:
+    def each() -> Iterator[str]:
+        if not isinstance(problem.target, Machine):
+            yield "the target is a function of the string"
+        yield f"items are of {over}"
+        if problem.longest is not None:
+            yield f"strings have at most {plural(problem.longest, 'item')}, and silence follows them"
+        if found.complete and found.in_doubles:
+            yield "none of its numbers is rounded in double precision"
+        elif (cycle := _rounded_from(problem, machine)) is not None:
+            yield f"exact arithmetic: in double precision numbers pass 2^53 after {plural(cycle, 'item')}"
+        else:
+            yield "exact arithmetic, where double precision may round"
+
+    return tuple(each())
+
+
+def _rounded_from(problem: Problem, machine: Machine) -> int | None:
+    """The cycle in which numbers first pass 2^53, on strings of one item; None if late or never."""
+    items = sorted(alphabet_of(problem)[0], key=lambda item: (float(max_norm(item)), str(item)))
+    cycles = []
+    for item in items[-1:] + items[:1]:
+        reads = items_by_neuron(problem, item)
+        streams = {name: values([v] * LONG) for name, v in reads.items() if name in machine.neurons}
+        cycle = 0
+        try:
+            for cycle, state in enumerate(run(machine, streams, LONG)):
+                if float(max_norm(state.outputs)) > LARGEST_WHOLE:
+                    cycles.append(cycle)
+                    break
+        except RunError:
+            cycles.append(cycle)
+    return min(cycles, default=None)
 
 
 def with_delay(problem: Problem, machine: Machine) -> Problem:
@@ -149,9 +255,18 @@ def with_delay(problem: Problem, machine: Machine) -> Problem:
 
 
 def _tested(problem: Problem, machine: Machine, seed: int, made: Any, reason: str) -> Proof:
-    samples = [*problem.validation(), *problem.test(seed)]
-    error = Evaluator(machine, {"all": samples}).max_abs_error(machine, "all")
+    samples: list[Sample] = []
+    try:
+        samples += problem.validation()
+        samples += problem.test(seed)
+        error = Evaluator(machine, {"all": samples}).max_abs_error(machine, "all")
+        how = "in double precision"
+    except LabError as told:  # the target fails on long strings, or only the tree engine runs the machine
+        wrong = counterexample(problem, machine, samples)
+        if wrong is None:
+            return made("tested", f"short strings that were drawn, on the tree engine{reason}; {told}")
+        error, how = float(abs(wrong.worst[1] - wrong.worst[2])), ""
     if error < EXACT:
         longest = max(len(problem.items_of(sample)) for sample in samples)
-        return made("tested", f"{len(samples)} strings of up to {longest:,} cycles, in double precision{reason}")
+        return made("tested", f"{len(samples)} strings of up to {longest:,} cycles, {how}{reason}")
     return made("wrong", f"off by up to {error:.3g} on drawn strings", counterexample=counterexample(problem, machine, samples))

@@ -12,7 +12,6 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core.vvalues import VValue
 from .automata import Automaton
 from .catalogue import Catalogue
 from .draws import Items
@@ -26,23 +25,22 @@ Next = Callable[..., tuple[Any, Any]]  # (state, number) or (state, first, secon
 
 def _one(question: str, numbers: Sequence[int], initial: Any, step: Next, **options: Any) -> Problem:
     """A task whose items are numbers."""
-    automaton = Automaton(initial, lambda state, item: step(state, _whole(item)))
-    return Problem(question, automaton, alphabet=tuple(numbers), silence=False, **options)
+    return Problem(question, Automaton(initial, step), alphabet=tuple(numbers), silence=False, **options)
 
 
 def _two(question: str, numbers: Sequence[int], initial: Any, step: Next, **options: Any) -> Problem:
     """A task whose items are pairs of numbers."""
-    automaton = Automaton(initial, lambda state, item: step(state, *(_whole(item.get(name, 0)) for name in PAIR)))
+    automaton = Automaton(initial, lambda state, item: step(state, item["first"], item["second"]))
     pairs = tuple({"first": x, "second": y} for x in numbers for y in numbers)
     return Problem(question, automaton, alphabet=pairs, inputs=PAIR, silence=False, **options)
 
 
-def _whole(item: VValue) -> int:
-    return 0 if isinstance(item, dict) else int(item) if isinstance(item, float) else item  # silence is 0
+def _stateless(answer: Callable[[int], Any]) -> Next:
+    return lambda state, x: (state, answer(x))
 
 
-def _stateless(answer: Callable[..., Any]) -> Next:
-    return lambda state, *numbers: (state, answer(*numbers))
+def _stateless_pair(answer: Callable[[int, int], Any]) -> Next:
+    return lambda state, x, y: (state, answer(x, y))
 
 
 def _window(size: int, answer: Callable[[Sequence[int]], Any]) -> tuple[tuple[int, ...], Next]:
@@ -67,7 +65,15 @@ def _remainder(k: int) -> Next:
     return lambda rest, x: ((rest + x) % k,) * 2
 
 
+def _more_ones(counts: tuple[int, int], x: int) -> tuple[tuple[int, int], bool]:
+    zeros, ones = counts[0] + (x == 0), counts[1] + (x == 1)
+    return (zeros, ones), ones > zeros
+
+
 def _majority(kinds: int) -> tuple[tuple[int, ...], Next]:
+    if kinds == 2:
+        return (0, 0), _more_ones
+
     def step(counts: tuple[int, ...], x: int) -> tuple[tuple[int, ...], int]:
         counts = tuple(count + (kind == x) for kind, count in enumerate(counts))
         return counts, counts.index(max(counts))
@@ -104,7 +110,7 @@ def _parentheses(state: tuple[int, int], closes: int) -> tuple[tuple[int, int], 
     depth, lowest = state
     depth += 1 - 2 * closes
     lowest = min(lowest, depth)
-    return (depth, lowest), int(depth == lowest == 0)
+    return (depth, lowest), depth == lowest == 0
 
 
 def _half_palindromes(rng: random.Random, letters: str, size: int) -> Items:
@@ -136,7 +142,7 @@ def _tasks() -> dict[str, Problem]:
         name = "Binary_Addition" if base == 2 else f"Base_{base}_Addition"
         tasks[name] = _two(f"The sum of two numbers in base {base}, least digit first", range(base), 0, _addition(base))
     for name, bits in {"Xor": lambda x, y: x ^ y, "Or": lambda x, y: x | y, "And": lambda x, y: x & y}.items():
-        tasks[f"Bitwise_{name}"] = _two(f"{name} of two bits", BIT, 0, _stateless(bits))
+        tasks[f"Bitwise_{name}"] = _two(f"{name} of two bits", BIT, 0, _stateless_pair(bits))
     tasks["Bitwise_Not"] = _one("Not this bit", BIT, 0, _stateless(lambda x: 1 - x))
     for k in (2, 3, 4):
         tasks[f"Parity_Last{k}"] = _one(f"The parity of the last {k} bits", BIT, *_window(k, lambda last: sum(last) % 2))

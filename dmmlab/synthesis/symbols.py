@@ -1,21 +1,23 @@
 """Symbols: numbers that are not known, in a run that takes every path.
 
-A machine's functions and an automaton's step are plain Python. Run on symbols, sums are written
-down instead of computed, and a comparison takes both ways, one after the other, as far as an SMT
-solver (z3) finds them possible. So each path ends with what is assumed on it, and linear
-expressions for all results. This is symbolic execution (King, "Symbolic execution and program
-testing", CACM 1976).
+The functions of the built-in neuron types and a plain step (:mod:`dmmlab.synthesis.plain_steps`)
+can be run on symbols. Sums are then written down instead of computed, and a comparison takes both
+ways, one after the other, as far as an SMT solver (z3) finds them possible. So each path ends with
+what is assumed on it, and linear expressions for all results. This is symbolic execution (King,
+"Symbolic execution and program testing", CACM 1976).
+
+Whatever a symbol cannot follow as a number would, such as conversion to a float or to text, ends
+the run by an exception that no ``except Exception`` catches. And each path is run once more, on
+numbers that take it, and must give what the expressions give.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from numbers import Number
-from typing import Any, TypeVar
+from typing import Any
 
 from ..core.errors import LabError
-
-T = TypeVar("T")
 
 
 class UnknownError(LabError):
@@ -29,6 +31,10 @@ def solver() -> Any:
     except ImportError:
         raise UnknownError("proofs by induction need z3: pip install 'dmmlab[proofs]'") from None
     return z3
+
+
+class Unfollowed(BaseException):
+    """A symbol was used as only a known number can be. No target catches it."""
 
 
 class Symbol(Number):
@@ -67,6 +73,11 @@ class Symbol(Number):
     def __abs__(self) -> Any:
         return -self if self < 0 else self
 
+    def __truediv__(self, other: Any) -> Any:
+        if isinstance(other, Symbol):
+            raise UnknownError("a quotient of two unknown numbers is not linear")
+        return self * (1 / Fraction(other))
+
     def __mod__(self, other: Any) -> Any:
         return self._made(self._whole(other) % other)
 
@@ -74,9 +85,14 @@ class Symbol(Number):
         return self._made(self._whole(other) / other)  # of whole numbers z3 takes the floor
 
     def _whole(self, divisor: Any) -> Any:
-        if not isinstance(divisor, int) or divisor < 1 or not self.expression.is_int():
+        if not isinstance(divisor, int) or divisor < 1 or not self.is_whole:
             raise UnknownError("only whole numbers can be divided here, and by known ones above 0")
         return self.expression
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole number, whatever the symbols in it are."""
+        return bool(self.expression.is_int())
 
     def __lt__(self, other: Any) -> bool:
         return self.path.decide(self.expression < _raw(other))
@@ -99,7 +115,12 @@ class Symbol(Number):
     def __bool__(self) -> bool:
         return self != 0
 
-    __hash__ = None  # type: ignore[assignment]
+    def _cannot(self, *others: Any) -> Any:
+        raise Unfollowed
+
+    __hash__ = __float__ = __int__ = __index__ = __trunc__ = __round__ = __floor__ = __ceil__ = __complex__ = _cannot
+    __str__ = __repr__ = __format__ = __bytes__ = __len__ = __iter__ = __contains__ = __getitem__ = __call__ = _cannot
+    __pow__ = __rpow__ = __rmod__ = __rfloordiv__ = __rtruediv__ = __divmod__ = __rdivmod__ = _cannot
 
 
 def _raw(x: Any) -> Any:
@@ -112,10 +133,9 @@ def _raw(x: Any) -> Any:
     return int(x)
 
 
-def difference(a: Any, b: Any) -> Any:
-    """``a - b`` as an expression of z3, or a number."""
-    result = a - b
-    return result.expression if isinstance(result, Symbol) else result
+def is_zero(x: Any) -> Any:
+    """A condition of z3, or True or False: that a number, known or not, is 0."""
+    return x.expression == 0 if isinstance(x, Symbol) else x == 0
 
 
 class Path:
@@ -154,6 +174,12 @@ class Path:
             return False
         return not open_ones or not self._possible(self._z3.Not(self._z3.And(*open_ones)))
 
+    def example(self) -> Any:
+        """A model: numbers that take this path."""
+        if not self._possible(self._z3.BoolVal(True)):
+            raise UnknownError("no number takes a path that was taken")
+        return self.solver.model()
+
     def _possible(self, condition: Any) -> bool:
         answer = self.solver.check(condition)
         if answer == self._z3.unknown:
@@ -161,11 +187,14 @@ class Path:
         return bool(answer == self._z3.sat)
 
 
-def on_all_paths(run: Callable[[Path], T], assumed: Sequence[Any], end: float) -> Iterator[tuple[Path, T]]:
+def on_all_paths(
+    run: Callable[[Sequence[Any]], Sequence[Any]], variables: Sequence[Any], assumed: Sequence[Any], end: float
+) -> Iterator[tuple[Path, list[Any]]]:
     """Runs a function once for each path through its comparisons.
 
     Args:
-        run: takes a path, whose symbols it makes; deterministic.
+        run: takes numbers, or symbols in their place, and returns some; deterministic.
+        variables: for each of these numbers an unknown of z3, or a number that is known.
         assumed: conditions of z3 that hold at the beginning.
         end: of the time, as of ``time.monotonic()``.
 
@@ -173,16 +202,35 @@ def on_all_paths(run: Callable[[Path], T], assumed: Sequence[Any], end: float) -
         Each path with what the function returned on it.
 
     Raises:
-        UnknownError: something cannot be run, or there is no time.
+        UnknownError: something cannot be run, there is no time, or on known numbers the function
+            returns something else than on the symbols in their place.
     """
     z3 = solver()
     waiting: list[list[bool]] = [[]]
     while waiting:
         path = Path(z3, assumed, waiting.pop(), waiting, end)
-        try:
-            result = run(path)
-        except LabError:
-            raise
-        except (TypeError, ValueError, AttributeError) as error:
-            raise UnknownError(f"it does not run on unknown numbers: {error}") from None
-        yield path, result
+        results = _followed(run, [Symbol(x, path) if z3.is_expr(x) else x for x in variables])
+        model = path.example()
+
+        def known(x: Any, model: Any = model) -> Any:
+            if not (isinstance(x, Symbol) or z3.is_expr(x)):
+                return x
+            value = model.eval(x.expression if isinstance(x, Symbol) else x, model_completion=True)
+            return (
+                value.as_long() if z3.is_int_value(value) else Fraction(value.numerator_as_long(), value.denominator_as_long())
+            )
+
+        again = _followed(run, [known(variable) for variable in variables])
+        if list(map(known, results)) != again:
+            raise UnknownError("a step gives one result for an unknown number and another for a known one")
+        yield path, results
+
+
+def _followed(run: Callable[[Sequence[Any]], Sequence[Any]], numbers: Sequence[Any]) -> list[Any]:
+    try:
+        return list(run(numbers))
+    except LabError:
+        raise
+    except (Exception, Unfollowed) as error:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise UnknownError(f"it does not run on unknown numbers: {reason}") from None

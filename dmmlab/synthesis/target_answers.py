@@ -29,6 +29,7 @@ class TargetAnswers:
         names: of the answers.
         delays: how many cycles after its item each answer of a function is due.
         are_vvalues: whether a function's answers are V-values.
+        as_read: an item as a function is given it.
     """
 
     target: Machine | Target
@@ -36,6 +37,7 @@ class TargetAnswers:
     names: Sequence[str]
     delays: Sequence[int]
     are_vvalues: Callable[[], bool]
+    as_read: Callable[[VValue], VValue]
 
     def to(self, items: Items) -> tuple[np.ndarray, Rows]:
         """The answers, those of a function beside the items that they answer.
@@ -52,7 +54,7 @@ class TargetAnswers:
         """
         if isinstance(self.target, Machine):
             return self._teacher.answers(self.streams(items), len(items)), ()
-        given = rows_of(self.target, self.names, items)
+        given = rows_of(self.target, self.names, list(map(self.as_read, items)))
         if self.are_vvalues():
             rows, array = as_rows(self.names, [checked(row, self.names, t) for t, row in enumerate(given)])
             return array, rows

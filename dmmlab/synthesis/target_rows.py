@@ -45,6 +45,8 @@ def rows_of(target: Target, names: Sequence[str], items: Items) -> list[Row]:
         raise
     except (TypeError, ValueError) as error:
         raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
+    except Exception as error:
+        raise LabError(f"the target raises {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     if len(rows) != len(items):
         count = f"{len(rows)} answers" if len(rows) < len(items) else "more answers than items"
         raise LabError(f"the target gives {count}: expected {len(items)}, one for each item")

@@ -27,6 +27,7 @@ from .counterexamples import counterexample
 from .draws import Items
 from .exact_fits import Hinge, Sum, fit_conjunctions, fit_sum
 from .explorations import alphabet_of, explore, target_of
+from .generators import automaton_of
 from .machines_of_sums import MachineOfSums
 from .observed_transitions import TransitionError, Transitions, observe
 from .problems import Problem
@@ -64,7 +65,7 @@ def transition_machine(problem: Problem, seed: int = 0, budget: float | None = N
 
 
 def _string_on_which_it_errs(problem: Problem, machine: Machine, delays: tuple[int, ...]) -> Items | None:
-    target = target_of(problem)
+    target = target_of(problem, automaton_of(problem))
     if target is not None:
         found = explore(ExactMachine(machine), problem, target, alphabet_of(problem)[0], delays, STATES, SECONDS)
         if found.refuted is not None or found.complete:
