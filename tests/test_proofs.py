@@ -12,7 +12,7 @@ from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import number
-from dmmlab.machines.exact_steps import ExactMachine, InexactError, exact, exact_weight
+from dmmlab.machines.exact_steps import Exact, ExactMachine, InexactError, exact, exact_weight
 from dmmlab.synthesis.automata import Automaton
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.proofs import GRADES, verify
@@ -76,11 +76,15 @@ def test_the_target_itself():
     assert (proof.grade, proof.delays) == ("identical", (0, 0))
 
 
+def of_two(rng, letters, size):
+    return [{rng.choice("ab"): 1.0} for _ in range(size)]
+
+
 @pytest.mark.slow
 def test_what_has_no_alphabet_is_explored_up_to_a_length():
     """A counter of letters, with the clip of a dot in the way from four on; its items are letters and silence."""
     letters = dm.Automaton(0, lambda n, item: (n + len(item),) * 2)
-    problem = dm.Problem("How many letters?", letters, delay=2, constants={"any": {"a": 1.0, "b": 1.0}})
+    problem = dm.Problem("How many letters?", letters, of_two, delay=2, constants={"any": {"a": 1.0, "b": 1.0}})
     neurons = problem.network.neurons
     right = {"dot-1-1.dict-1": {"input.char": 1}, "dot-1-1.dict-2": {"any.char": 1}}
     counter = {**right, "accum-2-1.dict-2": {"dot-1-1.dot": 1}, "output.answer": {"accum-2-1.dict": 1}}
@@ -104,13 +108,15 @@ def test_silence_is_no_number_of_the_alphabet():
     assert verify(STREAMING_TASKS["Sum_All"], machine).grade == "proved"
 
 
-def test_a_target_without_a_state_is_tested_only():
+def test_a_target_without_a_state_is_run_on_every_short_string():
     problem = dm.Problem("How many?", lambda items: iter([0.0] * len(list(items))), delay=1)
     machine = dm.Machine.build({"output.answer": {}}, problem.network.neurons)
-    proof = verify(problem, machine)
-    assert proof.grade == "tested"
+    proof = verify(problem, machine, seconds=1.0)
+    assert (proof.grade, proof.certificate) == ("exhaustive", None)
     assert "write it as an Automaton" in proof.how
     assert not proof.holds
+    looks_ahead = replace(problem, target=lambda items: iter([len(items) > 4] * len(items)))
+    assert verify(looks_ahead, machine, seconds=1.0).grade == "wrong"
 
 
 def test_the_smallest_delay_is_found():
@@ -135,29 +141,33 @@ def test_grades_are_what_the_readme_says():
 
 
 def test_exact_steps_are_those_of_the_tree_engine():
-    """Numbers and trees, in fractions: the published detectors and a machine of transitions."""
+    """Numbers and trees, in fractions, and a clock that is read by others than readers."""
     rng = random.Random(0)
     string = [{rng.choice("ab."): 1.0} if rng.random() < 0.6 else {} for _ in range(40)]
-    machine, stepped = dm.handcrafted(), ExactMachine(dm.handcrafted())
-    outputs = stepped.initial
-    for item, expected in zip(string, answers(machine, values(string), 40), strict=True):
-        given = stepped.answers(outputs)
-        assert [float(x) for x in given] == [number(expected.get(port, {})) for port in ("dict-1", "dict-2")]
-        outputs = stepped.step(outputs, {"input": item})
+    for machine in (dm.handcrafted(), dm.handcrafted().link("norm.dict", "timer.timer", 1.0)):
+        stepped = ExactMachine(machine)
+        state = stepped.initial
+        for item, expected in zip(string, answers(machine, values(string), 40), strict=True):
+            given, emitted = stepped.step(state)
+            assert [float(x) for x in given] == [number(expected.get(port, {})) for port in ("dict-1", "dict-2")]
+            state = emitted + stepped.shown({"input": item})
 
 
 def test_exact_numbers():
-    assert exact({"a": 2.0, "b": {"c": 0.0}}) == {"a": 2}
-    assert exact(0.25) == Fraction(1, 4)
-    assert exact({}) == 0
-    assert exact_weight(2 / 3, "w") == Fraction(2, 3)
-    with pytest.raises(InexactError, match=r"the weight 0\.707107 of w is no small fraction"):
-        exact_weight(2**-0.5, "w")
+    assert exact({"a": 2.0, "b": {"c": 0.25}}, 10) == {"a": 2, "b": {"c": Fraction(1, 4)}}
+    assert [type(exact(x, 10)) for x in (10, 10.0, 11, Fraction(3), 0.5)] == [int, int, Exact, int, Exact]
+    third = Exact(1, 3)
+    assert [type(x) for x in (third + 0.5, 0.5 - third, third * 2.0, 1.0 / third, -third, abs(third))] == [Exact] * 6
+    assert third * 0.1 == Fraction(1, 3) * Fraction(0.1)
+    link = dm.core.Link("norm", "dict", "accum", "dict", 2 / 3, False)
+    assert exact_weight(link) == Fraction(2, 3)
+    with pytest.raises(InexactError, match=r"the weight 0\.707107 of norm\.dict <- accum\.dict is no small fraction"):
+        exact_weight(link._replace(weight=2**-0.5))
 
 
-def test_a_machine_that_counts_cycles_cannot_be_run_exactly():
-    machine = dm.handcrafted().link("norm.dict", "timer.timer", 1.0)
-    with pytest.raises(InexactError, match="only what reads a stream may be fed by a timer"):
+def test_a_machine_that_reads_at_other_times_cannot_be_run_exactly():
+    machine = dm.handcrafted().unlink("input.timer", "timer.timer")
+    with pytest.raises(InexactError, match="neuron 'input' does not show in each cycle the item of that cycle"):
         ExactMachine(machine)
 
 

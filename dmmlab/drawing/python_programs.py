@@ -3,20 +3,28 @@
 ``step(state, item)`` is one cycle: it takes what all neurons emitted in the cycle before and the
 item of this one, and returns what they emit now and what arrives at the output. ``run(items)``
 yields the answers, cycle by cycle. Weights are written to the last digit, so that the answers are
-those of the tree engine up to the order of sums.
+those of the tree engine up to the order of sums. Each program is run beside it on some strings
+before it is handed out.
 """
 
 import ast
+import contextlib
 import inspect
 import keyword
+import random
 import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from ..core.clocks import clocked
+from ..core.engine import run
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.neuron_type import NeuronType, Port
+from ..core.streams import values
+from ..core.vvalues import VValue, add, max_norm, scale
 from . import standalone_functions
 from .programs import Terms, _Writer
 
@@ -24,6 +32,8 @@ FUNCTIONS: Mapping[str, Callable] = {
     name: function for name, function in vars(standalone_functions).items() if inspect.isfunction(function)
 }
 TAKEN = {*FUNCTIONS, *keyword.kwlist, "state", "item", "items", "answers", "step", "run", "START", "isinstance", "dict", "any"}
+ITEMS: list[VValue] = [0.0, 1.0, -2.0, 0.5, {}, {"a": 1.0}, {"b": 1.0}, {".": 1.0, "a": 0.5}]  # of strings to check with
+CYCLES, NEARLY = 12, 1e-6
 
 
 class PythonError(LabError):
@@ -40,8 +50,9 @@ def python_program(machine: Machine) -> str:
         The text: the functions that it needs, ``START``, ``step`` and ``run``.
 
     Raises:
-        PythonError: it has no output, or a neuron type whose formula is no Python expression of
-            known functions.
+        PythonError: it has no output, a neuron that does not read the item of each cycle, or a
+            neuron type whose formula is no Python expression of known functions, or not what its
+            function computes.
     """
     if "output" not in machine.neurons:
         raise PythonError("a machine without a neuron 'output' has no answers")
@@ -82,7 +93,9 @@ def python_program(machine: Machine) -> str:
         "        state, answers = step(state, item)",
         "        yield answers",
     ]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    _check(machine, writer.readers, text)
+    return text
 
 
 class _PythonWriter(_Writer):
@@ -90,20 +103,17 @@ class _PythonWriter(_Writer):
 
     def __init__(self, machine: Machine):
         super().__init__(machine, 17)
-        readers = {name for name, kind in machine.neurons.items() if kind.reads_stream}
-        self.readers = [name for name in machine.neurons if name in readers]
-        self.clocks = {
-            name
-            for name, kind in machine.neurons.items()
-            if kind.name == "timer" and all(link.to_neuron in {*readers, name} for link in machine.links() if link[2] == name)
-        }
+        clocks, self.shown = clocked(machine)
+        self.readers = [name for name, kind in machine.neurons.items() if kind.reads_stream]
+        elsewhere = {link.from_neuron for link in machine.links() if link.to_neuron not in clocks | self.shown}
+        self.clocks = clocks - elsewhere
         self._names: dict[tuple[str, str], str] = {}
 
     def results(self, name: str) -> dict[str, str]:
         kind = self.machine.neurons[name]
         if kind.reads_stream:
-            if kind.formula is None or not kind.formula.program.startswith("stream("):
-                raise PythonError(f"{name}: what a neuron of type {kind.name} makes of its stream is not known in Python")
+            if name not in self.shown:
+                raise PythonError(f"{name}: it does not show in each cycle the item of that cycle")
             return {"": "item" if len(self.readers) == 1 else f"item.get({name!r}, 0)"}
         return super().results(name)
 
@@ -137,6 +147,25 @@ class _PythonWriter(_Writer):
 
     def call(self, kind: NeuronType, arguments: Mapping[str, str]) -> str:
         raise PythonError(f"neuron type {kind.name!r} has no formula, so that it cannot be written as Python")
+
+
+def _check(machine: Machine, readers: list[str], text: str) -> None:
+    """Runs a program beside the tree engine, on numbers and on letters."""
+    namespace: dict[str, Any] = {}
+    exec(compile(text, "<program>", "exec"), namespace)
+    rng = random.Random(0)
+    for choices in (ITEMS[:4], ITEMS[4:], ITEMS):
+        reads = {name: [rng.choice(choices) for _ in range(CYCLES)] for name in readers}
+        items = [{name: v[t] for name, v in reads.items()} for t in range(CYCLES)]
+        program = namespace["run"](item[readers[0]] if len(readers) == 1 else item for item in items)
+        with contextlib.suppress(LabError):  # what such items are nothing for
+            for state in run(machine, {name: values(v) for name, v in reads.items()}, CYCLES):
+                for field, v in next(program).items():
+                    right = state.arrived(f"output.{field}")
+                    if max_norm(add(v, scale(-1.0, right))) > NEARLY * max(1.0, max_norm(right)):
+                        raise PythonError(
+                            f"output.{field}: written as Python, the machine gives another answer: a formula is wrong"
+                        )
 
 
 def _functions(machine: Machine, texts: list[str], names: set[str], neurons: list[str]) -> list[str]:

@@ -221,7 +221,7 @@ def exact(v: VValue, small: int = 0) -> VValue:
         return {key: exact(part, small) for key, part in v.items()}
     if isinstance(v, float) and v.is_integer():
         v = int(v)
-    if isinstance(v, Rational) and v.denominator == 1 and abs(v.numerator) <= small:
+    if isinstance(v, int | Fraction) and v.denominator == 1 and abs(v.numerator) <= small:
         return v.numerator
     return Exact(v) if isinstance(v, Rational | float) and not isinstance(v, Exact) else v
 
@@ -233,8 +233,8 @@ def in_doubles(v: VValue) -> VValue:
 
 def is_double(x: Any) -> bool:
     """Whether double precision has a number, and all sums and products of small ones like it."""
-    fraction = Fraction(x)
-    return abs(fraction.numerator) <= LARGEST_WHOLE and fraction.denominator & (fraction.denominator - 1) == 0
+    x = x if isinstance(x, int) else Fraction(x)
+    return abs(x.numerator) <= LARGEST_WHOLE and x.denominator & (x.denominator - 1) == 0
 
 
 def key_of(v: VValue) -> Hashable:

@@ -9,10 +9,9 @@ What an exploration has seen is a table: for each joint state the machine's answ
 that each item leads to. It is the certificate that :mod:`dmmlab.synthesis.certificates` checks.
 """
 
-import itertools
 import random
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Rational
@@ -32,7 +31,7 @@ MOST = 20_000  # joint states that are kept
 SECONDS = 20.0
 LETTERS = "ab"  # of strings of a problem without an alphabet
 MOST_ITEMS = 12  # in such an alphabet
-STRINGS, STRING_SECONDS = 20_000, 5.0  # that a target without visible states is run on
+FUNCTION_SECONDS = 5.0  # to run a target that shows no state on one string after the other
 PLAIN = (int, bool, float, str, type(None), Fraction)  # what a state is made of
 
 
@@ -88,6 +87,27 @@ class AutomatonTarget:
         return type(state), repr(state)  # 1, 1.0 and True are equal, but a step may tell them apart
 
 
+class FunctionTarget:
+    """A function as a target: its state cannot be seen, so that it is all that has been read."""
+
+    def __init__(self, problem: Problem):
+        self._problem, self.initial = problem, tuple[Any, ...]()
+
+    def step(self, state: Any, item: VValue) -> tuple[Any, tuple]:
+        problem, items = self._problem, [*(item for item, _ in state), item]
+        try:
+            rows = rows_of(problem.target, problem.answers, list(map(problem.as_read, items)))  # type: ignore[arg-type]
+            answers = [exact_answers(tuple(row), len(problem.answers)) for row in rows]
+        except (LabError, TypeError, ValueError) as error:
+            raise TargetError(str(error)) from error
+        if answers[:-1] != [answer for _, answer in state]:
+            raise TargetError("the target's answers depend on items that come later")
+        return (*state, (item, answers[-1])), answers[-1]
+
+    def key(self, state: Any) -> Hashable:
+        return tuple(key_of(item) for item, _ in state)
+
+
 def exact_answers(answer: Any, count: int) -> tuple[Fraction | int, ...]:
     """The answers of one cycle, exactly. Raises TypeError or ValueError for what is none."""
     answers = tuple(answer) if isinstance(answer, tuple | list) else (answer,)
@@ -95,8 +115,7 @@ def exact_answers(answer: Any, count: int) -> tuple[Fraction | int, ...]:
         raise ValueError(f"{len(answers)} answers where {count} are expected")
     if not all(isinstance(x, Rational | float) for x in answers):
         raise TypeError(f"the answer {describe(answer)} is no number")
-    fractions = map(Fraction, answers)
-    return tuple(x.numerator if x.denominator == 1 else x for x in fractions)
+    return tuple(x.numerator if x.denominator == 1 else x for x in map(Fraction, answers))
 
 
 @dataclass
@@ -108,25 +127,25 @@ class Outcome:
     ``reason`` says why it ended, if the target could not be followed. ``answers`` and
     ``transitions`` have a row for each joint state, in the order in which they were found, as far
     as all strings of that length were tried. ``in_doubles`` says whether double precision has all
-    numbers that were seen.
+    numbers that a machine with finitely many states may emit.
     """
 
-    states: int = 1
+    states: int = 0
     complete: bool = False
     length: int = 0
     refuted: Items | None = None
     reason: str = ""
     answers: list[tuple] = field(default_factory=list)
     transitions: list[list[int]] = field(default_factory=list)
-    in_doubles: bool = True
+    in_doubles: bool = False
 
 
-def target_of(problem: Problem, target: Any = None) -> Target | None:
-    """The problem's target, or the one given, if its state can be seen."""
-    target = problem.target if target is None else target
-    if isinstance(target, Machine):
-        return MachineTarget(problem, target)
-    return AutomatonTarget(problem, target) if isinstance(target, Automaton) else None
+def target_of(problem: Problem, automaton: Automaton | None = None) -> Target:
+    """The problem's target; or an automaton in its place, as a guess."""
+    if isinstance(problem.target, Machine):
+        return MachineTarget(problem, problem.target)
+    automaton = problem.target if isinstance(problem.target, Automaton) else automaton
+    return FunctionTarget(problem) if automaton is None else AutomatonTarget(problem, automaton)
 
 
 def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
@@ -154,33 +173,6 @@ def items_by_neuron(problem: Problem, item: VValue) -> Mapping[str, VValue]:
 def numbers_of(problem: Problem, item: VValue) -> list[Any]:
     """The number that each reading neuron reads of an item; 0 in silence."""
     return [0 if isinstance(v, dict) and not v else v for v in items_by_neuron(problem, item).values()]
-
-
-class _Numbered:
-    """What a machine's neurons emit, by number: each is stepped once, whatever the target does."""
-
-    def __init__(self, machine: ExactMachine, shown: Sequence[tuple]):
-        nothing = machine.initial[: len(machine.readers)]
-        self.machine, self.shown = machine, [*shown, nothing]
-        keys = [tuple(map(key_of, v)) for v in self.shown]
-        self.like = [keys.index(key) if any(key) else len(shown) for key in keys]  # items that a machine takes for the same
-        self.emitted = [machine.initial[: len(machine.initial) - len(machine.readers)]]
-        self.numbers: dict[Hashable, int] = {tuple(map(key_of, self.emitted[0])): 0}
-        self.known: dict[tuple[int, int], tuple[tuple, int]] = {}
-
-    def step(self, state: tuple[int, int]) -> tuple[tuple, int]:
-        """The answers in the next cycle, and the number of what neurons but readers emit in it."""
-        if state not in self.known:
-            before, item = state
-            answers, after = self.machine.step(self.emitted[before] + self.shown[item])
-            number = self.numbers.setdefault(tuple(map(key_of, after)), len(self.emitted))
-            if number == len(self.emitted):
-                self.emitted.append(after)
-            self.known[state] = answers, number
-        return self.known[state]
-
-    def are_doubles(self) -> bool:
-        return all(is_double(x) for each in (*self.emitted, *self.shown) for v in each for _, x in paths(v))
 
 
 def explore(
@@ -212,61 +204,59 @@ def explore(
     """
     end, last, longest = time.monotonic() + seconds, max(delays, default=0), problem.longest
     items = [*alphabet, *([{}] if longest is not None else [])]  # the last one: silence after the end
-    numbered = _Numbered(machine, [machine.shown(items_by_neuron(problem, item)) for item in items])
-    known: dict[tuple[Hashable, int], tuple[Any, Hashable, tuple]] = {}  # steps of the target
-    # A joint state: the machine's, the target's, what is due, the cycles since the string's end.
+    shown = [machine.shown(items_by_neuron(problem, item)) for item in items]
+    steps: dict[tuple[Hashable, int], tuple[Any, Hashable, tuple]] = {}  # of the target
     found = Outcome()
-    waiting: list[tuple[Any, Any, int, Any]] = []  # with the target's state, the cycle, and how it was reached
+    # A joint state: the machine's, the target's, what is due, cycles since the string's end.
+    # Beside it stands the cycle in which it was first reached, and how.
+    waiting: list[tuple[tuple, Any, tuple, int, int, Any]] = []
+    places: dict[Hashable, int] = {}
+
+    def place_of(emitted: tuple, state: Any, key: Hashable, due: tuple, ended: int, cycle: int, path: Any) -> int:
+        place = places.setdefault((tuple(map(key_of, emitted)), key, due, ended), len(waiting))
+        if place == len(waiting):
+            waiting.append((emitted, state, due, ended, cycle, path))
+        return place
+
     try:
-        joint = ((0, len(items)), target.key(target.initial), tuple((0,) * d for d in delays), 0)
-        places = {joint: 0}
-        waiting.append((joint, target.initial, 0, None))
-        for joint, state, cycle, path in waiting:
+        place_of(machine.initial, target.initial, target.key(target.initial), tuple((0,) * d for d in delays), 0, 0, None)
+        for emitted, state, due, ended, cycle, path in waiting:
             if len(waiting) > most or time.monotonic() > end:
                 break
-            before, key, due, ended = joint
-            options, row = choices(len(items), longest, last, cycle, ended), []
+            options, row, key = choices(len(items), longest, last, cycle, ended), [], target.key(state)
             try:
-                given, number = numbered.step(before)
+                given, after = machine.step(emitted)
             except InexactError:
                 raise
             except Exception:  # whatever a reader's neuron type raises: a run ends here
                 found.refuted = [*_string(items, path), items[options[0] if options else -1]]
                 return found
             for i in options:
-                if (key, i) not in known:
-                    after, answers = target.step(state, items[i])
-                    known[key, i] = after, target.key(after), answers
-                after, after_key, answers = known[key, i]
+                if (key, i) not in steps:
+                    state_after, answers = target.step(state, items[i])
+                    steps[key, i] = state_after, target.key(state_after), answers
+                state_after, key_after, answers = steps[key, i]
                 queues = tuple((*queue, answer) for queue, answer in zip(due, answers, strict=True))
                 if any(queue[0] != answer for queue, answer in zip(queues, given, strict=True)):
                     found.refuted = _string(items, (i, path))
                     return found
-                following = (
-                    (number, numbered.like[i]),
-                    after_key,
-                    tuple(queue[1:] for queue in queues),
-                    ended + (longest is not None and i == len(items) - 1),
-                )
-                place = places.setdefault(following, len(waiting))
-                if place == len(waiting):
-                    waiting.append((following, after, cycle + 1, (i, path)))
-                row.append(place)
+                rest, since = tuple(queue[1:] for queue in queues), ended + (longest is not None and i == len(items) - 1)
+                row.append(place_of(after + shown[i], state_after, key_after, rest, since, cycle + 1, (i, path)))
             found.answers.append(given)
             found.transitions.append(row)
         else:
-            found.complete = longest is None or all(cycle < longest for _, _, cycle, _ in waiting)
+            found.complete = longest is None or all(cycle < longest for *_, cycle, _ in waiting)
     except TargetError as error:
         found.reason = str(error)
-    found.states, found.in_doubles = len(waiting), found.complete and numbered.are_doubles()
-    if not found.complete:  # as far as all strings of a length were tried
-        tried = len(found.transitions)
-        cycles = waiting[tried][2] if tried < len(waiting) else (longest or 0) + last
+    found.states, tried = len(waiting), len(found.transitions)
+    if found.complete:
+        found.length = waiting[-1][4]
+        found.in_doubles = all(is_double(x) for emitted, *_ in waiting for v in emitted for _, x in paths(v))
+    elif waiting:  # as far as all strings of a length were tried
+        cycles = waiting[tried][4] if tried < len(waiting) else (longest or 0) + last
         found.length = max(0, cycles - last)
-        rows = sum(cycle < cycles for _, _, cycle, _ in waiting[:tried])
+        rows = sum(cycle < cycles for *_, cycle, _ in waiting[:tried])
         found.answers, found.transitions = found.answers[:rows], found.transitions[:rows]
-    else:
-        found.length = waiting[-1][2]
     return found
 
 
@@ -279,64 +269,9 @@ def choices(items: int, longest: int | None, last: int, cycle: int, ended: int) 
     return range(items - 1 if cycle >= longest else 0, items if last and cycle else items - 1)
 
 
-def all_strings(
-    machine: ExactMachine, problem: Problem, alphabet: Sequence[VValue], delays: Sequence[int], seconds: float = STRING_SECONDS
-) -> Outcome:
-    """As :func:`explore`, for a target whose state cannot be seen: it is run on each string.
-
-    Args:
-        machine: what is checked.
-        problem: what is asked; its target is a function.
-        alphabet: the items; ``{}`` among them, if there is silence.
-        delays: of each answer, in cycles.
-        seconds: to spend.
-
-    Returns:
-        What came of it, without a table.
-
-    Raises:
-        InexactError: a neuron type cannot be run exactly.
-    """
-    end, found, tried = time.monotonic() + seconds, Outcome(), 0
-    silence = [-1] * (max(delays) if problem.longest is not None else 0)
-    items = [*alphabet, {}]
-    numbered = _Numbered(machine, [machine.shown(items_by_neuron(problem, item)) for item in items])
-    for length in itertools.count(1) if problem.longest is None else range(1, problem.longest + 1):
-        for string in itertools.product(range(len(alphabet)), repeat=length):
-            tried += 1
-            if tried > STRINGS or time.monotonic() > end:
-                return found
-            places = [*string, *(len(alphabet) for _ in silence)]
-            string_items = [items[i] for i in places]
-            try:
-                rows = rows_of(problem.target, problem.answers, list(map(problem.as_read, string_items)))  # type: ignore[arg-type]
-                right = [exact_answers(tuple(row), len(delays)) for row in rows]
-            except Exception as error:  # whatever a reader's function raises
-                found.reason = f"the target: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-                return found
-            state = (0, len(items))
-            for t, i in enumerate(places):
-                try:
-                    given, number = numbered.step(state)
-                except InexactError:
-                    raise
-                except Exception:  # as above
-                    found.refuted = string_items
-                    return found
-                wanted = [right[t - d][j] if t >= d else 0 for j, d in enumerate(delays)]
-                if any(x != y for x, y in zip(given, wanted, strict=True)):
-                    found.refuted = string_items[: t + 1]
-                    return found
-                state = (number, numbered.like[i])
-        found.length = length
-    return found
-
-
 def _string(items: Sequence[VValue], path: Any) -> Items:
-    def backwards() -> Iterator[VValue]:
-        here = path
-        while here is not None:
-            i, here = here
-            yield items[i]
-
-    return list(backwards())[::-1]
+    string = []
+    while path is not None:
+        i, path = path
+        string.append(items[i])
+    return string[::-1]

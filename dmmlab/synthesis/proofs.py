@@ -33,7 +33,7 @@ from .automata import Automaton
 from .certificates import FORM, Certificate, check_certificate, is_the_target
 from .counterexamples import Counterexample, counterexample, on_string
 from .evaluation import Evaluator
-from .explorations import MOST, STRING_SECONDS, Outcome, all_strings, alphabet_of, explore, items_by_neuron, target_of
+from .explorations import FUNCTION_SECONDS, MOST, FunctionTarget, Outcome, alphabet_of, explore, items_by_neuron, target_of
 from .inductions import find_induction
 from .letter_classes import name_letters
 from .problems import Problem
@@ -142,7 +142,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     drawn = tested(reason)
     if drawn.grade == "wrong" or not (found.complete or found.length >= min(2, problem.longest or 2)):
         return drawn
-    table = _table(alphabet, delays, found) if found.transitions else None
+    table = _table(alphabet, delays, found) if isinstance(problem.target, Machine | Automaton) else None
     conditions = _assumptions(problem, machine, found, over)
     return made("exhaustive", f"every string over {over}{reason}", length=found.length, certificate=table, assumes=conditions)
 
@@ -158,8 +158,8 @@ def _explored(
 ) -> tuple[Outcome, Proof | None, str]:
     """What explorations and inductions come to: the last outcome, a proof, or why there is none."""
     target, reason = target_of(problem), ""
-    if target is None:
-        found = all_strings(exact, problem, alphabet, delays, min(seconds, STRING_SECONDS))
+    if isinstance(target, FunctionTarget):
+        found = explore(exact, problem, target, alphabet, delays, MOST, min(seconds, FUNCTION_SECONDS))
         return found, None, f"; {found.reason or 'the target shows no state: write it as an Automaton'}"
     _, over = alphabet_of(problem)
     for most in (FEW, MOST):
@@ -184,8 +184,6 @@ def _explored(
             reason = f"; {found.reason}"
         if found.complete or found.reason or found.length == problem.longest:
             break
-    if found.refuted is None and found.reason and not found.length and isinstance(problem.target, Automaton):
-        return all_strings(exact, problem, alphabet, delays, min(seconds, STRING_SECONDS)), None, reason
     return found, None, reason
 
 

@@ -65,9 +65,9 @@ def _remainder(k: int) -> Next:
     return lambda rest, x: ((rest + x) % k,) * 2
 
 
-def _more_ones(counts: tuple[int, int], x: int) -> tuple[tuple[int, int], bool]:
+def _more_ones(counts: tuple[int, int], x: int) -> tuple[tuple[int, int], int]:
     zeros, ones = counts[0] + (x == 0), counts[1] + (x == 1)
-    return (zeros, ones), ones > zeros
+    return (zeros, ones), 1 if ones > zeros else 0
 
 
 def _majority(kinds: int) -> tuple[tuple[int, ...], Next]:
@@ -110,7 +110,7 @@ def _parentheses(state: tuple[int, int], closes: int) -> tuple[tuple[int, int], 
     depth, lowest = state
     depth += 1 - 2 * closes
     lowest = min(lowest, depth)
-    return (depth, lowest), depth == lowest == 0
+    return (depth, lowest), 1 if depth == lowest == 0 else 0
 
 
 def _half_palindromes(rng: random.Random, letters: str, size: int) -> Items:

@@ -66,10 +66,9 @@ def transition_machine(problem: Problem, seed: int = 0, budget: float | None = N
 
 def _string_on_which_it_errs(problem: Problem, machine: Machine, delays: tuple[int, ...]) -> Items | None:
     target = target_of(problem, automaton_of(problem))
-    if target is not None:
-        found = explore(ExactMachine(machine), problem, target, alphabet_of(problem)[0], delays, STATES, SECONDS)
-        if found.refuted is not None or found.complete:
-            return found.refuted
+    found = explore(ExactMachine(machine), problem, target, alphabet_of(problem)[0], delays, STATES, SECONDS)
+    if found.refuted is not None or found.complete:
+        return found.refuted
     found_by_chance = counterexample(problem.with_delay(delays), machine)
     return None if found_by_chance is None else list(found_by_chance.items)
 
