@@ -315,3 +315,16 @@ def test_a_constant_is_known_by_what_it_emits():
     plus = replace(ECHO, target=dm.Automaton(0, lambda s, x: (1, (x + 1) * s + (1 - s) * x)))
     assert verify(plus, one).grade == "wrong"  # the constant comes one cycle after the first item
     assert verify(plus, half).grade == "wrong"
+
+
+def test_9_a_constant_that_no_link_names_is_not_there():
+    """The matrix names it in cycle 1 for the first time, so that it speaks in cycle 1, and is heard in cycle 2."""
+    neurons = {"self": dm.core.SELF, "update": dm.core.UPDATE, "one": CONST_1, "output": OUTPUT}
+    matrix = {"self": {"accum": {"self": {"single": 1.0}}, "delta": {"update": {"single": 1.0}}}}
+    matrix |= {"update": {"single": {"update": {"single": 1.0}}}}
+    change = {"output": {"answer": {"one": {"const_1": 1.0}}}}
+    machine, first = dm.Machine(neurons, matrix), {"self": {"single": matrix}, "update": {"single": change}}
+    compiled = dm.compile_rewriting(machine, {"output.answer": {"one.const_1": 1.0}}, {}, 1, first)
+    expected = [state.arrived("output.answer") for state in run(machine, {}, 6, first, "self.single")]
+    assert expected == [{}, {}, 2.0, 3.0, 4.0, 5.0]
+    assert [each.get("answer", {}) for each in compiled.answers({}, 6)] == expected

@@ -23,7 +23,7 @@ from ..core.vvalues import VValue, check, paths, show_path
 from .array_operations import EXACT, Answers, Blocks, Carry, Inputs
 from .compiled import Compiled
 from .layout import LayoutError, lay_out
-from .schedule import PortGroup, all_ports, answers_of, one_stage, ports_of
+from .schedule import PortGroup, all_ports, answers_of, boundary_groups, one_stage, ports_of
 from .two_schedules import inner_groups, part_of, respond
 
 
@@ -56,7 +56,7 @@ class CompiledRewriting:
                 for b, array in layout.pack(v).items():
                     if (name, field) in self._rows[b]:
                         arrays[b][self._rows[b][name, field]] = array
-                    elif array.any() and name in layout.inner:
+                    elif array.any():
                         raise LayoutError(f"{name}.{field}: it was not compiled with such an output")
         return {b: jnp.asarray(array, jnp.result_type(float)) for b, array in arrays.items()}
 
@@ -72,7 +72,8 @@ class CompiledRewriting:
             ports, keys, cycles).
         """
         cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in inputs.items()}
-        last, answers = jax.lax.scan(self._cycle, carry, cycles)
+        everyone = {b: jnp.ones(len(ports), bool) for b, ports in self._boundary.items()}
+        (last, _), answers = jax.lax.scan(self._cycle, (carry, everyone), cycles)
         return last, {b: jnp.moveaxis(array, 0, -1) for b, array in answers.items()}
 
     def encode(self, streams: Streams, cycles: int) -> Inputs:
@@ -113,14 +114,18 @@ class CompiledRewriting:
         neuron, field = self.matrix_port
         return self.outputs(carry).get(neuron, {}).get(field, {})
 
-    def _cycle(self, carry: Carry, boundary: Blocks) -> tuple[Carry, Blocks]:
+    def _cycle(self, before: tuple[Carry, Blocks], boundary: Blocks) -> tuple[tuple[Carry, Blocks], Blocks]:
+        carry, present = before  # of the boundary's ports, those whose neuron the matrix of the cycle before named
         layout, stage, matrix = self.compiled.layout, self.compiled.stages[0], self._matrix_of_arrays(carry)
-        sources = {b: jnp.concatenate([boundary[b], x]) for b, x in carry.items()}
+        sources = {b: jnp.concatenate([boundary[b] * present[b][:, None].astype(x.dtype), x]) for b, x in carry.items()}
         arrived = {b: jnp.tensordot(part_of(matrix, stage, b), x, axes=1, precision=EXACT) for b, x in sources.items()}
         carry, answers = respond(layout, stage, arrived, ())
         there = self._are_named(matrix)
-        named = {b: jnp.stack([there[name] for name, _ in rows]) if rows else jnp.zeros(0) for b, rows in self._rows.items()}
-        return {b: x * named[b][:, None].astype(x.dtype) for b, x in carry.items()}, answers
+        inner, outside = (
+            {b: jnp.stack([there[name] for name, _ in ports]) if ports else jnp.zeros(0, bool) for b, ports in each.items()}
+            for each in (self._rows, self._boundary)
+        )
+        return ({b: x * inner[b][:, None].astype(x.dtype) for b, x in carry.items()}, outside), answers
 
     def _matrix_of_arrays(self, carry: Carry) -> jax.Array:
         stage = self.compiled.stages[0]
@@ -133,7 +138,9 @@ class CompiledRewriting:
     def _are_named(self, matrix: jax.Array) -> dict[str, jax.Array]:
         """For each neuron, whether the matrix names it, at either end of a link."""
         stage, linked = self.compiled.stages[0], jax.lax.stop_gradient(matrix) != 0
-        named = dict.fromkeys(self.compiled.layout.inner, jnp.asarray(False))
+        machine = self.compiled.machine
+        named = dict.fromkeys(machine.neurons, jnp.asarray(False))
+        named |= {end: jnp.asarray(True) for link in machine.links() if link.hard for end in (link.to_neuron, link.from_neuron)}
         for side, ends in ((stage.rows, linked.any(axis=1)), (stage.columns, linked.any(axis=0))):
             for i, (name, _) in enumerate(all_ports(side)):
                 if name in named:
@@ -149,6 +156,12 @@ class CompiledRewriting:
         """For each block, the place of each port in a carry."""
         blocks = range(len(self.compiled.layout.blocks))
         return {b: {port: i for i, port in enumerate(ports_of(self._inner, b))} for b in blocks}
+
+    @cached_property
+    def _boundary(self) -> dict[int, list[Port]]:
+        """For each block, the ports of the boundary."""
+        groups = boundary_groups(self.compiled.layout)
+        return {b: ports_of(groups, b) for b in range(len(self.compiled.layout.blocks))}
 
     @cached_property
     def _gathered(self) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
