@@ -157,8 +157,11 @@ class ExactMachine:
         emitted = exact(up({name: self.neurons[name]}, inputs, {}), self.small).get(name, {})
         if name in self.own_types:
             self._check_in_doubles(name, inputs, emitted)
-        if any(len(path) > MAX_DEPTH - 2 for path, _ in paths(emitted)):
-            raise InexactError(f"neuron {name!r} emits V-values that are nested too deeply")
+        for path, x in paths(emitted):
+            if len(path) > MAX_DEPTH - 2:
+                raise InexactError(f"neuron {name!r} emits V-values that are nested too deeply")
+            if not isinstance(x, int):
+                float(x)  # raises OverflowError, as a run ends where double precision has no such number
         results = tuple(emitted.get(field, 0) for field in self.neurons[name].outputs)
         return (*self.answers(inputs), *results) if name == "output" else results
 

@@ -115,7 +115,7 @@ def counterexample(problem: Problem, machine: Machine, samples: Iterable[Sample]
     Returns:
         The string with the answers; None if the machine is right on all that were tried.
     """
-    for sample in (*_drawn(problem, seed), *sorted(samples, key=lambda sample: sample.cycles)):
+    for sample in (*short_strings(problem, seed), *sorted(samples, key=lambda sample: sample.cycles)):
         if sample.cycles > LONGEST:
             break
         _, answers, targets = _compared(problem, machine, sample)
@@ -142,7 +142,8 @@ def on_string(problem: Problem, machine: Machine, items: Items) -> Counterexampl
     return Counterexample(machine, sample, items, answers, targets, names)
 
 
-def _drawn(problem: Problem, seed: int) -> Iterator[Sample]:
+def short_strings(problem: Problem, seed: int = 0) -> Iterator[Sample]:
+    """Drawn strings of one item, then of two, and so on; none on which the target fails."""
     rng = random.Random(f"counterexample {seed}")
     silence: Items = [{}] * (1 if isinstance(problem.target, Machine) else max(problem.delays)) if problem.silence else []
     for length in LENGTHS:
@@ -150,7 +151,7 @@ def _drawn(problem: Problem, seed: int) -> Iterator[Sample]:
             items = list(problem.draw(rng, LETTERS[: 2 + 2 * (i % 2)], length))
             if problem.silence and i % 3 == 2:
                 items = [item for each in items for item in [each, *[{}] * rng.randrange(3)]]
-            with contextlib.suppress(LabError):  # strings on which the target fails say nothing of a machine
+            with contextlib.suppress(LabError):
                 yield problem.sample([*items, *silence], f"{length} items")
 
 
