@@ -188,9 +188,9 @@ def _explored(
 
 
 def _named(problem: Problem) -> Problem:
-    """The problem with letters that its target tells apart, if it can be run on drawn strings."""
+    """The problem with letters that its target tells apart, where strings of letters are drawn."""
     try:
-        return name_letters(problem).problem
+        return problem if problem.alphabet else name_letters(problem).problem
     except LabError:
         return problem
 
