@@ -12,6 +12,7 @@ import itertools
 import json
 import random
 import time
+import traceback
 import warnings
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -474,6 +475,8 @@ def tried(seed):
         proof = proofs.verify(problem, machine, seconds=SECONDS, seed=seed)
     except LabError as error:
         return "refused", what, "", f"{error}"[:80], time.monotonic() - began
+    except Exception:
+        return "crashed", what, f"it raised {traceback.format_exc(limit=-3)}", "", time.monotonic() - began
     seconds = time.monotonic() - began
     return proof.grade, what, broken_promise(problem, machine, proof, seed), proof.how, seconds
 
