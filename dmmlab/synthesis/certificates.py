@@ -105,6 +105,10 @@ def _check_exploration(problem: Problem, machine: Machine, certificate: Certific
         after, answer = target.step(state, problem.as_read([*items, {}][i]))  # type: ignore[union-attr]
         return after, answer if isinstance(answer, tuple | list) else (answer,)
 
+    def same_state(one: tuple, another: tuple) -> bool:
+        same_target = one[1] == another[1] if other is not None else _alike(one[1], another[1])
+        return same_target and (one[0], *one[2:]) == (another[0], *another[2:])
+
     # A joint state: what neurons emit, the target's state, what is due, cycles since the end.
     start = other.initial if other else target.initial  # type: ignore[union-attr]
     states: list[tuple] = [(exact.initial, start, tuple((Fraction(0),) * d for d in delays), 0)]
@@ -124,7 +128,7 @@ def _check_exploration(problem: Problem, machine: Machine, certificate: Certific
                 states.append(joint)
                 cycles.append(cycles[at] + 1)
             _expect(
-                0 <= place < len(states) and joint[0] == states[place][0] and _alike(joint[1:], states[place][1:]),
+                0 <= place < len(states) and same_state(joint, states[place]),
                 f"state {at}: item {i} does not lead to state {place}",
             )
     rest = range(len(certificate["transitions"]), len(states))

@@ -59,7 +59,10 @@ class MachineTarget:
         self.initial = self._machine.initial
 
     def step(self, state: Any, item: VValue) -> tuple[Any, tuple]:
-        answers, emitted = self._machine.step(state)
+        try:
+            answers, emitted = self._machine.step(state)
+        except Exception as error:
+            raise TargetError(f"the target's run ends: {type(error).__name__}: {describe(error)}") from error
         return emitted + self._machine.shown(items_by_neuron(self._problem, item)), answers
 
     def key(self, state: Any) -> Hashable:
