@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..core.engine import RunError, run
+from ..core.engine import run
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.streams import values
@@ -232,7 +232,7 @@ def _rounded_from(problem: Problem, machine: Machine) -> int | None:
                 if float(max_norm(state.outputs)) > LARGEST_WHOLE:
                     cycles.append(cycle)
                     break
-        except RunError:
+        except Exception:  # a number that is not finite, or whatever a reader's neuron type raises
             cycles.append(cycle)
     return min(cycles, default=None)
 
