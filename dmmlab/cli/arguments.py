@@ -162,11 +162,13 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "say how sure it is that a machine answers a problem",
         "Says how sure it is that a machine answers a problem: identical to the target; proved, for all strings; exhaustive, "
         "for all strings up to a length; tested; or wrong, with a string on which it errs. The exit status is 1 if it is "
-        "wrong.",
+        "wrong, or if a certificate is rejected.",
     )
     sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
     sub.add_argument("problem", metavar="PROBLEM", help=PROBLEM_HELP)
     sub.add_argument("--seconds", type=seconds, default=20.0, metavar="S", help="how long a proof may take (default: 20)")
+    sub.add_argument("--save", metavar="FILE", help="write the certificate of the grade, as JSON")
+    sub.add_argument("--check", metavar="FILE", help="search for nothing: check this certificate")
 
     sub = command(
         "tasks",

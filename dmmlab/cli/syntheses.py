@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ..core.errors import LabError
-from ..core.files import read_json
+from ..core.files import read_json, write_text
 from ..core.machine import Machine
 from .machine_names import machine_named, print_json
 
@@ -64,14 +64,31 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def verify_machine(options: argparse.Namespace) -> int:
-    """``dmmlab verify``; the exit status is 1 if the machine is wrong."""
+    """``dmmlab verify``; the exit status is 1 for a wrong machine or a rejected certificate."""
+    from ..synthesis.certificates import CertificateError, check_certificate
     from ..synthesis.problem_files import load_problem
     from ..synthesis.proofs import verify
 
+    if options.check is not None:
+        names = {"machine": options.machine, "problem": options.problem, "certificate": options.check}
+        problem, machine = load_problem(options.problem), machine_named(options.machine)
+        try:
+            grade, why = check_certificate(problem, machine, read_json(options.check)), ""
+        except CertificateError as error:
+            grade, why = None, str(error)
+        if options.json:
+            print_json({**names, "grade": grade, "rejected": why})
+        else:
+            print(f"{grade}: the certificate is accepted" if grade else f"the certificate is rejected: {why}")
+        return 0 if grade else 1
     problem, result = load_problem(options.problem), Path(options.machine) / "result.json"
     if problem.delay is None and not isinstance(problem.target, Machine) and result.is_file():
         problem = problem.with_delay(tuple(read_json(result).get("delays") or problem.delays))  # those of the run
     proof = verify(problem, machine_named(options.machine), options.seconds)
+    if options.save is not None and proof.certificate is None:
+        print(f"dmmlab verify: there is no certificate of a machine that is {proof.grade}", file=sys.stderr)
+    elif options.save is not None:
+        write_text(options.save, json.dumps(proof.certificate) + "\n")
     if options.json:
         print_json(
             {
@@ -81,12 +98,15 @@ def verify_machine(options: argparse.Namespace) -> int:
                 "how": proof.how,
                 "delays": list(proof.delays),
                 "length": proof.length,
+                "assumes": list(proof.assumes),
                 "counterexample": proof.counterexample and str(proof.counterexample),
                 "seconds": round(proof.seconds, 2),
             }
         )
     else:
         print(proof)
+        if proof.assumes:
+            print(f"if {'; '.join(proof.assumes)}")
         if proof.counterexample is not None:
             print(repr(proof.counterexample))
     return 1 if proof.grade == "wrong" else 0

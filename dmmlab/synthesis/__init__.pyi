@@ -1,5 +1,6 @@
 from .automata import Automaton as Automaton
 from .catalogue import PROBLEMS as PROBLEMS, TREE_PROBLEMS as TREE_PROBLEMS
+from .certificates import CertificateError as CertificateError, check_certificate as check_certificate
 from .counterexamples import Counterexample as Counterexample, counterexample as counterexample
 from .draws import LETTERS as LETTERS, text as text
 from .evaluation import Evaluator as Evaluator, max_abs_errors as max_abs_errors

@@ -4,6 +4,7 @@ Each task has a folder with its machine, circuit and program, and its row of the
 row is there is done. So a run that was killed goes on where it was.
 """
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -84,6 +85,8 @@ def solve(name: str, seed: int, budget: float, hide_states: bool) -> Finished:
             "seed": seed,
         }
         files["machine.json"] = found.machine.json_text()
+        if proof.certificate is not None:
+            files["certificate.json"] = json.dumps(proof.certificate) + "\n"
         if row["exact"]:
             live = found.machine.live()
             files["circuit.svg"] = draw(live, hide={"timer"} & live.neurons.keys()).pipe("svg").decode()
