@@ -103,7 +103,7 @@ def test_a_certificate_is_data(junk, key, name):
     for tampered in ({**certificate, key: junk}, junk):
         told = ""
         try:
-            assert check_certificate(problem, machine, tampered, seconds=5.0) == "proved"
+            assert check_certificate(problem, machine, tampered, seconds=5.0) in ("proved", "exhaustive")
         except LabError as error:
             told = str(error)
         assert "\n" not in told

@@ -55,7 +55,8 @@ def check_certificate(problem: Problem, machine: Machine, certificate: Certifica
         seconds: to spend.
 
     Returns:
-        The grade that it shows: ``identical``, ``proved`` or ``exhaustive``.
+        The grade that it shows: ``identical``, ``proved`` or ``exhaustive``, the last one over the
+        items that it names where the problem has no alphabet.
 
     Raises:
         CertificateError: it does not show it; or it is no certificate.
@@ -92,8 +93,8 @@ def _check_exploration(problem: Problem, machine: Machine, certificate: Certific
     delays, length = _delays(problem, certificate), certificate["length"]
     items = certificate["items"]
     silence: list[VValue] = [{}] if problem.silence else []
-    if length is None:
-        _expect(bool(problem.alphabet) and items == [*problem.alphabet, *silence], "these are not all items of the problem")
+    _expect(len(items) > len(silence) and (length is not None or bool(problem.alphabet)), "there is no alphabet")
+    _expect(not problem.alphabet or items == [*problem.alphabet, *silence], "these are not all items of the problem")
     reads = [_reads(problem, item) for item in [*items, {}]]
     shown = [exact.shown(each) for each in reads]
     last, longest = max(delays), problem.longest if problem.longest is not None else math.inf
