@@ -11,11 +11,11 @@ that each item leads to. It is the certificate that :mod:`dmmlab.synthesis.certi
 
 import random
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Rational
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from ..core.errors import LabError
 from ..core.machine import Machine
@@ -39,76 +39,73 @@ class TargetError(LabError):
     """A target that cannot be followed: its step raises, or gives what is no state or answer."""
 
 
-class Target(Protocol):
-    """What a machine is compared with, one cycle at a time."""
+class Target(NamedTuple):
+    """What a machine is compared with, one cycle at a time.
+
+    ``step`` takes a state and an item, and returns the next state and the answers that are due
+    ``delay`` cycles later; ``key`` makes something hashable of a state, equal for equal states, and
+    only for these.
+    """
 
     initial: Any
+    step: Callable[[Any, VValue], tuple[Any, tuple]]
+    key: Callable[[Any], Hashable]
 
-    def step(self, state: Any, item: VValue) -> tuple[Any, tuple[Fraction | int, ...]]:
-        """The next state, and the answers that are due ``delay`` cycles later."""
+    def after(self, state: Any, item: VValue) -> tuple[Any, Hashable, tuple]:
+        """The next state, its key, and answers. Raises :class:`TargetError` for whatever fails."""
+        try:
+            following, answers = self.step(state, item)
+            return following, self.key(following), answers
+        except Exception as error:  # whatever a reader's step raises
+            raise TargetError(f"the target: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
 
-    def key(self, state: Any) -> Hashable:
-        """Something hashable that is equal for equal states, and only for these."""
+
+def target_of(problem: Problem, automaton: Automaton | None = None) -> Target:
+    """The problem's target; or an automaton in its place, as a guess."""
+    if isinstance(problem.target, Machine):
+        return _machine_target(problem, ExactMachine(problem.target))
+    automaton = problem.target if isinstance(problem.target, Automaton) else automaton
+    if automaton is None:
+        return _function_target(problem)
+
+    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
+        after, answer = automaton.step(state, problem.as_read(item))
+        return after, exact_answers(answer, len(problem.answers))
+
+    return Target(automaton.initial, step, _state_key)
 
 
-class MachineTarget:
+def _machine_target(problem: Problem, machine: ExactMachine) -> Target:
     """A machine as a target: its answers are due in the cycle in which it gives them."""
 
-    def __init__(self, problem: Problem, machine: Machine):
-        self._problem, self._machine = problem, ExactMachine(machine)
-        self.initial = self._machine.initial
+    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
+        answers, emitted = machine.step(state)
+        return emitted + machine.shown(items_by_neuron(problem, item)), answers
 
-    def step(self, state: Any, item: VValue) -> tuple[Any, tuple]:
-        try:
-            answers, emitted = self._machine.step(state)
-        except Exception as error:
-            raise TargetError(f"the target's run ends: {type(error).__name__}: {describe(error)}") from error
-        return emitted + self._machine.shown(items_by_neuron(self._problem, item)), answers
-
-    def key(self, state: Any) -> Hashable:
-        return tuple(map(key_of, state))
+    return Target(machine.initial, step, lambda state: tuple(map(key_of, state)))
 
 
-class AutomatonTarget:
-    """An automaton as a target."""
-
-    def __init__(self, problem: Problem, automaton: Automaton):
-        self._problem, self._automaton, self.initial = problem, automaton, automaton.initial
-
-    def step(self, state: Any, item: VValue) -> tuple[Any, tuple]:
-        try:
-            after, answer = self._automaton.step(state, self._problem.as_read(item))
-            return after, exact_answers(answer, len(self._problem.answers))
-        except Exception as error:  # whatever a reader's step raises
-            raise TargetError(f"the target's step: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
-
-    def key(self, state: Any) -> Hashable:
-        if isinstance(state, tuple):
-            return tuple(map(self.key, state))
-        if type(state) not in PLAIN:
-            raise TargetError(f"a state is {describe(state)}: expected numbers, texts, None, or tuples of them")
-        return type(state), repr(state)  # 1, 1.0 and True are equal, but a step may tell them apart
-
-
-class FunctionTarget:
+def _function_target(problem: Problem) -> Target:
     """A function as a target: its state cannot be seen, so that it is all that has been read."""
 
-    def __init__(self, problem: Problem):
-        self._problem, self.initial = problem, tuple[Any, ...]()
-
-    def step(self, state: Any, item: VValue) -> tuple[Any, tuple]:
-        problem, items = self._problem, [*(item for item, _ in state), item]
-        try:
-            rows = rows_of(problem.target, problem.answers, list(map(problem.as_read, items)))  # type: ignore[arg-type]
-            answers = [exact_answers(tuple(row), len(problem.answers)) for row in rows]
-        except (LabError, TypeError, ValueError) as error:
-            raise TargetError(str(error)) from error
+    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
+        items = [problem.as_read(each) for each in (*(before for before, _ in state), item)]
+        rows = rows_of(problem.target, problem.answers, items)  # type: ignore[arg-type]
+        answers = [exact_answers(tuple(row), len(problem.answers)) for row in rows]
         if answers[:-1] != [answer for _, answer in state]:
-            raise TargetError("the target's answers depend on items that come later")
+            raise TargetError("its answers depend on items that come later")
         return (*state, (item, answers[-1])), answers[-1]
 
-    def key(self, state: Any) -> Hashable:
-        return tuple(key_of(item) for item, _ in state)
+    return Target((), step, lambda state: tuple(key_of(item) for item, _ in state))
+
+
+def _state_key(state: Any) -> Hashable:
+    """1, 1.0 and True are equal, but a step may tell them apart."""
+    if isinstance(state, tuple):
+        return tuple(map(_state_key, state))
+    if type(state) not in PLAIN:
+        raise TargetError(f"a state is {describe(state)}: expected numbers, texts, None, or tuples of them")
+    return type(state), repr(state)
 
 
 def exact_answers(answer: Any, count: int) -> tuple[Fraction | int, ...]:
@@ -141,14 +138,6 @@ class Outcome:
     answers: list[tuple] = field(default_factory=list)
     transitions: list[list[int]] = field(default_factory=list)
     in_doubles: bool = False
-
-
-def target_of(problem: Problem, automaton: Automaton | None = None) -> Target:
-    """The problem's target; or an automaton in its place, as a guess."""
-    if isinstance(problem.target, Machine):
-        return MachineTarget(problem, problem.target)
-    automaton = problem.target if isinstance(problem.target, Automaton) else automaton
-    return FunctionTarget(problem) if automaton is None else AutomatonTarget(problem, automaton)
 
 
 def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
@@ -222,7 +211,8 @@ def explore(
         return place
 
     try:
-        place_of(machine.initial, target.initial, target.key(target.initial), tuple((0,) * d for d in delays), 0, 0, None)
+        start = target.key(target.initial)
+        place_of(machine.initial, target.initial, start, tuple((0,) * d for d in delays), 0, 0, None)
         for emitted, state, due, ended, cycle, path in waiting:
             if len(waiting) > most or time.monotonic() > end:
                 break
@@ -236,8 +226,7 @@ def explore(
                 return found
             for i in options:
                 if (key, i) not in steps:
-                    state_after, answers = target.step(state, items[i])
-                    steps[key, i] = state_after, target.key(state_after), answers
+                    steps[key, i] = target.after(state, items[i])
                 state_after, key_after, answers = steps[key, i]
                 queues = tuple((*queue, answer) for queue, answer in zip(due, answers, strict=True))
                 if any(queue[0] != answer for queue, answer in zip(queues, given, strict=True)):

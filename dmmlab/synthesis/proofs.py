@@ -16,6 +16,7 @@ is assumed stands beside the grade. A problem's alphabet is what its items are t
 has none, the letters ``a`` and ``b`` and the marks that its draw gives with them.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from .automata import Automaton
 from .certificates import FORM, Certificate, check_certificate, is_the_target
 from .counterexamples import Counterexample, counterexample, on_string, short_strings
 from .evaluation import Evaluator
-from .explorations import FUNCTION_SECONDS, MOST, FunctionTarget, Outcome, alphabet_of, explore, items_by_neuron, target_of
+from .explorations import FUNCTION_SECONDS, MOST, Outcome, alphabet_of, explore, items_by_neuron, target_of
 from .inductions import find_induction
 from .letter_classes import name_letters
 from .problems import Problem
@@ -111,7 +112,10 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     if strange := [n for n, kind in machine.neurons.items() if kind.reads_stream and n not in problem.inputs]:
         raise LabError(f"neuron {strange[0]!r} reads a stream, and the problem has {', '.join(problem.inputs)}")
     the_target = is_the_target(problem, machine)
-    problem = problem if the_target else with_delay(_named(problem), machine)
+    if not (the_target or problem.alphabet):
+        with contextlib.suppress(LabError):  # a target that fails on some string is told of below
+            problem = name_letters(problem).problem
+    problem = problem if the_target else with_delay(problem, machine)
     delays = (0,) * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
 
     def made(grade: str, how: str, **more: Any) -> Proof:
@@ -158,7 +162,7 @@ def _explored(
 ) -> tuple[Outcome, Proof | None, str]:
     """What explorations and inductions come to: the last outcome, a proof, or why there is none."""
     target, reason = target_of(problem), ""
-    if isinstance(target, FunctionTarget):
+    if not isinstance(problem.target, Machine | Automaton):
         found = explore(exact, problem, target, alphabet, delays, MOST, min(seconds, FUNCTION_SECONDS))
         return found, None, f"; {found.reason or 'the target shows no state: write it as an Automaton'}"
     _, over = alphabet_of(problem)
@@ -185,14 +189,6 @@ def _explored(
         if found.complete or found.reason or found.length == problem.longest:
             break
     return found, None, reason
-
-
-def _named(problem: Problem) -> Problem:
-    """The problem with letters that its target tells apart, where strings of letters are drawn."""
-    try:
-        return problem if problem.alphabet else name_letters(problem).problem
-    except LabError:
-        return problem
 
 
 def _table(alphabet: Sequence[VValue], delays: Sequence[int], found: Outcome) -> dict[str, Any]:
