@@ -238,7 +238,21 @@ def raising(f, n):
 
 def changed_machine(rng, machine):
     how = rng.choice(
-        ["weight", "weight", "quarter", "gone", "new", "clock", "timer read", "reader", "type", "constant", "dead", "renamed", "scaled"]
+        [
+            "weight",
+            "weight",
+            "quarter",
+            "gone",
+            "new",
+            "clock",
+            "timer read",
+            "reader",
+            "type",
+            "constant",
+            "dead",
+            "renamed",
+            "scaled",
+        ]
     )
     links = [link for link in machine.links() if not link.hard]
     neurons = dict(machine.neurons)
@@ -249,7 +263,9 @@ def changed_machine(rng, machine):
         weight = {"weight": rng.choice(WEIGHTS), "quarter": link.weight + rng.choice([-0.25, 0.25]), "gone": 0.0}[how]
         return how, machine.link(".".join(link[:2]), ".".join(link[2:4]), float(weight))
     if how in ("new", "timer read"):
-        source = rng.choice(from_ports) if how == "new" else rng.choice([p for p in from_ports if p[0] == "timer"] or from_ports)
+        source = (
+            rng.choice(from_ports) if how == "new" else rng.choice([p for p in from_ports if p[0] == "timer"] or from_ports)
+        )
         try:
             return how, machine.link(".".join(rng.choice(to_ports)), ".".join(source), rng.choice(WEIGHTS))
         except LabError:
@@ -280,7 +296,9 @@ def changed_machine(rng, machine):
         function = rng.choice([late, typed, raising])(kind.function, rng.choice(LATE))
         if len(kind.outputs) != 1 or kind.reads_stream:
             return "as it was", machine
-        return f"type that is {function.__name__}", replace(machine, neurons={**neurons, name: replace(kind, function=function)})
+        return f"type that is {function.__name__}", replace(
+            machine, neurons={**neurons, name: replace(kind, function=function)}
+        )
     if how == "constant":
         name = rng.choice([n for n, kind in neurons.items() if not kind.inputs and kind.outputs] or [None])
         if name is None or len(neurons[name].outputs) != 1:
@@ -333,7 +351,9 @@ def random_machine(rng):
                 loop = list(neurons).index(source) >= list(neurons).index(name)
                 if loop and rng.random() < 0.7:
                     continue
-                machine = machine.link(f"{name}.{field}", f"{source}.{rng.choice(neurons[source].outputs)}", rng.choice(WEIGHTS))
+                machine = machine.link(
+                    f"{name}.{field}", f"{source}.{rng.choice(neurons[source].outputs)}", rng.choice(WEIGHTS)
+                )
     return machine
 
 
@@ -364,7 +384,10 @@ def pair(seed):
         style, target = changed_target(rng, problem.target)
         problem, what = replace(problem, target=target), f"{what}, target {style}"
     if rng.random() < 0.15:
-        problem, what = replace(problem, target=partial(lambda target, items: target(items), problem.target)), f"{what}, function"
+        problem, what = (
+            replace(problem, target=partial(lambda target, items: target(items), problem.target)),
+            f"{what}, function",
+        )
     for _ in range(rng.choice([0, 0, 0, 1, 1, 2])):
         how, machine = changed_machine(rng, machine)
         what += f", {how}"
@@ -380,7 +403,10 @@ def answered(machine, names, inputs, items):
     Long runs are those of its Python program, if it can be written as one, which is faster.
     """
     readers = [name for name, kind in machine.neurons.items() if kind.reads_stream]
-    reads = [{name: item if len(inputs) == 1 else item.get(name, 0) if isinstance(item, dict) else 0 for name in inputs} for item in items]
+    reads = [
+        {name: item if len(inputs) == 1 else item.get(name, 0) if isinstance(item, dict) else 0 for name in inputs}
+        for item in items
+    ]
     if len(items) > 300:
         try:
             namespace = {}

@@ -275,7 +275,9 @@ def test_8_odd_states_and_steps_get_a_grade(name):
     assert "\n" not in proof.how
 
 
-@pytest.mark.parametrize("alphabet", [{0, 1, 2}, range(3), iter((0, 1, 2)), [0, 1.0, 2]], ids=["set", "range", "iterator", "list"])
+@pytest.mark.parametrize(
+    "alphabet", [{0, 1, 2}, range(3), iter((0, 1, 2)), [0, 1.0, 2]], ids=["set", "range", "iterator", "list"]
+)
 def test_8_alphabets(alphabet):
     assert verify(replace(ECHO, alphabet=alphabet), echo()).grade == "proved"
 
