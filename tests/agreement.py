@@ -91,7 +91,7 @@ def compared(seed):
 
     try:
         wanted = jax.grad(loss)(machine.soft) if machine.soft else {}
-        for schedule in ("scan", "time-parallel"):
+        for schedule in ("scan", "time-parallel") if seed % 2 else ("time-parallel", "scan"):
             try:
                 given, gradient = compiled_results(machine, streams, schedule)
             except LayoutError as error:
@@ -103,7 +103,9 @@ def compared(seed):
                 return done, f"{schedule}: off by {off(given)}"
             if machine.soft and gap(gradient, wanted) > NEARLY:
                 return done, f"{schedule}: gradients are off by {gap(gradient, wanted)}"
-        if "scan" in done and seed % 4 == 0:
+            if seed % 6:  # one of the two schedules, mostly: to compile takes nearly all of the time
+                break
+        if seed % 8 == 0:
             problem = rewriting_differs(machine, streams)
             if problem is not None:
                 done.append("rewriting")
