@@ -1,6 +1,7 @@
 """Nine ways in which a promise about all strings was once broken, each with its smallest input."""
 
 import functools
+import json
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -330,3 +331,41 @@ def test_9_a_constant_that_no_link_names_is_not_there():
     expected = [state.arrived("output.answer") for state in run(machine, {}, 6, first, "self.single")]
     assert expected == [{}, {}, 2.0, 3.0, 4.0, 5.0]
     assert [each.get("answer", {}) for each in compiled.answers({}, 6)] == expected
+
+
+def test_what_is_the_same_is_the_same_function():
+    """A target of a type that says of itself what is not so; a constant that is none; a function that equals all others."""
+    lying = replace(ACCUM, name="lying", function=lambda u, v: add(u, scale(2.0, v)))
+    links = {"sum.dict-2": {"input.char": 1.0}, "output.answer": {"sum.dict": 1.0}}
+    asked = Problem("The machine", dm.Machine.build(links, {**NEURONS, "sum": lying}), alphabet=(0, 1), silence=False)
+    with pytest.raises(dm.core.LabError, match="neuron type 'lying' is said to accumulate, and is no sum"):
+        verify(asked, dm.Machine.build(links, {**NEURONS, "sum": ACCUM}))
+
+    class Alike:
+        def __call__(self, v):
+            return scale(3.0, v)
+
+        def __eq__(self, other):
+            return True
+
+        def __hash__(self):
+            return hash(dm.NORM.function)
+
+    links = {"x.dict": {"input.char": 1.0}, "output.answer": {"x.norm": 1.0}}
+    asked = Problem("The machine", dm.Machine.build(links, {**NEURONS, "x": dm.NORM}), alphabet=(0, 1), silence=False)
+    assert verify(asked, dm.Machine.build(links, {**NEURONS, "x": replace(dm.NORM, function=Alike())})).grade == "wrong"
+
+
+def test_alphabets_of_fractions_and_targets_that_change_what_they_read():
+    proof = verify(replace(ECHO, alphabet=(Fraction(1, 2), Fraction(1, 4), 1)), echo())
+    assert proof.grade == "proved"
+    json.dumps(proof.certificate)
+
+    def taking(s, item):
+        return s, item.pop("a", 0.0)
+
+    letters = Problem("Is it a?", dm.Automaton(0, taking), alphabet=({"a": 1.0}, {"b": 1.0}), delay=2)
+    links = {"dot.dict-1": {"input.char": 1.0}, "dot.dict-2": {"a.x": 1.0}, "output.answer": {"dot.dot": 1.0}}
+    machine = dm.Machine.build(links, {**NEURONS, "dot": dm.DOT, "a": constant("a", "x", {"a": 1.0})})
+    assert verify(letters, machine).grade == "proved"
+    assert not errs_somewhere(letters, machine)

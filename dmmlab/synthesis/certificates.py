@@ -15,6 +15,7 @@ fractions (:mod:`dmmlab.machines.exact_steps`), on this module, :mod:`dmmlab.syn
 :mod:`dmmlab.synthesis.plain_steps`, and on z3. A certificate from a stranger is data.
 """
 
+import copy
 import itertools
 import math
 import re
@@ -22,6 +23,7 @@ import time
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from numbers import Number
+from types import FunctionType
 from typing import Any
 
 from ..core.errors import LabError
@@ -38,6 +40,7 @@ FORM = "dmmlab certificate 1"
 SECONDS = 60.0  # that z3 may take
 MOST_CYCLES = 1000  # of a delay, or to look back
 MOST_CASES = 1500  # strings of known items that an induction is run on, one by one
+PLAIN = (int, bool, float, str, type(None), Fraction)  # what a state is made of
 Certificate = Mapping[str, Any]  # as JSON has it
 
 
@@ -78,8 +81,11 @@ def is_the_target(problem: Problem, machine: Machine) -> bool:
     target = problem.target
     if not isinstance(target, Machine) or not same(machine, target, tolerance=0.0):
         return False
-    known = all(is_known(kind) or not (kind.accumulates or kind.scaling) for kind in machine.neurons.values())
-    return known and relevant(machine) == machine.leading_to({"output"})
+    for kind in (*machine.neurons.values(), *target.neurons.values()):  # what a type says of itself may be wrong
+        plain = isinstance(kind.function, FunctionType) and kind.inputs and not (kind.accumulates or kind.scaling)
+        if not (is_known(kind) or plain):
+            return False
+    return relevant(machine) == machine.leading_to({"output"})
 
 
 def _check_sameness(problem: Problem, machine: Machine, certificate: Certificate, seconds: float) -> str:
@@ -91,10 +97,9 @@ def _check_exploration(problem: Problem, machine: Machine, certificate: Certific
     exact, target = ExactMachine(machine), problem.target
     other = ExactMachine(target) if isinstance(target, Machine) else None
     delays, length = _delays(problem, certificate), certificate["length"]
-    items = certificate["items"]
-    silence: list[VValue] = [{}] if problem.silence else []
-    _expect(len(items) > len(silence) and (length is not None or bool(problem.alphabet)), "there is no alphabet")
-    _expect(not problem.alphabet or items == [*problem.alphabet, *silence], "these are not all items of the problem")
+    _expect(length is not None or bool(problem.alphabet), "there is no alphabet")
+    items = [*(problem.alphabet or certificate["items"]), *([{}] if problem.silence else [])]
+    _expect(any(items), "there are no items")
     reads = [_reads(problem, item) for item in [*items, {}]]
     shown = [exact.shown(each) for each in reads]
     last, longest = max(delays), problem.longest if problem.longest is not None else math.inf
@@ -103,7 +108,7 @@ def _check_exploration(problem: Problem, machine: Machine, certificate: Certific
         if other is not None:
             given, emitted = other.step(state)
             return emitted + other.shown(reads[i]), given
-        after, answer = target.step(state, problem.as_read([*items, {}][i]))  # type: ignore[union-attr]
+        after, answer = target.step(state, problem.as_read(copy.deepcopy([*items, {}][i])))  # type: ignore[union-attr]
         return after, answer if isinstance(answer, tuple | list) else (answer,)
 
     def same_state(one: tuple, another: tuple) -> bool:
@@ -369,4 +374,5 @@ def _alike(one: Any, other: Any) -> bool:
     """Equality, but that numbers of different types differ: a target may tell 1 from True."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
+    _expect(type(one) in PLAIN, f"a state is {describe(one)}: expected numbers, texts, None, or tuples of them")
     return type(one) is type(other) and repr(one) == repr(other)

@@ -9,6 +9,7 @@ What an exploration has seen is a table: for each joint state the machine's answ
 that each item leads to. It is the certificate that :mod:`dmmlab.synthesis.certificates` checks.
 """
 
+import copy
 import random
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -22,6 +23,7 @@ from ..core.machine import Machine
 from ..core.vvalues import VValue, describe, paths
 from ..machines.exact_steps import ExactMachine, InexactError, is_double, key_of
 from .automata import Automaton
+from .certificates import PLAIN
 from .draws import Items
 from .problem_checks import item_text
 from .problems import Problem
@@ -32,7 +34,6 @@ SECONDS = 20.0
 LETTERS = "ab"  # of strings of a problem without an alphabet
 MOST_ITEMS = 12  # in such an alphabet
 FUNCTION_SECONDS = 5.0  # to run a target that shows no state on one string after the other
-PLAIN = (int, bool, float, str, type(None), Fraction)  # what a state is made of
 
 
 class TargetError(LabError):
@@ -54,7 +55,7 @@ class Target(NamedTuple):
     def after(self, state: Any, item: VValue) -> tuple[Any, Hashable, tuple]:
         """The next state, its key, and answers. Raises :class:`TargetError` for whatever fails."""
         try:
-            following, answers = self.step(state, item)
+            following, answers = self.step(state, copy.deepcopy(item))
             return following, self.key(following), answers
         except Exception as error:  # whatever a reader's step raises
             raise TargetError(f"the target: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error

@@ -273,7 +273,7 @@ class Problem:
         ``0``, also where a stream has dropped it.
         """
         if not self._of_numbers:
-            return item
+            return dict(item) if isinstance(item, dict) else item  # a target may change what it reads
         if len(self.inputs) == 1:
             return _whole(item) if self.inputs[0] in self._of_numbers else item
         parts = item if isinstance(item, dict) else {}

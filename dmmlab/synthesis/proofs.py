@@ -29,7 +29,7 @@ from ..core.machine import Machine
 from ..core.streams import values
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue, max_norm
-from ..machines.exact_steps import LARGEST_WHOLE, ExactMachine, InexactError
+from ..machines.exact_steps import LARGEST_WHOLE, ExactMachine, InexactError, is_known
 from .automata import Automaton
 from .certificates import FORM, Certificate, check_certificate, is_the_target
 from .counterexamples import Counterexample, counterexample, on_string, short_strings
@@ -146,7 +146,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     drawn = tested(reason)
     if drawn.grade == "wrong" or not (found.complete or found.length >= min(2, problem.longest or 2)):
         return drawn
-    table = _table(alphabet, delays, found) if isinstance(problem.target, Machine | Automaton) else None
+    table = _table(problem, alphabet, delays, found) if isinstance(problem.target, Machine | Automaton) else None
     conditions = _assumptions(problem, machine, found, over)
     return made("exhaustive", f"every string over {over}{reason}", length=found.length, certificate=table, assumes=conditions)
 
@@ -169,7 +169,7 @@ def _explored(
     for most in (FEW, MOST):
         found = explore(exact, problem, target, alphabet, delays, most, seconds)
         if found.complete and problem.alphabet:
-            certificate: Certificate = {**_table(alphabet, delays, found), "length": None}
+            certificate: Certificate = {**_table(problem, alphabet, delays, found), "length": None}
             check_certificate(problem, machine, certificate)
             how = f"all {found.states:,} joint states of machine and target were explored"
             conditions = _assumptions(problem, machine, found, over)
@@ -191,17 +191,20 @@ def _explored(
     return found, None, reason
 
 
-def _table(alphabet: Sequence[VValue], delays: Sequence[int], found: Outcome) -> dict[str, Any]:
+def _table(problem: Problem, alphabet: Sequence[VValue], delays: Sequence[int], found: Outcome) -> dict[str, Any]:
     """The certificate of an exploration."""
     answers = [[x.numerator if x.denominator == 1 else str(x) for x in map(Fraction, row)] for row in found.answers]
-    head = {"form": FORM, "by": "exploration", "delays": list(delays), "length": found.length, "items": list(alphabet)}
-    return {**head, "answers": answers, "transitions": found.transitions}
+    head = {"form": FORM, "by": "exploration", "delays": list(delays), "length": found.length}
+    items = {} if problem.alphabet else {"items": [item for item in alphabet if item != {}]}
+    return {**head, **items, "answers": answers, "transitions": found.transitions}
 
 
 def _assumptions(problem: Problem, machine: Machine, found: Outcome, over: str) -> tuple[str, ...]:
     def each() -> Iterator[str]:
         if not isinstance(problem.target, Machine):
             yield "the target is a function of the string"
+        if not all(map(is_known, machine.neurons.values())):
+            yield "a neuron of a type that is not built in is a function of what arrives"
         yield f"items are of {over}"
         if problem.longest is not None:
             yield f"strings have at most {plural(problem.longest, 'item')}, and silence follows them"
