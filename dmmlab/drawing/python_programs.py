@@ -162,7 +162,7 @@ def _check(machine: Machine, readers: list[str], text: str) -> None:
         with contextlib.suppress(Exception):  # what such items are nothing for, or whatever a reader's neuron type raises
             for state in run(machine, {name: values(v) for name, v in reads.items()}, CYCLES):
                 expected.append(state.inputs.get("output", {}))
-        for given, right in zip(program, expected, strict=False):
+        for right, given in zip(expected, program, strict=False):
             for field, v in given.items():
                 off = max_norm(add(v, scale(-1.0, right.get(field, {}))))
                 if off > NEARLY * max(1.0, max_norm(right)):
