@@ -152,12 +152,13 @@ class ExactMachine:
         """One neuron by the engine; what arrives at ``output`` comes before what it emits."""
         outputs: dict[str, dict[str, VValue]] = {}
         for i, v in zip(self._sources[name], given, strict=True):
-            outputs.setdefault(self.ports[i][0], {})[self.ports[i][1]] = v
-        inputs = down({name: self.matrix.get(name, {})}, outputs)
+            if v:
+                outputs.setdefault(self.ports[i][0], {})[self.ports[i][1]] = v
+        inputs = down({name: self.matrix[name]}, outputs) if outputs else {}
         emitted = exact(up({name: self.neurons[name]}, inputs, {}), self.small).get(name, {})
         if name in self.own_types:
             self._check_in_doubles(name, inputs, emitted)
-        for path, x in paths(emitted):
+        for path, x in paths(emitted) if any(type(v) is not int for v in emitted.values()) else ():
             if len(path) > MAX_DEPTH - 2:
                 raise InexactError(f"neuron {name!r} emits V-values that are nested too deeply")
             if not isinstance(x, int):

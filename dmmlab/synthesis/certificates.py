@@ -48,7 +48,9 @@ class CertificateError(LabError):
     """A certificate that does not show what it says."""
 
 
-def check_certificate(problem: Problem, machine: Machine, certificate: Certificate, seconds: float = SECONDS) -> str:
+def check_certificate(
+    problem: Problem, machine: Machine, certificate: Certificate, seconds: float = SECONDS, exact: ExactMachine | None = None
+) -> str:
     """Checks that a certificate shows how sure it is that a machine is right.
 
     Args:
@@ -56,6 +58,7 @@ def check_certificate(problem: Problem, machine: Machine, certificate: Certifica
         machine: what answers.
         certificate: of :attr:`~dmmlab.synthesis.proofs.Proof.certificate`.
         seconds: to spend.
+        exact: the machine in exact arithmetic, if it is there already.
 
     Returns:
         The grade that it shows: ``identical``, ``proved`` or ``exhaustive``, the last one over the
@@ -68,8 +71,14 @@ def check_certificate(problem: Problem, machine: Machine, certificate: Certifica
     try:
         if not isinstance(certificate, Mapping) or certificate.get("form") != FORM:
             raise CertificateError(f"expected an object with the form {FORM!r}")
-        check = {"sameness": _check_sameness, "exploration": _check_exploration, "induction": _check_induction}
-        return check[certificate["by"]](problem, machine, certificate, seconds)
+        by = certificate["by"]
+        if by == "exploration":
+            return _check_exploration(problem, exact or ExactMachine(machine), certificate)
+        if by == "induction":
+            Induction(problem, machine, certificate, time.monotonic() + seconds).check()
+            return "proved"
+        _expect(by == "sameness" and is_the_target(problem, machine), "the machine is not the target")
+        return "identical"
     except LabError:
         raise
     except Exception as error:  # a certificate is data: whatever is wrong with it is told in one line
@@ -88,13 +97,8 @@ def is_the_target(problem: Problem, machine: Machine) -> bool:
     return relevant(machine) == machine.leading_to({"output"})
 
 
-def _check_sameness(problem: Problem, machine: Machine, certificate: Certificate, seconds: float) -> str:
-    _expect(is_the_target(problem, machine), "the machine is not the target")
-    return "identical"
-
-
-def _check_exploration(problem: Problem, machine: Machine, certificate: Certificate, seconds: float) -> str:
-    exact, target = ExactMachine(machine), problem.target
+def _check_exploration(problem: Problem, exact: ExactMachine, certificate: Certificate) -> str:
+    target = problem.target
     other = ExactMachine(target) if isinstance(target, Machine) else None
     delays, length = _delays(problem, certificate), certificate["length"]
     _expect(length is not None or bool(problem.alphabet), "there is no alphabet")
@@ -143,11 +147,6 @@ def _check_exploration(problem: Problem, machine: Machine, certificate: Certific
         return "proved"
     _expect(length > 0 and all(cycles[at] >= length + last for at in rest), f"not all strings of {length} items were tried")
     return "exhaustive"
-
-
-def _check_induction(problem: Problem, machine: Machine, certificate: Certificate, seconds: float) -> str:
-    Induction(problem, machine, certificate, time.monotonic() + seconds).check()
-    return "proved"
 
 
 class Induction:

@@ -170,7 +170,7 @@ def _explored(
         found = explore(exact, problem, target, alphabet, delays, most, seconds)
         if found.complete and problem.alphabet:
             certificate: Certificate = {**_table(problem, alphabet, delays, found), "length": None}
-            check_certificate(problem, machine, certificate)
+            check_certificate(problem, machine, certificate, exact=exact)
             how = f"all {found.states:,} joint states of machine and target were explored"
             conditions = _assumptions(problem, machine, found, over)
             return found, made("proved", how, certificate=certificate, assumes=conditions), ""
