@@ -195,7 +195,7 @@ def _table(problem: Problem, alphabet: Sequence[VValue], delays: Sequence[int], 
     """The certificate of an exploration."""
     answers = [[x.numerator if x.denominator == 1 else str(x) for x in map(Fraction, row)] for row in found.answers]
     head = {"form": FORM, "by": "exploration", "delays": list(delays), "length": found.length}
-    items = {} if problem.alphabet else {"items": [item for item in alphabet if item != {}]}
+    items = {} if problem.alphabet else {"items": list(alphabet[: len(alphabet) - problem.silence])}
     return {**head, **items, "answers": answers, "transitions": found.transitions}
 
 
