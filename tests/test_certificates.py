@@ -87,6 +87,7 @@ def test_a_hundred_changed_certificates_are_rejected_or_prove_what_is_right():
     assert sum(n for (_, how), n in outcomes.items() if how == "rejected") > 80
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     st.recursive(

@@ -108,6 +108,7 @@ def above(s, x):
     return (s + x, s + x + (1 if 3000 < s < 3000.75 else 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alphabet", [(0, 0.5, 1), (0.5, 1.5), (0, 1.5, 2), (-0.5, 0.5)])
 @pytest.mark.parametrize("step", [beside, above])
 def test_3_an_induction_ranges_over_all_numbers_of_the_alphabet(alphabet, step):
@@ -160,6 +161,7 @@ def by_identity(s, x):
     return s + x, s + x + (s is None or s.real > 3000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [by_table, by_type, by_name, by_text, by_bits, by_hash, by_identity], ids=lambda f: f.__name__)
 def test_4_a_step_that_can_tell_a_symbol_from_a_number_is_not_proved(step):
     machine, delays = transition_machine(STREAMING_TASKS["Sum_All"])
@@ -232,6 +234,7 @@ def test_7_an_output_that_has_outputs_is_answered_at_all_the_same():
     assert "one" in machine.live().neurons
 
 
+@pytest.mark.slow
 def test_7_a_dead_part_that_overflows_ends_a_run():
     growing = {"grow.dict-1": {"grow.dict": 1.0}, "grow.dict-2": {"grow.dict": 1.0, "one.const_1": 1.0}}
     neurons = {**NEURONS, "grow": ACCUM, "one": CONST_1}
@@ -269,6 +272,7 @@ ODD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_8_odd_states_and_steps_get_a_grade(name):
     proof = verify(replace(ECHO, target=ODD[name]), echo(), seconds=1.0)
