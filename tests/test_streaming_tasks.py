@@ -135,7 +135,7 @@ def test_the_benchmark_is_resumed(tmp_path):
     assert sorted(told, key=lambda row: row["task"]) == rows
     assert (tmp_path / "run" / "table.csv").read_text() == csv_text(rows)
     assert {path.name for path in (tmp_path / "run" / "Sum_All").iterdir()} == {
-        "circuit.svg", "machine.json", "program.txt", "row.json",
+        "certificate.json", "circuit.svg", "machine.json", "program.txt", "row.json",
     }  # fmt: skip
     (tmp_path / "run" / "table.csv").unlink()
     again = run_tasks(["Bitwise_Not", "Sum_All"], tmp_path / "run", jobs=1, resume=True, tell=told.append)
