@@ -215,7 +215,7 @@ def on_all_paths(
         def known(x: Any, model: Any = model) -> Any:
             if not (isinstance(x, Symbol) or z3.is_expr(x)):
                 return x
-            value = model.eval(x.expression if isinstance(x, Symbol) else x, model_completion=True)
+            value = model.evaluate(x.expression if isinstance(x, Symbol) else x, model_completion=True)
             return (
                 value.as_long() if z3.is_int_value(value) else Fraction(value.numerator_as_long(), value.denominator_as_long())
             )
