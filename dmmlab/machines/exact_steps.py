@@ -102,6 +102,7 @@ class ExactMachine:
         self.initial: State = (0,) * len(self.ports)
         self._sources = {name: self._sources_of(name) for name in self.neurons}
         self._known: dict[str, dict[State, State]] = {name: {} for name in self.neurons}
+        self._emitted: dict[Hashable, State] = {}
 
     def step(self, state: State) -> tuple[State, State]:
         """One cycle: what arrives at ``output``, scalar parts alone; and what comes from neurons.
@@ -155,6 +156,14 @@ class ExactMachine:
             if v:
                 outputs.setdefault(self.ports[i][0], {})[self.ports[i][1]] = v
         inputs = down({name: self.matrix[name]}, outputs) if outputs else {}
+        key = name, key_of(inputs)
+        if key not in self._emitted:
+            self._emitted[key] = self._emitted_by(name, inputs)
+        results = self._emitted[key]
+        return (*self.answers(inputs), *results) if name == "output" else results
+
+    def _emitted_by(self, name: str, inputs: VValue) -> State:
+        """What one neuron emits, given what arrives."""
         emitted = exact(up({name: self.neurons[name]}, inputs, {}), self.small).get(name, {})
         if name in self.own_types:
             self._check_in_doubles(name, inputs, emitted)
@@ -163,8 +172,7 @@ class ExactMachine:
                 raise InexactError(f"neuron {name!r} emits V-values that are nested too deeply")
             if not isinstance(x, int):
                 float(x)  # raises OverflowError, as a run ends where double precision has no such number
-        results = tuple(emitted.get(field, 0) for field in self.neurons[name].outputs)
-        return (*self.answers(inputs), *results) if name == "output" else results
+        return tuple(emitted.get(field, 0) for field in self.neurons[name].outputs)
 
     def _check_in_doubles(self, name: str, inputs: VValue, emitted: VValue) -> None:
         again = up({name: self.neurons[name]}, in_doubles(inputs), {}).get(name, {})

@@ -104,7 +104,7 @@ def _check_exploration(problem: Problem, exact: ExactMachine, certificate: Certi
     _expect(length is not None or bool(problem.alphabet), "there is no alphabet")
     items = [*(problem.alphabet or certificate["items"]), *([{}] if problem.silence else [])]
     _expect(any(items), "there are no items")
-    reads = [_reads(problem, item) for item in [*items, {}]]
+    reads = [problem.items_by_neuron(item) for item in [*items, {}]]
     shown = [exact.shown(each) for each in reads]
     last, longest = max(delays), problem.longest if problem.longest is not None else math.inf
 
@@ -339,16 +339,9 @@ def _delays(problem: Problem, certificate: Certificate) -> tuple[int, ...]:
     return delays
 
 
-def _reads(problem: Problem, item: VValue) -> Mapping[str, VValue]:
-    """What each reading neuron reads of an item."""
-    if len(problem.inputs) == 1:
-        return {problem.inputs[0]: item}
-    return {name: item.get(name, 0) if isinstance(item, dict) else 0 for name in problem.inputs}
-
-
 def _letter(problem: Problem, item: VValue) -> tuple[Fraction | int, ...]:
     """The numbers of an item, which are all that the target and the readers see of it."""
-    read, numbers = problem.as_read(item), [0 if v == {} else v for v in _reads(problem, item).values()]
+    read, numbers = problem.as_read(item), [0 if v == {} else v for v in problem.items_by_neuron(item).values()]
     _expect(all(isinstance(x, Number) for x in numbers), f"the item {describe(item)} is no number")
     expected = numbers[0] if len(problem.inputs) == 1 else dict(zip(problem.inputs, numbers, strict=True))
     _expect(read == expected, f"of the item {describe(item)} the target reads {describe(read)}")

@@ -12,7 +12,7 @@ that each item leads to. It is the certificate that :mod:`dmmlab.synthesis.certi
 import copy
 import random
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Rational
@@ -81,7 +81,7 @@ def _machine_target(problem: Problem, machine: ExactMachine) -> Target:
 
     def step(state: Any, item: VValue) -> tuple[Any, tuple]:
         answers, emitted = machine.step(state)
-        return emitted + machine.shown(items_by_neuron(problem, item)), answers
+        return emitted + machine.shown(problem.items_by_neuron(item)), answers
 
     return Target(machine.initial, step, lambda state: tuple(map(key_of, state)))
 
@@ -156,16 +156,9 @@ def _in_order(item: VValue) -> tuple[bool, Any]:
     return (True, item_text(item)) if isinstance(item, dict) else (False, item)
 
 
-def items_by_neuron(problem: Problem, item: VValue) -> Mapping[str, VValue]:
-    """What each reading neuron reads of an item."""
-    if len(problem.inputs) == 1:
-        return {problem.inputs[0]: item}
-    return {name: item.get(name, 0) if isinstance(item, dict) else 0 for name in problem.inputs}
-
-
 def numbers_of(problem: Problem, item: VValue) -> list[Any]:
     """The number that each reading neuron reads of an item; 0 in silence."""
-    return [0 if isinstance(v, dict) and not v else v for v in items_by_neuron(problem, item).values()]
+    return [0 if isinstance(v, dict) and not v else v for v in problem.items_by_neuron(item).values()]
 
 
 def explore(
@@ -197,7 +190,7 @@ def explore(
     """
     end, last, longest = time.monotonic() + seconds, max(delays, default=0), problem.longest
     items = [*alphabet, *([{}] if longest is not None else [])]  # the last one: silence after the end
-    shown = [machine.shown(items_by_neuron(problem, item)) for item in items]
+    shown = [machine.shown(problem.items_by_neuron(item)) for item in items]
     steps: dict[tuple[Hashable, int], tuple[Any, Hashable, tuple]] = {}  # of the target
     found = Outcome()
     # A joint state: the machine's, the target's, what is due, cycles since the string's end.

@@ -18,7 +18,7 @@ from ..core.neuron_type import NeuronType
 from ..core.neurons import DOT, NORM
 from ..core.vvalues import VValue, dot, max_norm
 from .draws import Items
-from .explorations import items_by_neuron, numbers_of
+from .explorations import numbers_of
 from .generators import automaton_of
 from .problems import Problem
 
@@ -147,7 +147,7 @@ def _independent(columns: np.ndarray) -> list[int]:
 def _has_keys(problem: Problem) -> bool:
     rng = random.Random(0)
     return any(
-        isinstance(v, dict) and v for item in problem.draw(rng, "abc", FEW) for v in items_by_neuron(problem, item).values()
+        isinstance(v, dict) and v for item in problem.draw(rng, "abc", FEW) for v in problem.items_by_neuron(item).values()
     )
 
 

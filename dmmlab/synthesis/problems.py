@@ -274,17 +274,21 @@ class Problem:
         """
         if not self._of_numbers:
             return dict(item) if isinstance(item, dict) else item  # a target may change what it reads
+        read = {n: _whole(v) if n in self._of_numbers else v or {} for n, v in self.items_by_neuron(item).items()}
+        return read[self.inputs[0]] if len(self.inputs) == 1 else read
+
+    def items_by_neuron(self, item: VValue) -> dict[str, VValue]:
+        """What each reading neuron reads of an item."""
         if len(self.inputs) == 1:
-            return _whole(item) if self.inputs[0] in self._of_numbers else item
-        parts = item if isinstance(item, dict) else {}
-        return {n: _whole(parts.get(n, 0)) if n in self._of_numbers else parts.get(n, {}) for n in self.inputs}
+            return {self.inputs[0]: item}
+        return {name: item.get(name, 0) if isinstance(item, dict) else 0 for name in self.inputs}
 
     @cached_property
     def _of_numbers(self) -> frozenset[str]:
         """The inputs that are given numbers alone; none where there may be silence."""
         items = () if self.silence else self.alphabet or self.draw(random.Random("numbers"), "abc", DRAWS)
-        parts = {n: [v if len(self.inputs) == 1 else v.get(n, 0) for v in items if v != {}] for n in self.inputs}
-        return frozenset(n for n, vs in parts.items() if vs and not any(isinstance(v, dict) and v for v in vs))
+        read = [self.items_by_neuron(item) for item in items if item != {}]
+        return frozenset(n for n in self.inputs if read and not any(isinstance(each[n], dict) and each[n] for each in read))
 
     def preview(self, seed: int = 0, items: int = 14, letters: int = 4) -> Preview:
         """A drawn string with the target's answers, to try a problem before anything is trained.

@@ -34,7 +34,7 @@ from .automata import Automaton
 from .certificates import FORM, Certificate, check_certificate, is_the_target
 from .counterexamples import Counterexample, counterexample, on_string, short_strings
 from .evaluation import Evaluator
-from .explorations import FUNCTION_SECONDS, MOST, Outcome, alphabet_of, explore, items_by_neuron, target_of
+from .explorations import FUNCTION_SECONDS, MOST, Outcome, alphabet_of, explore, target_of
 from .inductions import find_induction
 from .letter_classes import name_letters
 from .problems import Problem
@@ -223,7 +223,7 @@ def _rounded_from(problem: Problem, machine: Machine) -> int | None:
     items = sorted(alphabet_of(problem)[0], key=lambda item: (float(max_norm(item)), str(item)))
     cycles = []
     for item in items[-1:] + items[:1]:
-        reads = items_by_neuron(problem, item)
+        reads = problem.items_by_neuron(item)
         streams = {name: values([v] * LONG) for name, v in reads.items() if name in machine.neurons}
         cycle = 0
         try:
