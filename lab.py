@@ -6,6 +6,8 @@
     python3 lab.py open       opens a copy of the notebooks in JupyterLab, build/lab, to play with
     python3 lab.py edit       opens the notebooks themselves
 
+With --isa SSE4_2, or AVX2, the journal and the tests run as on a processor with narrower vectors.
+
 Packages go to the folder .venv beside this file, once; one that it did not make stays as it is.
 Inside the conda environment of environment.yml they are there already, and nothing is installed.
 """
@@ -39,6 +41,10 @@ def main(arguments: list[str]) -> int:
     python = sys.executable if _is_conda_environment() else _python_of_venv()
     if arguments[0] == "open":
         copy_notebooks(PROJECT / "notebooks", PLAYGROUND)
+    if "--isa" in arguments[:-1] and COMMANDS[arguments[0]][0] != "jupyterlab":
+        at = arguments.index("--isa")  # sums are taken in another order, as on a processor with narrower vectors
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_max_isa={arguments[at + 1]}".strip()
+        del arguments[at : at + 2]
     module, *rest = COMMANDS[arguments[0]]
     folder = PROJECT if module == "pytest" else None
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(PROJECT / "build" / "jax-cache"))  # what JAX compiles is kept

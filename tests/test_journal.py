@@ -87,7 +87,7 @@ def test_parameters_reach_the_notebook_with_their_types(tmp_path):
     done = execute(path, "-p", "cycles", 41, "-p", "name", 7, "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["failed"] is None
+    assert result["failed"] == []
     executed = nbformat.read(result["executed"][0]["notebook"], as_version=4)
     assert executed.cells[-1].outputs[0].text == "42 77\n"
     assert "papermill" not in executed.metadata
@@ -99,6 +99,36 @@ def test_parameters_reach_the_notebook_with_their_types(tmp_path):
             journal.parse_parameters([path], [("cycles", text)])
 
 
+ODD = [
+    ('a = "a=b"', "a", "c=d", "c=d"),
+    ("a = '#17375e'  # a colour = a text", "a", "#fff", "#fff"),
+    ("a, b = 1, 2\nc = 3; d = (4,)", "d", "(5, 6)", (5, 6)),
+    ("a: bool = False", "a", "True", True),
+    ("a: bool = False", "a", "true", True),
+    ("a = None", "a", "None", None),
+    ("a = None", "a", "a word", "a word"),
+    ("%matplotlib inline\na = [\n  'x',  # = one\n]", "a", "['b']", ["b"]),
+    ("a = ['x']", "a", '["b"]', ["b"]),
+    ("a = 0.5", "a", "2", 2.0),
+]
+
+
+@pytest.mark.parametrize(("source", "name", "text", "value"), ODD)
+def test_odd_parameters(tmp_path, source, name, text, value):
+    path = small_notebook(tmp_path, source)
+    assert journal.parse_parameters([path], [(name, text)]) == {name: value}
+
+
+@pytest.mark.slow
+def test_a_notebook_without_a_kernel_and_with_odd_parameters(tmp_path):
+    path = small_notebook(tmp_path, 'a = "a=b"; b = True  # = both', "print(a, b)")
+    notebook = nbformat.read(path, as_version=4)
+    del notebook.metadata["kernelspec"]
+    nbformat.write(notebook, path)
+    done = journal.execute(path, tmp_path / "out", journal.parse_parameters([path], [("a", "x=y"), ("b", "False")]))
+    assert nbformat.read(done.notebook, as_version=4).cells[-1].outputs[0].text == "x=y False\n"
+
+
 @pytest.mark.slow
 def test_a_failing_cell_is_shown_and_nothing_is_lost(tmp_path):
     path = small_notebook(tmp_path, "a = 1", "print('before')", "a / 0", "print('never')")
@@ -106,7 +136,7 @@ def test_a_failing_cell_is_shown_and_nothing_is_lost(tmp_path):
     done = execute(path, "--out", tmp_path / "out", "--json")
     assert done.returncode == 1
     index = tmp_path / "out" / "html" / "index.html"
-    assert json.loads(done.stdout) == {"executed": [], "failed": "07 small one", "site": str(index)}
+    assert json.loads(done.stdout) == {"executed": [], "failed": ["07 small one"], "site": str(index)}
     assert "07%20small%20one.html" in index.read_text()
     assert "cell [3] failed:\n\n    a / 0\n\nZeroDivisionError: division by zero" in done.stderr
     executed = nbformat.read(tmp_path / "out" / "notebooks" / path.name, as_version=4)
@@ -160,7 +190,7 @@ def test_two_at_a_time_and_results_in_order(tmp_path, capsys):
     printed = capsys.readouterr()
     result = json.loads(printed.out)
     assert [Path(each["notebook"]).name for each in result["executed"]] == [path.name for path in paths]
-    assert result["failed"] is None
+    assert result["failed"] == []
     lines = printed.err.splitlines()
     assert all(re.fullmatch(r"0\d_\w+ +[\d.]+ s", line) for line in lines)
     assert lines[0].startswith("02_second")  # the third started before it, and waited for the first
@@ -169,18 +199,19 @@ def test_two_at_a_time_and_results_in_order(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_after_a_failure_those_under_way_end_and_no_other_starts(tmp_path, capsys):
-    first = small_notebook(tmp_path, "print('never')", name="01_first")
-    second = small_notebook(tmp_path, "open('failed', 'w').close()", "a / 0", name="02_second")
-    third = small_notebook(tmp_path, WAIT.format(name="failed"), "import time; time.sleep(3)", name="03_third")
+def test_after_a_failure_the_others_are_executed_and_all_that_failed_is_told(tmp_path, capsys):
+    paths = [
+        small_notebook(tmp_path, "a / 0", name="01_first"),
+        small_notebook(tmp_path, "print('second')", name="02_second"),
+        small_notebook(tmp_path, "1 / 0", name="03_third"),
+    ]
     out = tmp_path / "out"
-    executed, failure = execute_all([first, second, third], out, jobs=2, quiet=True)
-    assert [each.name for each in executed] == ["03_third"]
-    assert failure.notebook == "02_second"
-    assert "02_second.ipynb: cell [2] failed:\n\n    a / 0\n\nNameError" in str(failure)
-    assert executed[0].page == out / "html" / "03_third.html"
-    assert re.fullmatch(r"02_second +failed\n03_third +[\d.]+ s\n", capsys.readouterr().err)
-    assert {path.name for path in (out / "notebooks").iterdir()} == {second.name, third.name}
+    executed, failures = execute_all(paths, out, jobs=1, quiet=True)
+    assert [each.name for each in executed] == ["02_second"]
+    assert [failure.notebook for failure in failures] == ["01_first", "03_third"]
+    assert "01_first.ipynb: cell [1] failed:\n\n    a / 0\n\nNameError" in str(failures[0])
+    assert re.fullmatch(r"03_third +failed\n02_second +[\d.]+ s\n01_first +failed\n", capsys.readouterr().err)
+    assert {path.name for path in (out / "notebooks").iterdir()} == {path.name for path in paths}
 
 
 @pytest.mark.slow
@@ -207,7 +238,7 @@ def test_an_interrupt_ends_all_kernels(tmp_path):
 @pytest.mark.slow
 def test_a_kernel_that_ends_is_a_failure(tmp_path):
     path = small_notebook(tmp_path, "import os", "os._exit(3)")
-    executed, failure = execute_all([path], tmp_path / "out", quiet=True)
+    executed, [failure] = execute_all([path], tmp_path / "out", quiet=True)
     assert executed == []
     assert str(failure).startswith("07 small one.ipynb: Kernel died; what ran before is in ")
     assert (tmp_path / "out" / "html" / "07 small one.html").is_file()

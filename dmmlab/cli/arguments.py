@@ -285,8 +285,8 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "journal",
         "execute the notebooks of the journal",
         "Executes the journal with papermill, or the notebooks that are named, two at a time where cores and memory allow. "
-        "Writes executed notebooks, a site to read them in, and the figures. A cell that fails is shown; notebooks under way "
-        "then end, no other starts, and the exit status is 1.",
+        "Writes executed notebooks, a site to read them in, and the figures. A cell that fails is shown, the other "
+        "notebooks are executed all the same, and the exit status is 1.",
     )
     sub.add_argument(
         "notebooks",

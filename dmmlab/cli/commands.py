@@ -1,7 +1,9 @@
 """The command line. Every command says ``--help``; bad input is one line and exit status 2."""
 
 import argparse
+import contextlib
 import io
+import itertools
 import os
 import shlex
 import subprocess
@@ -13,7 +15,7 @@ from typing import Any
 
 import platformdirs
 
-from ..core.errors import LabError
+from ..core.errors import LabError, one_line
 from ..core.machine import Machine
 from .arguments import command_line
 from .machine_names import machine_named, print_json
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)
     except LabError as error:
-        print(f"dmmlab {options.name}: {error}", file=sys.stderr)
+        print(f"dmmlab {options.name}: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         print(f"dmmlab {options.name}: interrupted; {_how_to_go_on(options, interrupt)}", file=sys.stderr)
@@ -58,25 +60,39 @@ def process() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it ends
         if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has seen enough
             return 0
-        print(f"dmmlab: output cannot be written: {error.strerror}", file=sys.stderr)
+        print(
+            f"dmmlab: {one_line(error)}" if error.filename else f"dmmlab: output cannot be written: {error.strerror}",
+            file=sys.stderr,
+        )
         return 2
 
 
 def _keep_what_is_compiled() -> None:
     """Lets JAX keep compiled programs in the user's cache, for the next command.
 
-    Its own variables come first. A folder that somebody else named gets no limit: JAX would miss
-    the times of last use that it notes beside each program where there is one.
+    Its own variables come first; a folder that somebody else named gets no limit. With a limit of
+    JAX's own, each program that is looked up waits ten seconds while another process holds the lock
+    of the folder, for ever so long if that one is stopped. So what is old goes here, at the start.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = platformdirs.user_cache_dir("dmmlab", appauthor=False)
-        os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(CACHE_BYTES))
+        folder = platformdirs.user_cache_dir("dmmlab", appauthor=False)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+        _drop_what_is_old(Path(folder), CACHE_BYTES)
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     beginnings = [f"Error {what} persistent compilation cache" for what in ("reading", "writing")]  # two at one file
     for beginning in beginnings:
         warnings.filterwarnings("ignore", beginning, UserWarning)
     said = [os.environ.get("PYTHONWARNINGS", ""), *(f"ignore:{beginning}:UserWarning" for beginning in beginnings)]
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, said))  # for the kernels of notebooks
+
+
+def _drop_what_is_old(folder: Path, limit: int) -> None:
+    """Deletes files of a folder, the oldest first, until the rest has ``limit`` bytes at most."""
+    with contextlib.suppress(OSError):  # there is none yet, or another process is at it, too
+        files = sorted((-(s := path.stat()).st_mtime, s.st_size, path) for path in folder.iterdir() if path.is_file())
+        sizes = itertools.accumulate(size for _, size, _ in files)
+        for path in [path for (_, _, path), total in zip(files, sizes, strict=True) if total > limit]:
+            path.unlink(missing_ok=True)
 
 
 def _how_to_go_on(options: argparse.Namespace, interrupt: KeyboardInterrupt) -> str:
@@ -232,8 +248,8 @@ def _journal(options: argparse.Namespace) -> int:
     out, sources = Path(options.out), {path.stem: path for path in paths}
     if not options.notebooks:  # the whole journal, with all that its site has
         reference.write_reference(out)
-    executed, failure = execute_all(paths, out, parameters, options.jobs, quiet=not sys.stderr.isatty())
-    if failure is not None:
+    executed, failures = execute_all(paths, out, parameters, options.jobs, quiet=not sys.stderr.isatty())
+    for failure in failures:
         print(f"dmmlab journal: {failure}", file=sys.stderr)
     if options.update:
         for each in executed:
@@ -241,12 +257,12 @@ def _journal(options: argparse.Namespace) -> int:
     index = site.write_index(out, paths[0].parent / parameters["figures"] if options.update else None)
     if options.json:
         done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
-        print_json({"executed": done, "failed": failure and failure.notebook, "site": str(index)})
+        print_json({"executed": done, "failed": [failure.notebook for failure in failures], "site": str(index)})
     else:
         for each in executed:
             print(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}")
         print(index)
-    return 1 if failure else 0
+    return 1 if failures else 0
 
 
 def _cell(x: object) -> str:

@@ -153,7 +153,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         def tell(row: dict) -> None:
             done.append(row)
             exact = [each["links"] for each in done if each["exact"]]
-            bar.set_postfix_str(f"{len(exact)} of {len(done)} exact" + f", {min(exact)} links at best" * bool(exact))
+            bar.set_postfix_str(f"{len(exact)} of {len(done)} exact" + (f", {min(exact)} links at best" if exact else ""))
             bar.update()
             if not options.json:
                 set_here = "".join(f", {name}={row[name]}" for name in values)

@@ -3,12 +3,53 @@
 Everything else that goes wrong is a defect of ``dmmlab`` and keeps its traceback.
 """
 
-from collections.abc import Iterable
+import contextlib
+import pickle
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
+
+MOST = 1000  # characters of an error that is told in one line
 
 
-class LabError(ValueError):
+class Pickled:
+    """An error that another process can send, whatever its constructor takes.
+
+    It arrives with its message, and with those of its attributes that can be pickled.
+    """
+
+    def __reduce__(self) -> tuple:
+        kept = {}
+        for name, value in vars(self).items():
+            with contextlib.suppress(Exception):
+                pickle.dumps(value)
+                kept[name] = value
+        return _again, (type(self), self.args, kept)  # type: ignore[attr-defined]
+
+
+def _again(kind: type[Exception], arguments: tuple, attributes: Mapping[str, Any]) -> Exception:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(attributes)
+    return error
+
+
+class LabError(Pickled, ValueError):
     """A mistake in an argument or a file, told in one line; a command then exits with status 2."""
+
+
+def one_line(error: BaseException, most: int = MOST) -> str:
+    """The message of an error on one line of at most ``most`` printable characters."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception as broken:  # of an error whose own __str__ raises
+        text = f"(its message cannot be told: {type(broken).__name__})"
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: most + 1])
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def told(error: BaseException) -> str:
+    """The class of an error that a reader's code raises, and the beginning of its message."""
+    return f"{type(error).__name__}: {one_line(error, 200)}"
 
 
 def one_of(what: str, name: str, known: Iterable[str]) -> str:

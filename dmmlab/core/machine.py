@@ -207,24 +207,31 @@ class Machine:
         return replace(self, soft=soft)
 
     def astype(self, dtype: type[np.floating]) -> "Machine":
-        """The machine with weights of another precision: ``np.float32`` computes as in 2022."""
+        """The machine with weights of another precision: ``np.float32`` computes as in 2022.
+
+        Raises :class:`MachineError` for what is no floating-point type of NumPy, as bfloat16.
+        """
+        if np.dtype(dtype).kind != "f":
+            raise MachineError(f"precision {np.dtype(dtype)}: expected a floating-point type of NumPy, such as float32")
         with np.errstate(over="ignore"):  # an infinite weight is told of as such
             return self.with_soft(matrix_of((*path, dtype(weight)) for path, weight in paths(self.soft)))
 
-    def live(self) -> "Machine":
+    def live(self, keeping: Iterable[str] = ()) -> "Machine":
         """The machine without its dead part: all that has no influence on the answers.
 
         Something flows from a neuron that reads a stream, from one that emits something though
         nothing arrives, and from the neurons that these reach. Answers are taken by the neurons
         without outputs and by one called ``output``; if there are none, all neurons count as such.
-        What is on no way from the former to the latter is dead.
+        What is on no way from the former to the latter is dead, but for the neurons of ``keeping``
+        that there are, and what leads to them.
         """
         sources = {name for name, kind in self.neurons.items() if _speaks_first(kind)}
         sinks = {name for name, kind in self.neurons.items() if not kind.outputs or name == "output"} or set(self.neurons)
         forward: dict[str, set[str]] = {}
         for link in self.links():
             forward.setdefault(link.from_neuron, set()).add(link.to_neuron)
-        return self._restricted(_reached(sources, forward) & self.leading_to(sinks) | sinks)
+        kept = self.leading_to(self.neurons.keys() & keeping)
+        return self._restricted(_reached(sources, forward) & self.leading_to(sinks) | sinks | kept)
 
     def leading_to(self, names: Iterable[str]) -> set[str]:
         """These neurons, and all that have an influence on what arrives at them."""

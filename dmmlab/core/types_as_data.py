@@ -1,8 +1,13 @@
-"""Neuron types that need no function, as JSON has them: constants, and types without outputs."""
+"""Neuron types as data: constants, and types without outputs, as JSON has them.
+
+These, and built-in types, can be pickled; a type of the reader's own can where its function can.
+"""
+
+import copyreg
 
 from .errors import LabError
 from .neuron_type import NeuronType
-from .neurons import answering, constants
+from .neurons import TYPES, answering, constants
 from .vvalues import check, describe, from_paths, paths, show_path
 
 
@@ -31,3 +36,21 @@ def types_from_data(tree: object) -> dict[str, NeuronType]:
             place = show_path(("types", name))
             raise LabError(f'{place}: expected {{"emits": {{output: value}}}} or {{"answers": [names]}}')
     return types
+
+
+def _reduced(kind: NeuronType) -> tuple:
+    if any(kind is each for each in TYPES):
+        return _built_in, (kind.name,)
+    data = type_as_data(kind)
+    return (_from_data, (kind.name, data)) if data else kind.__reduce_ex__(2)  # type: ignore[return-value]
+
+
+def _built_in(name: str) -> NeuronType:
+    return next(kind for kind in TYPES if kind.name == name)
+
+
+def _from_data(name: str, data: dict) -> NeuronType:
+    return types_from_data({name: data})[name]
+
+
+copyreg.pickle(NeuronType, _reduced)  # type: ignore[arg-type]

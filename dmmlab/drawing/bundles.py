@@ -8,12 +8,11 @@ heavy ones on top. Weights are left out; they are in the tooltips.
 from collections.abc import Iterable
 
 import networkx as nx
-from graphviz import escape, nohtml
 
 from ..core.errors import one_of
 from ..core.machine import Link, Machine
 from .circuits import circuit, empty_drawing, graph, idle_neurons, layers, node_id
-from .graphviz_drawing import Drawing, DrawingError
+from .graphviz_drawing import Drawing, DrawingError, as_label
 from .line_styles import INK, bundle_line, largest_weight, relative_size
 
 PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: of a port, between neurons, between rows, of a neuron
@@ -52,7 +51,9 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
     rows: dict[int, list[str]] = {}
     for name in sorted(g.nodes):
         rows.setdefault(g.nodes[name]["layer"], []).append(name)
-    widths = {name: max(_width(name), PORT * max(len(g.nodes[name]["inputs"]), len(g.nodes[name]["outputs"]))) for name in g}
+    widths = {
+        name: max(_width(name), PORT * max(len(kind.inputs), len(kind.outputs))) for name, kind in machine.neurons.items()
+    }
     lengths = {n: sum(widths[name] + GAP for name in names) - GAP for n, names in rows.items()}
     centre, lowest = max(lengths.values(), default=0.0) / 2, min(rows, default=0)
     drawing = empty_drawing(title)
@@ -65,7 +66,7 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
             x += widths[name] + GAP
             drawing.node(
                 node_id(name),
-                label=nohtml(name),
+                label=as_label(name),
                 shape="box",
                 style="rounded,filled",
                 fillcolor="#eef2f7" if g.nodes[name]["boundary"] else "#ffffff",
@@ -78,7 +79,7 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
                 pos=f"{middle[name][0]:.2f},{middle[name][1]:.2f}",
             )
     if title:
-        drawing.node(":title", label=escape(title), shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 18:.2f}")
+        drawing.node(":title", label=as_label(title), shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 18:.2f}")
         drawing.attr(label="")
     # Graphviz draws the links of one neuron after those of another. To have the heaviest of all on
     # top, they all go from one invisible node to another; where a link belongs is in its tooltip.
@@ -138,4 +139,4 @@ def _lane(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 def _look(link: Link, largest: float) -> dict[str, str]:
     colour, width = bundle_line(link, relative_size(link, largest))
-    return {"color": colour, "penwidth": f"{width:.2f}", "arrowhead": "none", "tooltip": f"{link}: {link.weight:g}"}
+    return {"color": colour, "penwidth": f"{width:.2f}", "arrowhead": "none", "tooltip": as_label(f"{link}: {link.weight:g}")}

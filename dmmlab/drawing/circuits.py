@@ -12,15 +12,14 @@ letter.
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import networkx as nx
-from graphviz import escape, nohtml
 
 from ..core.errors import one_of
 from ..core.machine import Link, Machine
+from ..core.neuron_type import NeuronType
 from ..core.vvalues import from_paths, paths
-from .graphviz_drawing import FONT, Drawing, DrawingError
+from .graphviz_drawing import FONT, Drawing, DrawingError, as_label
 from .line_styles import HARD, INK, PALE, circuit_line, largest_weight, relative_size
 
 DEAD = ("grey", "hide", "show")
@@ -32,25 +31,29 @@ Heads = dict[str, dict[str, list[Link]]]  # by neuron and input, the lines that 
 def graph(machine: Machine) -> nx.MultiDiGraph:
     """The machine as a graph: an edge for every link, in the direction in which V-values flow.
 
-    Nodes have ``kind`` (the neuron type's name), ``inputs``, ``outputs``, ``layer`` (see
-    :func:`layers`) and ``boundary`` (whether something enters or leaves the machine there); edges
-    have ``from_field``, ``to_field``, ``weight`` and ``hard``.
+    Nodes have ``kind`` (the neuron type's name), ``layer`` (see :func:`layers`) and ``boundary``
+    (whether something enters or leaves the machine there); edges have ``from_field``, ``to_field``,
+    ``weight`` and ``hard``. All are texts, numbers and truth values, as files of graphs have them.
     """
     g = nx.MultiDiGraph()
     for name, kind in machine.neurons.items():
-        boundary = kind.reads_stream or not kind.inputs or not kind.outputs
-        g.add_node(name, kind=kind.name, inputs=kind.inputs, outputs=kind.outputs, boundary=boundary)
+        g.add_node(name, kind=kind.name, boundary=is_boundary(kind))
     for link in machine.links():
         g.add_edge(
             link.from_neuron,
             link.to_neuron,
             from_field=link.from_field,
             to_field=link.to_field,
-            weight=link.weight,
+            weight=float(link.weight),
             hard=link.hard,
         )
     nx.set_node_attributes(g, layers(machine, g), "layer")
     return g
+
+
+def is_boundary(kind: NeuronType) -> bool:
+    """Whether something enters or leaves a machine at neurons of this type."""
+    return kind.reads_stream or not kind.inputs or not kind.outputs
 
 
 def layers(machine: Machine, g: nx.MultiDiGraph) -> dict[str, int]:
@@ -137,8 +140,8 @@ def circuit(
         with drawing.subgraph() as row:
             row.attr(rank="same")
             for name in names:
-                label = box(name, g.nodes[name], name in living.neurons, heads=slots.get(name, {}))
-                row.node(node_id(name), label=label, tooltip=nohtml(name))
+                label = box(name, whole.neurons[name], name in living.neurons, heads=slots.get(name, {}))
+                row.node(node_id(name), label=label, tooltip=as_label(name))
     there, alive = ({link[:4] for link in each.links()} for each in (machine, living))
     largest = largest_weight(whole)
     for line in lines:
@@ -146,7 +149,7 @@ def circuit(
         style = "cut" if not present else "live" if any(link[:4] in alive for link in present) else "dead"
         attributes = look(present or line, largest, style, digits)
         if second := " / ".join(filter(None, ((below or {}).get(str(link)) for link in line))):
-            attributes["label"] = "\n".join(filter(None, (attributes.get("label"), escape(f" {second} "))))
+            attributes["label"] = "\n".join(filter(None, (attributes.get("label"), as_label(f" {second} "))))
         drawing.edge(*_ends(line, slots), **attributes)
     return drawing
 
@@ -172,7 +175,7 @@ def empty_drawing(title: str | None = None) -> Drawing:
         edge_attr={"fontname": FONT, "fontsize": "9", "arrowsize": "0.6"},
     )
     if title:
-        drawing.attr(label=escape(title))
+        drawing.attr(label=as_label(title))
     return drawing
 
 
@@ -184,7 +187,7 @@ def look(links: Sequence[Link], largest: float, style: str = "live", digits: int
     """
     main = max(links, key=lambda link: abs(link.weight))
     colour, width = circuit_line(main, relative_size(main, largest), style)
-    attributes = {"tooltip": "; ".join(f"{link}: {link.weight:g}" for link in links)}
+    attributes = {"tooltip": as_label("; ".join(f"{link}: {link.weight:g}" for link in links))}
     attributes |= {"color": colour, "penwidth": f"{width:.2f}"}
     if style == "cut":
         attributes |= {"style": "dotted", "arrowhead": "none"}
@@ -244,17 +247,17 @@ def _ends(line: Sequence[Link], slots: Heads) -> tuple[str, str]:
     return f"{node_id(first.from_neuron)}{out_port}:n", f"{node_id(first.to_neuron)}{in_port}:s"
 
 
-def box(name: str, node: Mapping[str, Any], alive: bool = True, heads: Mapping[str, Sequence[Link]] | None = None) -> str:
+def box(name: str, kind: NeuronType, alive: bool = True, heads: Mapping[str, Sequence[Link]] | None = None) -> str:
     """The HTML-like label of a super-neuron: a row of outputs, the name, a row of inputs.
 
     An input at which several lines end (:func:`heads`) has a slot for each at its lower edge.
     """
     heads = heads or {}
     ink, small, frame = (INK, "#555555", "#333333") if alive else ("#aaaaaa", "#bbbbbb", PALE)
-    outputs = _row_of_ports("o", node["outputs"], small, {})
-    inputs = _row_of_ports("i", node["inputs"], small, heads)
+    outputs = _row_of_ports("o", kind.outputs, small, {})
+    inputs = _row_of_ports("i", kind.inputs, small, heads)
     whole = _row(_cell(_slots("", len(heads.get("", ())))))
-    fill = "#eef2f7" if node["boundary"] and alive else "#ffffff"
+    fill = "#eef2f7" if is_boundary(kind) and alive else "#ffffff"
     middle = _row(f'<td><b><font color="{ink}">{html.escape(name)}</font></b></td>')
     return (
         f'<<table border="1" cellborder="0" cellspacing="0" cellpadding="2" style="rounded" color="{frame}" '

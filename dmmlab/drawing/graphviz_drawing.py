@@ -34,11 +34,21 @@ ONE_AT_A_TIME = threading.Lock()  # Graphviz is not made for threads: two that d
 MOST_BYTES = 16_000  # of one text: Graphviz reads no longer ones
 MOST_DOTS = 32_767, 150_000_000  # of a PNG: of each side, and in all, which is 600 MB while it is drawn
 USUAL_DPI = 300
+NO_ROOM = "in spline routing"  # Graphviz complains of a layout that leaves a link no room
+OTHER_WAYS: tuple[dict[str, str], ...] = ({}, {"ranksep": "0.9"}, {"nodesep": "0.5"}, {"splines": "polyline"})
 TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|[^<>"]+')  # in DOT, a quoted text, or one in a label like HTML
 
 
 class DrawingError(LabError):
     """A drawing that cannot be made."""
+
+
+def as_label(text: str) -> str:
+    """A label or a tooltip of DOT that shows a text as it is.
+
+    Graphviz reads ``\\N``, and ``&lt;`` as in HTML.
+    """
+    return graphviz.escape(text).replace("&", "&amp;")
 
 
 def check_text(text: str) -> None:
@@ -126,8 +136,15 @@ class Drawing(graphviz.Digraph):
     def _render(self, format: str, options: str = "") -> bytes:
         with ONE_AT_A_TIME:
             _load_bundled_font()
-            source = _for_postscript(self.source) if format == "eps" else self.source
-            return _render(source, format, options, self.graph_attr.get("layout", "dot"))
+            for attributes in OTHER_WAYS:
+                drawing = self.copy() if attributes else self
+                drawing.attr(**attributes)
+                source = _for_postscript(drawing.source) if format == "eps" else drawing.source
+                with _stderr_of_graphviz() as said:
+                    drawn = _render(source, format, options, self.graph_attr.get("layout", "dot"))
+                if NO_ROOM not in "".join(said):
+                    break
+            return drawn
 
     def save_as(self, path: str | os.PathLike, dpi: int = 300, width: float | None = None) -> Path:
         """Writes the drawing in the format that the file's ending names, whole or not at all.
@@ -171,7 +188,7 @@ def _load_bundled_font() -> None:
 
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     before = os.environ.get("FONTCONFIG_FILE")
-    with tempfile.TemporaryDirectory() as folder, _silent_stderr():
+    with tempfile.TemporaryDirectory() as folder, _stderr_of_graphviz():  # fontconfig warns of system files
         config = Path(folder) / "fonts.conf"
         config.write_text(
             f"<fontconfig><dir>{html.escape(str(fonts))}</dir><cachedir>{html.escape(folder)}</cachedir>"
@@ -187,16 +204,19 @@ def _load_bundled_font() -> None:
 
 
 @contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keeps fontconfig from warning, on standard error, of system files that we do not use."""
+def _stderr_of_graphviz() -> Iterator[list[str]]:
+    """What C libraries write on standard error goes into the list, not on the screen."""
+    said: list[str] = []
     saved = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as sink:
-            os.dup2(sink.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+    with tempfile.TemporaryFile("w+", errors="replace") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            file.seek(0)
+            said += file
 
 
 def _render(source: str, format: str, options: str = "", engine: str = "dot") -> bytes:

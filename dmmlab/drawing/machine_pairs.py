@@ -6,16 +6,15 @@ those that play the same part are found by walking along the links from the neur
 
 from collections.abc import Collection, Iterable, Mapping
 
-from graphviz import escape, nohtml
-
 from ..core.errors import one_of
 from ..core.machine import Link, Machine
 from ..core.neuron_type import NeuronType
 from ..core.vvalues import from_paths
 from ..machines.isomorphism import equivalent
 from .circuits import FONT, box, circuit, empty_drawing, graph, heads, layers, lines_of, look, node_id
-from .graphviz_drawing import Drawing, DrawingError
+from .graphviz_drawing import Drawing, DrawingError, as_label
 from .line_styles import PALE, THIN, largest_weight
+from .tikz import as_shown
 
 MARK = "#dfc8f5"  # behind links that differ: far from the colours of signs, and pale in grey
 GAP = 48.0  # points between the two
@@ -66,18 +65,18 @@ def side_by_side(
     placed, slots = circuit(plan, dead="show", digits=digits).placed, heads(lines_of(plan))
     width = float(placed["bb"].split(",")[2])
     nodes = {thing["name"]: thing["pos"] for thing in placed.get("objects", ()) if "pos" in thing}
-    edges = {edge["tooltip"].rpartition(": ")[0]: edge for edge in placed.get("edges", ())}
+    edges = {as_shown(edge["tooltip"]).rpartition(": ")[0]: edge for edge in placed.get("edges", ())}
     drawing = empty_drawing(None)
     drawing.attr(layout="nop2")
     largest, marks = max(largest_weight(first), largest_weight(second)), set()
     for k, (machine, names, title) in enumerate(panels):
-        shift, living, g = k * (width + GAP), machine.live(), graph(machine)
+        shift, living = k * (width + GAP), machine.live()
         alive = {link[:4] for link in living.links()}
         for name in sorted(machine.neurons):
-            label = box(name, g.nodes[name], name in living.neurons, slots.get(names[name]))
-            drawing.node(f"{k} {name}", label=label, pos=_moved(nodes[node_id(names[name])], shift), tooltip=nohtml(name))
+            label = box(name, machine.neurons[name], name in living.neurons, slots.get(names[name]))
+            drawing.node(f"{k} {name}", label=label, pos=_moved(nodes[node_id(names[name])], shift), tooltip=as_label(name))
         if title:
-            drawing.node(f"{k}", label=escape(title), shape="plaintext", fontname=FONT, pos=f"{shift + width / 2:.2f},-16")
+            drawing.node(f"{k}", label=as_label(title), shape="plaintext", fontname=FONT, pos=f"{shift + width / 2:.2f},-16")
         for path, link in sorted(maps[k].items()):
             partner = maps[1 - k].get(path)
             style = look([link], largest, "live" if link[:4] in alive else "dead", digits)

@@ -38,6 +38,8 @@ STYLE: dict[Any, Any] = {
     "axes.prop_cycle": plt.cycler(color=COLOURS),
     "svg.hashsalt": "dmmlab",
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
+    "ps.fonttype": 42,
     "font.sans-serif": ["DejaVu Sans", "Verdana"],
 }
 

@@ -15,7 +15,8 @@ def combine(*terms: Any) -> VValue:
         return sum(w * v for w, v in terms)
     parts = [(w, v if isinstance(v, dict) else {":number": v}) for w, v in terms]
     keys = dict.fromkeys(key for _, v in parts for key in v)
-    return {key: combine(*((w, v[key]) for w, v in parts if key in v)) for key in keys}
+    total = {key: combine(*((w, v[key]) for w, v in parts if key in v)) for key in keys}
+    return {key: x for key, x in total.items() if x}
 
 
 def number(v: VValue) -> Any:

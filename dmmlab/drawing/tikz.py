@@ -5,6 +5,7 @@ where its letters are those of the paper. Every neuron and every link is a line 
 can edit.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -65,13 +66,13 @@ def as_tikz(placed: Mapping[str, Any], width: float | None = None) -> str:
     names = {thing["_gvid"]: thing["name"] for thing in placed.get("objects", [])}
     for edge in placed.get("edges", []):
         if "pos" in edge and edge.get("style") != "invis":
-            body += [f"  % {_comment(edge.get('tooltip') or names[edge['tail']] + ' -> ' + names[edge['head']])}"]
+            body += [f"  % {_comment(as_shown(edge.get('tooltip', '')) or names[edge['tail']] + ' -> ' + names[edge['head']])}"]
             body += [f"  {line}" for line in _link(edge, colours)]
     for thing in objects:
         body += [f"  % {_comment(thing['name'])}"]
         body += [f"  {line}" for line in _neuron(thing, colours)]
     if placed.get("label") and "lp" in placed:
-        body.append(rf"  \node at ({_point(placed['lp'])}) {{{_text(placed['label'])}}};")
+        body.append(rf"  \node at ({_point(placed['lp'])}) {{{_text(as_shown(placed['label']))}}};")
     defined = [rf"  \definecolor{{{name}}}{{HTML}}{{{value}}}" for value, name in colours.items()]
     scale = 1.0 if width is None else width * POINTS_PER_CM / (right - left + 8)
     begin, end = ("", "") if width is None else (rf"\resizebox{{{width:g}cm}}{{!}}{{%" + "\n", "}")
@@ -105,7 +106,7 @@ def _link(edge: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
         if edge.get(label, "").strip() and place in edge:
             colour = _colour(edge.get("fontcolor", "black"), colours)
             bold = r", font=\sffamily\bfseries\fontsize{9}{11}\selectfont" if "Bold" in edge.get("fontname", "") else ""
-            yield rf"\node[anchor=center, text={colour}{bold}] at ({_point(edge[place])}) {{{_text(_unescaped(edge[label]))}}};"
+            yield rf"\node[anchor=center, text={colour}{bold}] at ({_point(edge[place])}) {{{_text(as_shown(edge[label]))}}};"
 
 
 def _neuron(thing: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
@@ -156,9 +157,9 @@ def _foreign(c: str) -> str:
     return rf"$\{word.lower() if letter[1] else word.capitalize()}$"
 
 
-def _unescaped(label: str) -> str:
-    """What a label shows: in DOT a backslash is written twice."""
-    return label.replace("\\\\", "\\").strip()
+def as_shown(label: str) -> str:
+    """What a label of DOT shows: the inverse of ``graphviz_drawing.as_label``."""
+    return html.unescape(label.replace("\\\\", "\\")).strip()
 
 
 def _comment(text: str) -> str:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import LabError, one_of
+from ..core.errors import LabError, Pickled, one_of
 from ..core.files import write_text
 from ..core.vvalues import describe
 from . import site
@@ -37,7 +37,7 @@ class JournalError(LabError):
     """A journal that cannot be executed: no such notebook, no such parameter."""
 
 
-class CellFailed(Exception):
+class CellFailed(Pickled, Exception):
     """A cell of a notebook raised, or its kernel ended.
 
     The message shows the cell and the end of the traceback.
@@ -142,6 +142,7 @@ def execute(
             scratch,
             parameters={name: value for name, value in given.items() if name in known},
             kernel_name="python3",
+            language="python",
             cwd=path.parent,
             progress_bar=False,
             extra_arguments=["--log-level=40"],  # errors; its warnings are about the machine, not about the journal
@@ -174,7 +175,7 @@ def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) ->
     Raises:
         JournalError: no notebook has such a parameter, or it needs a value of another type.
     """
-    defaults = {name: info["default"] for path in paths for name, info in _parameters_of(path).items()}
+    defaults = {name: default for path in paths for name, default in _parameters_of(path).items()}
     values = {}
     for name, text in texts:
         if name not in defaults:
@@ -185,7 +186,7 @@ def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) ->
             default = ast.literal_eval(defaults[name])
         except ValueError:
             raise JournalError(f"parameter {name!r}: computed as {defaults[name]!r}, so it cannot be given") from None
-        values[name] = text if isinstance(default, str) else _value_like(default, name, text)
+        values[name] = text if isinstance(default, str) else _value_like(default, text, f"parameter {name!r}")
     return values
 
 
@@ -283,23 +284,34 @@ def _keep_stills(cell: Any) -> None:
                 output.data["text/html"] = page.replace(name[1], f"dmmlab-{cell.id}-{number}")
 
 
-def _parameters_of(path: Path) -> dict[str, Any]:
-    pm = _papermill()
+def _parameters_of(path: Path) -> dict[str, str]:
+    """The parameters of a notebook, each with the expression that is its default."""
+    import nbformat
+
     try:
-        return pm.inspect_notebook(path)
-    except Exception as error:  # nbformat, jsonschema and papermill each raise kinds of their own
+        cells = nbformat.read(path, as_version=4).cells
+        source = next((cell.source for cell in cells if "parameters" in _tags(cell)), "")
+    except Exception as error:  # nbformat and jsonschema each raise kinds of their own
         raise JournalError(f"{path}: not a notebook that can be executed: {str(error).splitlines()[0]}") from None
+    found: dict[str, str] = {}
+    with contextlib.suppress(SyntaxError):  # which is shown when the cell is executed
+        for node in ast.parse(re.sub(r"(?m)^[%!].*", "", source)).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                found |= {target.id: ast.unparse(node.value) for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
-def _value_like(default: Any, name: str, text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
+def _value_like(default: Any, text: str, name: str) -> Any:
+    """A value that is written as JSON or as Python has it, of the type of the default."""
+    value: Any = text
+    for read in (ast.literal_eval, json.loads):
+        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            value = read(text.strip())
     if type(value) is int and isinstance(default, float):
         value = float(value)
-    if type(value) is not type(default):
-        raise JournalError(f"parameter {name!r}: expected a value like {default!r}, got {text!r}")
+    if default is not None and type(value) is not type(default):
+        raise JournalError(f"{name}: expected a value like {default!r}, got {text!r}")
     return value
 
 

@@ -20,14 +20,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..core.errors import LabError
+from ..core.errors import LabError, Pickled
 from .execution import CellFailed, Executed, JournalError, execute, last_seconds, prepare
 
 MOST_JOBS = 2  # JAX uses several cores itself, so that more notebooks at once gain little
 JOB_BYTES = 2 * 10**9  # of memory, for a notebook and its kernel
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Pickled, KeyboardInterrupt):
     """An interrupt of several notebooks; ``left`` are those that have not been executed."""
 
     def __init__(self, left: Sequence[Path]):
@@ -55,12 +55,12 @@ def execute_all(
     parameters: Mapping[str, Any] | None = None,
     jobs: int | None = None,
     quiet: bool = False,
-) -> tuple[list[Executed], CellFailed | None]:
+) -> tuple[list[Executed], list[CellFailed]]:
     """Executes notebooks, each as :func:`~dmmlab.journal.execution.execute` does.
 
     Those that took longest when their outputs were stored start first, so that no long one is left
-    alone at the end; before them those that do not say, the last first. After a failure no other
-    notebook starts; those under way end.
+    alone at the end; before them those that do not say, the last first. If one fails, the others go
+    on.
 
     Args:
         paths: the notebooks, of different names.
@@ -70,7 +70,7 @@ def execute_all(
         quiet: a line for each notebook that ends, and no progress bar over the cells of all.
 
     Returns:
-        What the runs left, in the order of ``paths``; and the first failure, if there was one.
+        What the runs left, and the failures, both in the order of ``paths``.
 
     Raises:
         JournalError: two notebooks of one name, or results cannot be written.
@@ -80,14 +80,15 @@ def execute_all(
         raise JournalError("two notebooks of the same name: both would be written to the same file; name one of them")
     prepare(out)
     executed: dict[Path, Executed] = {}
-    failures: list[Exception] = []
+    failures: dict[Path, CellFailed] = {}
+    refusals: list[JournalError | None] = []  # None for an interrupt; after either no other notebook starts
     processes: set[subprocess.Popen] = set()
     running: set[str] = set()
     lock, starting = threading.Lock(), threading.Lock()
     bar = tqdm(total=sum(map(_count_cells, paths)), unit="cell", disable=quiet, leave=False)
 
     def run(path: Path) -> None:
-        if failures:
+        if refusals:
             return
         command = [sys.executable, "-m", __name__, str(path), str(out), json.dumps(dict(parameters or {}))]
         starting.acquire()  # until its kernel is ready: two that start at once may be given the same free port
@@ -126,9 +127,9 @@ def execute_all(
             if "seconds" in last:
                 executed[path] = Executed(path.stem, last["seconds"], Path(last["notebook"]), Path(last["page"]))
             elif "refused" in last:
-                failures.append(JournalError(last["refused"]))
+                refusals.append(JournalError(last["refused"]))
             else:
-                failures.append(CellFailed(path.stem, last.get("failed") or f"{path.name}: its process ended early"))
+                failures[path] = CellFailed(path.stem, last.get("failed") or f"{path.name}: its process ended early")
             if quiet:
                 end = f"{last['seconds']:6.1f} s" if "seconds" in last else "failed"
                 print(f"{path.stem:<40} {end}", file=sys.stderr)
@@ -140,7 +141,7 @@ def execute_all(
                 for future in futures:
                     future.result()
             except BaseException:  # Ctrl-C: the processes shut their kernels down
-                failures.append(CellFailed("", "interrupted"))
+                refusals.append(None)
                 with lock:
                     for process in processes:
                         with contextlib.suppress(OSError):
@@ -148,9 +149,9 @@ def execute_all(
                 raise
     except KeyboardInterrupt:
         raise Interrupted([path for path in paths if path not in executed]) from None
-    if failures and isinstance(failures[0], JournalError):
-        raise failures[0]
-    return [executed[path] for path in paths if path in executed], failures[0] if failures else None  # type: ignore[return-value]
+    if refusals and refusals[0] is not None:
+        raise refusals[0]
+    return [executed[path] for path in paths if path in executed], [failures[path] for path in paths if path in failures]
 
 
 def longest_first(paths: Iterable[Path]) -> list[Path]:

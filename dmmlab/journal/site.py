@@ -20,6 +20,7 @@ import base64
 import copy
 import html
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,8 +218,25 @@ def page(notebook: Any, name: str) -> str:
     dark = "@media screen {\n" + dark.replace(":root", ':root[data-theme="dark"]') + "}\n"
     body = body.replace("<head>", f"<head>\n{HEAD}", 1)
     body = body.replace("</head>", f"<style>\n{dark}{STYLE}{PAGE_STYLE}</style>\n</head>", 1)
+    body = _with_distinct_anchors(body)
     header = f'<header id="site"><nav></nav>{SWITCH}</header>\n'
     return body.replace("<main>", f"{header}{_contents(body)}<main>", 1)
+
+
+def _with_distinct_anchors(body: str) -> str:
+    """Headings of the same text get a number, so that a link leads to each."""
+    seen: Counter[str] = Counter()
+
+    def numbered(match: re.Match) -> str:
+        seen[match[1]] += 1
+        ends = r'(?<= id=")|(?<= href="#)'
+        return (
+            re.sub(f'({ends}){re.escape(match[1])}"', f'{match[1]}-{seen[match[1]]}"', match[0])
+            if seen[match[1]] > 1
+            else match[0]
+        )
+
+    return re.sub(r'<h[1-6] id="([^"]*)".*?</h[1-6]>', numbered, body, flags=re.S)
 
 
 def _contents(body: str) -> str:

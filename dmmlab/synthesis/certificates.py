@@ -26,7 +26,7 @@ from numbers import Number
 from types import FunctionType
 from typing import Any
 
-from ..core.errors import LabError
+from ..core.errors import LabError, told
 from ..core.machine import Machine
 from ..core.vvalues import VValue, describe
 from ..machines.exact_steps import Exact, ExactMachine, exact, is_known, relevant
@@ -82,7 +82,7 @@ def check_certificate(
     except LabError:
         raise
     except Exception as error:  # a certificate is data: whatever is wrong with it is told in one line
-        raise CertificateError(f"no certificate: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+        raise CertificateError(f"no certificate: {told(error)}") from None
 
 
 def is_the_target(problem: Problem, machine: Machine) -> bool:
@@ -123,10 +123,10 @@ def _check_exploration(problem: Problem, exact: ExactMachine, certificate: Certi
     start = other.initial if other else target.initial  # type: ignore[union-attr]
     states: list[tuple] = [(exact.initial, start, tuple((Fraction(0),) * d for d in delays), 0)]
     cycles = [0]
-    for at, (row, told) in enumerate(zip(certificate["transitions"], certificate["answers"], strict=True)):
+    for at, (row, answered) in enumerate(zip(certificate["transitions"], certificate["answers"], strict=True)):
         emitted, state, due, ended = states[at]
         given, after = exact.step(emitted)
-        _expect(list(given) == [*map(_number, told)], f"state {at}: the machine answers otherwise")
+        _expect(list(given) == [*map(_number, answered)], f"state {at}: the machine answers otherwise")
         may_end = problem.longest is not None and (0 < ended < last or (ended == 0 < min(cycles[at], last)))
         choices = [*(range(len(items)) if ended == 0 and cycles[at] < longest else ()), *([len(items)] if may_end else [])]
         for i, place in zip(choices, row, strict=True):
@@ -182,8 +182,8 @@ class Induction:
         _expect(0 < self.depth <= MOST_CYCLES >= self.passing >= 0, "a number of cycles that cannot be")
         _expect(self.depth + self.passing >= max(self.delays) - 1, "too few cycles")
         self.ports = [(n, f) for n, kind in self.exact.neurons.items() if kind.outputs for f in kind.inputs]
-        told = {port: [(i, Exact(_number(x))) for i, x in terms] for port, terms in certificate["relation"].items()}
-        self.relation = [told.get(f"{name}.{f}") for name, f in self.ports]
+        relation = {port: [(i, Exact(_number(x))) for i, x in terms] for port, terms in certificate["relation"].items()}
+        self.relation = [relation.get(f"{name}.{f}") for name, f in self.ports]
         self.bounds = [(tuple(map(int, vector)), _number(bound)) for vector, bound in certificate["bounds"]]
         self.letters = [_letter(problem, item) for item in [*problem.alphabet, *([{}] if problem.longest is not None else [])]]
         self.concrete, self.whole, z3 = bool(certificate["concrete"]), bool(certificate["whole"]), solver()

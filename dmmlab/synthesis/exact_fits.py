@@ -9,6 +9,7 @@ only if it is exact on all rows.
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -21,21 +22,24 @@ GATE = 2  # neurons: what takes more may be a bit times a number
 DIRECTIONS = 3000  # at most, from the simple ones upwards
 
 
-class Hinge(NamedTuple):
+@dataclass(frozen=True)  # no tuple: it would be equal to one of another class
+class Hinge:
     """``relu(direction . (state, item) - threshold)``."""
 
     direction: tuple[int, ...]
     threshold: int
 
 
-class Product(NamedTuple):
+@dataclass(frozen=True)
+class Product:
     """The product of two of the numbers of (state, item), by their places."""
 
     one: int
     other: int
 
 
-class Affine(NamedTuple):
+@dataclass(frozen=True)
+class Affine:
     """A linear function of (state, item), and a constant."""
 
     linear: tuple[Fraction, ...]

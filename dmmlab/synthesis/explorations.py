@@ -18,7 +18,7 @@ from fractions import Fraction
 from numbers import Rational
 from typing import Any, NamedTuple
 
-from ..core.errors import LabError
+from ..core.errors import LabError, told
 from ..core.machine import Machine
 from ..core.vvalues import VValue, describe, paths
 from ..machines.exact_steps import ExactMachine, InexactError, is_double, key_of
@@ -58,7 +58,7 @@ class Target(NamedTuple):
             following, answers = self.step(state, copy.deepcopy(item))
             return following, self.key(following), answers
         except Exception as error:  # whatever a reader's step raises
-            raise TargetError(f"the target: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+            raise TargetError(f"the target: {told(error)}") from error
 
 
 def target_of(problem: Problem, automaton: Automaton | None = None) -> Target:

@@ -20,7 +20,7 @@ from typing import Any
 import networkx
 import numpy as np
 
-from ..core.errors import LabError
+from ..core.errors import LabError, told
 from ..core.machine import Machine
 from ..core.vvalues import VValue, number
 from .certificates import FORM, Certificate, CertificateError, Induction
@@ -56,7 +56,7 @@ def find_induction(problem: Problem, machine: Machine, delays: Sequence[int], se
     except LabError:
         raise
     except Exception as error:  # whatever a reader's step raises, or states that are no numbers
-        raise UnknownError(f"no induction: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise UnknownError(f"no induction: {told(error)}") from error
 
 
 def _find_induction(problem: Problem, machine: Machine, delays: Sequence[int], seconds: float) -> Certificate:

@@ -61,9 +61,9 @@ class MachineOfSums:
         for value, hinges in conjunctions.items():
             both = self._neuron(_COMPARE)
             self._link((both, "dict-1"), self._one(0), Fraction(1 - len(hinges)))
-            for direction, threshold in hinges:
-                for at, sign in ((threshold, 1), (threshold + 1, -1)):
-                    term = Hinge(direction, at), True
+            for hinge in hinges:
+                for late, sign in ((0, 1), (1, -1)):
+                    term = Hinge(hinge.direction, hinge.threshold + late), True
                     is_new = term not in self.terms
                     self._link((both, "dict-1"), self._port(*term), Fraction(sign))
                     if is_new:
@@ -76,9 +76,7 @@ class MachineOfSums:
         sources = self.problem.sources
         neurons = {"timer": TIMER, **sources, **self.neurons, "output": answering(tuple(self.problem.answers))}
         soft = matrix_of((*to, *source, float(weight)) for (to, source), weight in self.links.items() if weight)
-        live = Machine(neurons, soft, customary_links(neurons)).live()
-        kept = {name: kind for name, kind in neurons.items() if name in live.neurons or name in ("timer", *self.problem.inputs)}
-        return Machine(kept, live.soft, customary_links(kept))
+        return Machine(neurons, soft, customary_links(neurons)).live(self.problem.inputs)
 
     def _outputs(self, function: Sum, is_late: bool = False) -> list[tuple[Port, Fraction]]:
         """The outputs, with weights, whose sum is the function of (state, item)."""
@@ -107,7 +105,7 @@ class MachineOfSums:
         neuron = self.terms[term, is_late]
         if isinstance(term, Product):
             size = len(self.state) + len(self.features)
-            for field, place in zip(PRODUCT.inputs, term, strict=True):
+            for field, place in zip(PRODUCT.inputs, (term.one, term.other), strict=True):
                 self._combine((neuron, field), [int(i == place) for i in range(size)])
         elif isinstance(term, Hinge):
             self._combine((neuron, "dict-1"), term.direction, Fraction(-term.threshold), is_late)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import LabError
+from ..core.errors import LabError, told
 from ..core.neuron_type import NeuronType
 from ..core.neurons import DOT, NORM
 from ..core.vvalues import VValue, dot, max_norm
@@ -80,7 +80,7 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
             try:
                 after, answer = target.step(state, problem.as_read(item))
             except Exception as error:
-                raise TransitionError(f"the target's step: {type(error).__name__}: {error}") from error
+                raise TransitionError(f"the target's step: {told(error)}") from error
             x = tuple(_whole(feature.of(item), "an item") for feature in features)
             rows[_parts(state), x, _parts(after), tuple(_whole(a, "an answer") for a in _parts(answer))] = None
             state = after

@@ -12,6 +12,7 @@ import json
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import cache, partial
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ..core.errors import LabError
+from ..core.errors import LabError, told
 from ..core.machine import Machine
 from ..machines.networks import Network
 from .automata import Automaton
@@ -28,7 +29,7 @@ from .counterexamples import counterexample
 from .letter_classes import name_letters
 from .observed_transitions import TransitionError
 from .phases import PHASES
-from .problem_checks import check_everywhere, nothing_to_learn
+from .problem_checks import ProblemWarning, check_everywhere, nothing_to_learn
 from .problem_files import load_problem
 from .problems import Problem
 from .progress import SearchState, View, kept_up, view_for
@@ -166,6 +167,12 @@ def synthesize(
             if best is None:
                 raise
             ended = "interrupted"
+        except Exception as error:  # of a later try: the best machine so far is kept
+            if best is None:
+                raise
+            warnings.warn(
+                f"a later try failed, and the best machine so far is kept: {told(error)}", ProblemWarning, stacklevel=2
+            )
         if shown is not None:  # what was tried after it found nothing better
             view(shown)
     if best is None:

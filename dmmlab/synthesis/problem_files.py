@@ -5,7 +5,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from ..core.errors import LabError, one_of
+from ..core.errors import LabError, one_of, told
 from .catalogue import PROBLEMS, TREE_PROBLEMS
 from .problems import Problem
 from .streaming_tasks import STREAMING_TASKS
@@ -52,9 +52,9 @@ def _execute(path: Path) -> dict:
         return runpy.run_path(str(path), run_name=path.stem)
     except SyntaxError as error:
         raise LabError(f"{path}, line {error.lineno}: {error.msg}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f", line {lines[-1]}" if lines else ""
-        raise LabError(f"{path}{where}: {type(error).__name__}: {' '.join(str(error).split())}") from None
+        raise LabError(f"{path}{where}: {told(error)}") from None
     finally:
         sys.path.pop(0)

@@ -270,9 +270,10 @@ class Problem:
         """An item as the target reads it.
 
         Where there is no silence, what is a number is a whole number if it can be, and a zero is
-        ``0``, also where a stream has dropped it.
+        ``0``, also where a stream has dropped it; so it is in an item of several inputs, in any
+        cycle but one without an item.
         """
-        if not self._of_numbers:
+        if (self.silence and (len(self.inputs) == 1 or not item)) or not self._of_numbers:
             return dict(item) if isinstance(item, dict) else item  # a target may change what it reads
         read = {n: _whole(v) if n in self._of_numbers else v or {} for n, v in self.items_by_neuron(item).items()}
         return read[self.inputs[0]] if len(self.inputs) == 1 else read
@@ -285,8 +286,8 @@ class Problem:
 
     @cached_property
     def _of_numbers(self) -> frozenset[str]:
-        """The inputs that are given numbers alone; none where there may be silence."""
-        items = () if self.silence else self.alphabet or self.draw(random.Random("numbers"), "abc", DRAWS)
+        """The inputs that are given numbers alone."""
+        items = self.alphabet or self.draw(random.Random("numbers"), "abc", DRAWS)
         read = [self.items_by_neuron(item) for item in items if item != {}]
         return frozenset(n for n in self.inputs if read and not any(isinstance(each[n], dict) and each[n] for each in read))
 

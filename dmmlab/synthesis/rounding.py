@@ -131,5 +131,5 @@ def _complexity(machine: Machine) -> int:
 
 
 def _verdict(task: Task, machine: Machine, error: float, is_rounded: bool) -> Verdict:
-    machine = narrowed(machine.live())
+    machine = narrowed(machine.live(task.problem.inputs))  # what reads stays, used or not
     return Verdict(machine, machine.count(), task.mean_squared_error(task.weights(machine)), error, is_rounded)

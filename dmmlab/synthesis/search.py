@@ -88,7 +88,7 @@ class Search:
             LabError: a problem in which there is nothing to learn.
             KeyboardInterrupt: an interrupt before there was anything to keep.
         """
-        with self._stopping(), noted_interrupts(self.interrupted):
+        with self._stopping(), noted_interrupts(self.interrupted), jax.debug_nans(False):  # restarts may end so
             self._prepare()
             self._run_rounds()
         return self._result()
@@ -176,7 +176,8 @@ class Search:
         """All phases of a restart; on an accelerator, its descents run with those of the others."""
         together = self.task.together
         try:
-            self._run_phases(restart)
+            with jax.debug_nans(False):
+                self._run_phases(restart)
         finally:
             if together is not None:
                 together.leave()

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from ..core.errors import LabError
+from ..core.errors import LabError, one_line, told
 from ..core.summaries import plural
 from ..core.vvalues import VValue, VValueError, check
 from .draws import Items
@@ -44,13 +44,17 @@ def rows_of(target: Target, names: Sequence[str], items: Items) -> list[Row]:
     except LabError:
         raise
     except (TypeError, ValueError) as error:
-        raise LabError(f"the target must yield numbers, as many in each cycle: {error}") from error
+        raise LabError(f"the target must yield numbers, as many in each cycle: {one_line(error)}{_silence(items)}") from error
     except Exception as error:
-        raise LabError(f"the target raises {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise LabError(f"the target raises {told(error)}{_silence(items)}") from error
     if len(rows) != len(items):
         count = f"{len(rows)} answers" if len(rows) < len(items) else "more answers than items"
         raise LabError(f"the target gives {count}: expected {len(items)}, one for each item")
     return rows
+
+
+def _silence(items: Items) -> str:
+    return "; {} is a cycle without an item: a problem with silence=False has none" if {} in items else ""
 
 
 def has_trees(row: Row) -> bool:
