@@ -449,6 +449,15 @@ def test_a_path_that_is_too_long():
         assert len(done.stderr) < 1200
 
 
+def test_a_cache_of_matplotlib_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "file" / "folder")}
+    command = [sys.executable, "-m", "dmmlab", "draw", "handcrafted", "--out", str(tmp_path / "none" / "a.svg")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
 def test_messages_are_of_one_line():
     assert one_line(ValueError("a\nb\x1b[1m")) == r"a b\x1b[1m"
     assert len(one_line(ValueError("x" * 10**6))) == 1000
