@@ -87,7 +87,7 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
         drawing.node(end, label="", shape="point", style="invis", width="0", pos=f"{centre:.2f},0")
     largest = largest_weight(machine)
     for link in sorted(machine.links(), key=lambda link: (link.hard, abs(link.weight), link[:4])):
-        start, stop = _ends(link, g.nodes, middle)
+        start, stop = _ends(link, machine, middle)
         drawing.edge(FROM, TO, pos=_lane(start, stop), **_look(link, largest))
     return drawing
 
@@ -112,14 +112,14 @@ def _width(name: str) -> float:
     return 12 + 6.4 * len(name)
 
 
-def _ends(link: Link, nodes: dict, middle: dict) -> tuple[tuple[float, float], tuple[float, float]]:
+def _ends(link: Link, machine: Machine, middle: dict) -> tuple[tuple[float, float], tuple[float, float]]:
     """From the output's place above a neuron to the input's place below another."""
     ends = []
-    for name, field, side, away in (
-        (link.from_neuron, link.from_field, "outputs", HEIGHT / 2),
-        (link.to_neuron, link.to_field, "inputs", -HEIGHT / 2),
+    for name, field, fields, away in (
+        (link.from_neuron, link.from_field, machine.neurons[link.from_neuron].outputs, HEIGHT / 2),
+        (link.to_neuron, link.to_field, machine.neurons[link.to_neuron].inputs, -HEIGHT / 2),
     ):
-        fields, (x, y) = nodes[name][side], middle[name]
+        x, y = middle[name]
         ends.append((x + PORT * (fields.index(field) - (len(fields) - 1) / 2), y + away))
     return ends[0], ends[1]
 

@@ -48,7 +48,7 @@ def as_label(text: str) -> str:
 
     Graphviz reads ``\\N``, and ``&lt;`` as in HTML.
     """
-    return graphviz.escape(text).replace("&", "&amp;")
+    return graphviz.escape(text.replace("&", "&amp;"))
 
 
 def check_text(text: str) -> None:

@@ -228,13 +228,11 @@ def _with_distinct_anchors(body: str) -> str:
     seen: Counter[str] = Counter()
 
     def numbered(match: re.Match) -> str:
-        seen[match[1]] += 1
-        ends = r'(?<= id=")|(?<= href="#)'
-        return (
-            re.sub(f'({ends}){re.escape(match[1])}"', f'{match[1]}-{seen[match[1]]}"', match[0])
-            if seen[match[1]] > 1
-            else match[0]
-        )
+        name = match[1]
+        seen[name] += 1
+        if seen[name] == 1:
+            return match[0]
+        return re.sub(rf'(?<=d="|="#){re.escape(name)}"', f'{name}-{seen[name]}"', match[0])
 
     return re.sub(r'<h[1-6] id="([^"]*)".*?</h[1-6]>', numbered, body, flags=re.S)
 

@@ -62,8 +62,8 @@ class MachineOfSums:
             both = self._neuron(_COMPARE)
             self._link((both, "dict-1"), self._one(0), Fraction(1 - len(hinges)))
             for hinge in hinges:
-                for late, sign in ((0, 1), (1, -1)):
-                    term = Hinge(hinge.direction, hinge.threshold + late), True
+                for above, sign in ((0, 1), (1, -1)):
+                    term = Hinge(hinge.direction, hinge.threshold + above), True
                     is_new = term not in self.terms
                     self._link((both, "dict-1"), self._port(*term), Fraction(sign))
                     if is_new:
