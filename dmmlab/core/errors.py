@@ -40,7 +40,7 @@ class LabError(Pickled, ValueError):
 def one_line(error: BaseException, most: int = MOST) -> str:
     """The message of an error on one line of at most ``most`` printable characters."""
     try:
-        text = " ".join(str(error).split())
+        text = " ".join(filter(None, map(str.strip, str(error).splitlines())))
     except Exception as broken:  # of an error whose own __str__ raises
         text = f"(its message cannot be told: {type(broken).__name__})"
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: most + 1])
