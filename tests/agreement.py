@@ -174,8 +174,10 @@ def main():
     began, counts, differ = time.monotonic(), Counter(), 0
     seeds = range(options.first, options.first + options.machines)
     with ProcessPoolExecutor(options.jobs, mp_context=__import__("multiprocessing").get_context("spawn")) as pool:
-        for seed, (done, problem) in zip(seeds, pool.map(tried, seeds, chunksize=10), strict=True):
+        for count, (seed, (done, problem)) in enumerate(zip(seeds, pool.map(tried, seeds, chunksize=10), strict=True), 1):
             counts.update(done)
+            if count % 500 == 0:
+                print(f"{count} machines, {differ} differ, {time.monotonic() - began:.0f} s", flush=True)
             if problem:
                 differ += 1
                 print(f"{seed}: {problem}", flush=True)
