@@ -8,6 +8,8 @@ only if it is exact on all rows.
 """
 
 import itertools
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,7 +57,13 @@ class Sum(NamedTuple):
     products: dict[Product, Fraction] = {}  # noqa: RUF012
 
 
-def fit_sum(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge] = (), may_multiply: bool = False) -> Sum | None:
+def fit_sum(
+    inputs: np.ndarray,
+    values: np.ndarray,
+    known: Sequence[Hinge] = (),
+    may_multiply: bool = False,
+    end: float = math.inf,
+) -> Sum | None:
     """The sum of few neurons that gives ``values`` exactly, or None.
 
     Args:
@@ -64,6 +72,7 @@ def fit_sum(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge] = (),
         known: hinges that are there already, and so cost nothing.
         may_multiply: whether a bit times a number may be a product. If not, it takes a hinge, which
             is right as long as the number is no larger than it is here.
+        end: of the time in which directions are tried, as of ``time.monotonic()``.
 
     Returns:
         A linear function; else one with a product, if it may; else, of the sums with hinges in one
@@ -83,7 +92,7 @@ def fit_sum(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge] = (),
     few = slice(0, FEW)
     fits = (
         _along(inputs, values, direction)
-        for direction in directions(inputs.shape[1])
+        for direction in itertools.takewhile(lambda _: time.monotonic() < end, directions(inputs.shape[1]))
         if _along(inputs[few], values[few], direction) is not None
     )
     found = [fit for fit in fits if fit is not None]

@@ -6,25 +6,29 @@ which says what class of letters has come (:mod:`dmmlab.synthesis.letter_classes
 says in words, as ``None`` or ``"a"``, is a number for each such value.
 """
 
+import copy
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..black_boxes.predictions import BlackBox, independent, prefixes, states
 from ..core.errors import LabError, told
 from ..core.neuron_type import NeuronType
 from ..core.neurons import DOT, NORM
 from ..core.vvalues import VValue, dot, max_norm
 from .draws import Items
-from .explorations import numbers_of
+from .explorations import alphabet_of, numbers_of
 from .generators import automaton_of
 from .problems import Problem
+from .target_rows import rows_of
 
 LONGEST = 40  # items of the strings whose transitions are looked at; every fourth is four times as long
 ITEMS = 4000  # of all strings together
 MOST = 2500  # transitions
+STRING, DRAWN = 14, 60  # items of the strings after which tests of a black box are tried, at most; so many are drawn
 FEW = 20  # items that are looked at for keys
 WORDS = 8  # that a part of the state may take, beside the initial one
 LARGE = 10**7  # numbers up to this are looked at: least squares are solved in floats
@@ -101,9 +105,62 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     chosen = small[:first] + random.Random(0).sample(small[first:], min(len(small[first:]), MOST))
     n, m = len(encoded(_parts(target.initial))), len(features)
     columns = np.split(np.array(chosen, dtype=object), [n, n + m, 2 * n + m], axis=1)
-    needed = _independent(columns[1])
+    needed = independent(columns[1])
     before, items_of, after, answers_of = columns
     return Transitions(before, items_of[:, needed], after, answers_of, [features[i] for i in needed])
+
+
+def observe_black_box(problem: Problem, seed: int, strings: Sequence[Items], end: float) -> Iterator[Transitions]:
+    """Transitions of a target that can only be run: what it will answer is its state.
+
+    Args:
+        problem: its target is a function; its answers are whole numbers, or tuples of them.
+        seed: for the random numbers.
+        strings: to look at beside those that are drawn.
+        end: of the time, as of ``time.monotonic()``.
+
+    Yields:
+        The distinct transitions, for each state that the target may have
+        (:mod:`dmmlab.black_boxes.predictions`), the simple ones first.
+
+    Raises:
+        TransitionError: answers that are no whole numbers, or features that cannot be read.
+        LabError: the target fails, or is no function of the string.
+    """
+    items, features = list(alphabet_of(problem)[0]), features_of(problem)
+    rng = random.Random(f"black box {seed}")
+    drawn = [_with_silence(rng, d) if problem.silence else d for d in _short_strings(problem, rng)]
+    for string in (*drawn, *strings):
+        items += [item for item in string if item not in items]
+
+    read = list(map(problem.as_read, items))
+
+    def run(string: Sequence[int]) -> Iterator[tuple[int, ...]]:
+        given = [copy.copy(read[i]) for i in string]  # which a target may change
+        rows = rows_of(problem.target, problem.answers, given)  # type: ignore[arg-type]
+        return (tuple(_whole(x, "an answer") for x in row) for row in rows)
+
+    box = BlackBox(run, len(items), len(problem.answers), end)
+    longest = STRING if problem.longest is None else problem.longest
+    learned = [tuple(map(items.index, each)) for each in strings]
+    pairs: dict[tuple[tuple[int, ...], int], None] = {}
+    for before in prefixes(box, rng, [tuple(map(items.index, each)) for each in drawn], longest):
+        pairs |= {(before, i): None for i in box.some_items(rng)}
+    for each in learned:
+        pairs |= {(each[:t], i): None for t in range(len(each)) for i in {each[t], *box.some_items(rng)}}
+    numbers = np.array([[_whole(f.of(items[i]), "an item") for f in features] for _, i in pairs], dtype=object)
+    answers = np.array([box.answers((*s, i)) for s, i in pairs], dtype=object)
+    needed = independent(numbers)
+    for state in states(box, list(pairs)):
+        columns = state.before, numbers[:, needed], state.after, answers
+        _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
+        before_, items_, after_, answers_ = (each[np.sort(first)] for each in columns)
+        yield Transitions(before_, items_, after_, answers_, [features[i] for i in needed])
+
+
+def _short_strings(problem: Problem, rng: random.Random) -> list[Items]:
+    longest = STRING if problem.longest is None else problem.longest
+    return [list(problem.draw(rng, "abc", rng.randint(1, longest))) for _ in range(DRAWN)]
 
 
 class Feature(NamedTuple):
@@ -132,16 +189,6 @@ def features_of(problem: Problem) -> list[Feature]:
         for name, v in problem.constants.items()
     ]
     return [*products, Feature(max_norm, NORM, "")]
-
-
-def _independent(columns: np.ndarray) -> list[int]:
-    """The columns that are no linear combination of 1 and of those before."""
-    table, kept = np.ones((len(columns), 1)), list[int]()
-    for i, column in enumerate(columns.T.astype(float)):
-        wider = np.concatenate([table, column[:, None]], axis=1)
-        if np.linalg.matrix_rank(wider) > table.shape[1]:
-            table, kept = wider, [*kept, i]
-    return kept
 
 
 def _has_keys(problem: Problem) -> bool:

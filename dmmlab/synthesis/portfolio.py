@@ -4,7 +4,8 @@ If the target is an automaton, and no delay is given, a machine is made of its t
 (:mod:`dmmlab.synthesis.transitions`). Else, or if that fails, networks are trained and pruned
 (:mod:`dmmlab.synthesis.search`), one start after the other (:mod:`dmmlab.synthesis.starts`), until
 a machine is exact. A plain function whose source shows its states is treated as an automaton, too,
-if the problem has no hints (:mod:`dmmlab.synthesis.generators`).
+if the problem has no hints (:mod:`dmmlab.synthesis.generators`); of any other, what it answers to
+tests is its state (:mod:`dmmlab.black_boxes.predictions`).
 """
 
 import contextlib
@@ -46,6 +47,7 @@ from .tasks import Task, random_key
 from .trace import Trace
 from .transitions import transition_machine
 
+TESTING = 20.0  # seconds in which the state of a black box is looked for, at most
 RESTARTS_ONCE_EXACT = 2  # that look for fewer links, or for answers that are due earlier
 COUNTEREXAMPLES = 4  # of the eight strings to learn from, when they are learned from once more
 
@@ -230,6 +232,8 @@ def _tries(
     of_numbers = not isinstance(problem.target, Automaton | Machine) and not problem.answers_are_vvalues
     if not problem.constants and no_hints and of_numbers:
         yield Try("transitions", lambda: _made(named.problem, seed, budget))
+        if not is_solved():
+            yield Try("tests", lambda: _made(named.problem, seed, min(budget or TESTING, TESTING), black_box=True))
         if is_solved():
             yield Try(f"{first.name}, for fewer links", task, range(1), few)
             return
@@ -257,12 +261,12 @@ def _rank(synthesis: Synthesis) -> tuple:
     return rank(verdict)
 
 
-def _made(problem: Problem, seed: int, budget: float | None) -> tuple[Task, Machine]:
+def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = False) -> tuple[Task, Machine]:
     """The machine that is made of transitions, and its task."""
     training = problem.training(seed)
     if nothing_to_learn(problem, training):  # before a machine without links is right about it
         check_everywhere(problem, training)
-    machine, delays = transition_machine(problem, seed, budget)
+    machine, delays = transition_machine(problem, seed, budget, black_box)
     return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
 
 

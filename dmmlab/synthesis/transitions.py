@@ -16,29 +16,40 @@ All weights are fractions from the start, and nothing is trusted: what comes out
 any other, to be validated, tested, and proved.
 """
 
+import itertools
 import math
+import random
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
+from ..black_boxes.predictions import OutOfTime
 from ..core.machine import Machine
 from ..machines.exact_steps import ExactMachine
+from .automata import Automaton
 from .counterexamples import counterexample
 from .draws import Items
 from .exact_fits import Hinge, Sum, fit_conjunctions, fit_sum
 from .explorations import alphabet_of, explore, target_of
 from .generators import automaton_of
 from .machines_of_sums import MachineOfSums
-from .observed_transitions import TransitionError, Transitions, observe
+from .observed_transitions import TransitionError, Transitions, observe, observe_black_box
 from .problems import Problem
+from .target_rows import rows_of
 
 STATES, SECONDS = 2000, 4.0  # of an exploration for strings on which a machine errs
+BRIEF = 0.5  # seconds of one of a black box
+SETS, FITTING = 30, 1.5  # closed sets of tests that are fitted, at most, and seconds after which one is enough
+STRINGS, LONG, STICKY = 24, 60, (0.5, 0.8, 0.95)  # long strings that are tried, and how likely an item comes again
 PATIENCE = 2  # strings on which a machine without products may err before there are some
 ROUNDS = 12  # of looking for a string on which the machine errs, and learning from it
 
 
-def transition_machine(problem: Problem, seed: int = 0, budget: float | None = None) -> tuple[Machine, tuple[int, ...]]:
-    """The machine whose state follows a problem's automaton.
+def transition_machine(
+    problem: Problem, seed: int = 0, budget: float | None = None, black_box: bool = False
+) -> tuple[Machine, tuple[int, ...]]:
+    """The machine whose state follows a problem's automaton, or what a black box will answer.
 
     Strings on which it errs are looked for, and learned from, until there is none.
 
@@ -46,6 +57,7 @@ def transition_machine(problem: Problem, seed: int = 0, budget: float | None = N
         problem: as for :func:`~dmmlab.synthesis.observed_transitions.observe`.
         seed: of the strings whose transitions are looked at.
         budget: seconds after which no more strings are looked for; no limit if left out.
+        black_box: whether nothing is known of the target but its answers.
 
     Returns:
         The machine, and the delay of each of its answers, in cycles.
@@ -56,30 +68,87 @@ def transition_machine(problem: Problem, seed: int = 0, budget: float | None = N
     strings: list[Items] = []
     end = math.inf if budget is None else time.monotonic() + budget
     while len(strings) < ROUNDS and time.monotonic() < end:
-        machine, delays = _fitted(problem, observe(problem, seed, strings), may_multiply=len(strings) >= PATIENCE)
-        wrong = _string_on_which_it_errs(problem, machine, delays)
+        may_multiply = len(strings) >= PATIENCE
+        if black_box:
+            machine, delays = _best_of_states(problem, observe_black_box(problem, seed, strings, end), may_multiply, end)
+        else:
+            machine, delays = _fitted(problem, observe(problem, seed, strings), may_multiply, end)
+        wrong = _string_on_which_it_errs(problem, machine, delays, None if black_box else automaton_of(problem))
         if wrong is None:
             return machine, delays
         strings.append(wrong)
     raise TransitionError(f"after {len(strings)} strings on which it erred, it errs on another")
 
 
-def _string_on_which_it_errs(problem: Problem, machine: Machine, delays: tuple[int, ...]) -> Items | None:
-    target = target_of(problem, automaton_of(problem))
-    found = explore(ExactMachine(machine), problem, target, alphabet_of(problem)[0], delays, STATES, SECONDS)
+def _string_on_which_it_errs(
+    problem: Problem, machine: Machine, delays: tuple[int, ...], automaton: Automaton | None
+) -> Items | None:
+    exact = ExactMachine(machine)
+    if automaton is None and (wrong := _long_string_on_which_it_errs(problem, exact, delays)) is not None:
+        return wrong
+    target, seconds = target_of(problem, automaton), BRIEF if automaton is None else SECONDS
+    found = explore(exact, problem, target, alphabet_of(problem)[0], delays, STATES, seconds)
     if found.refuted is not None or found.complete:
         return found.refuted
     found_by_chance = counterexample(problem.with_delay(delays), machine)
     return None if found_by_chance is None else list(found_by_chance.items)
 
 
-def _fitted(problem: Problem, seen: Transitions, may_multiply: bool) -> tuple[Machine, tuple[int, ...]]:
+def _long_string_on_which_it_errs(problem: Problem, exact: ExactMachine, delays: tuple[int, ...]) -> Items | None:
+    """Of drawn strings, and some whose items often come again: up to the first wrong answer."""
+    rng, items = random.Random("long strings"), alphabet_of(problem)[0]
+    length = LONG if problem.longest is None else problem.longest
+    shortest: Items | None = None
+    for i in range(STRINGS):
+        string = list(problem.draw(rng, "abc", length))
+        if i % 3:
+            string = [rng.choice(items)]
+            while len(string) < length:
+                string.append(string[-1] if rng.random() < STICKY[i % len(STICKY)] else rng.choice(items))
+        rows = rows_of(problem.target, problem.answers, list(map(problem.as_read, string)))  # type: ignore[arg-type]
+        state, given = exact.initial, []
+        for item in (*string, *[{}] * max(delays)):
+            answers, emitted = exact.step(state)
+            state = emitted + exact.shown(problem.items_by_neuron(item))
+            given.append(answers)
+        wrong = [
+            t + 1
+            for t, row in enumerate(rows)
+            if any(d + t < len(given) and given[t + d][j] != row[j] for j, d in enumerate(delays))
+        ]
+        if wrong and (shortest is None or wrong[0] < len(shortest)):
+            shortest = string[: wrong[0]]
+    return shortest
+
+
+def _best_of_states(
+    problem: Problem, states: Iterator[Transitions], may_multiply: bool, end: float
+) -> tuple[Machine, tuple[int, ...]]:
+    """The smallest machine that fits one of the states that a black box may have."""
+    found: list[tuple[Machine, tuple[int, ...]]] = []
+    reason, until = TransitionError("no tests show what it remembers"), min(time.monotonic() + FITTING, end)
+    try:
+        for seen in itertools.islice(states, SETS):
+            try:
+                found.append(_fitted(problem, seen, may_multiply, end))
+            except TransitionError as error:
+                reason = error
+            if time.monotonic() > (until if found else end):
+                break
+    except OutOfTime as error:
+        reason = TransitionError(str(error))
+    if not found:
+        raise reason
+    return min(found, key=lambda each: each[0].count())
+
+
+def _fitted(problem: Problem, seen: Transitions, may_multiply: bool, end: float) -> tuple[Machine, tuple[int, ...]]:
     """The machine of these transitions, right or not on others."""
     inputs = np.concatenate([seen.before, seen.items], axis=1)
     known: list[Hinge] = []
     state: list[Sum] = []
     for i, column in enumerate(seen.after.T):
-        found = fit_sum(inputs, column, known, may_multiply)
+        found = fit_sum(inputs, column, known, may_multiply, end)
         if found is None:
             raise TransitionError(f"number {i + 1} of the next state is no sum of few neurons")
         state.append(found)
@@ -87,8 +156,8 @@ def _fitted(problem: Problem, seen: Transitions, may_multiply: bool) -> tuple[Ma
     builder = MachineOfSums(problem, state, seen.features)
     delays = []
     for name, column in zip(problem.answers, seen.answers.T, strict=True):
-        direct = fit_sum(inputs, column, known, may_multiply)
-        later = None if direct else fit_sum(seen.after, column)
+        direct = fit_sum(inputs, column, known, may_multiply, end)
+        later = None if direct else fit_sum(seen.after, column, end=end)
         if direct is not None:
             delays.append(builder.answer(name, direct))
         elif later is not None:

@@ -1,0 +1,242 @@
+"""Predictions: the state of a black box is what it will answer.
+
+A target that can only be run hides what it remembers. But two strings after which it answers
+whatever may follow alike have led to the same state, so its answers to some *tests* are a state: a
+predictive state representation (Littman, Sutton and Singh, "Predictive representations of state",
+NIPS 2001); for finitely many states, the theorem of Myhill and Nerode.
+
+A *column* is a number for each string: the answer after a test has followed it, or a sum of such
+answers, or how often an item has to come until an answer is given; less what it is for the empty
+string. A set of columns is *closed* if, in all that was seen, the columns after an item, and the
+answer, are functions of the columns before it and of the item. A machine can keep such a state.
+"""
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.errors import LabError
+
+STRINGS = 120  # after which tests are tried
+ITEMS = 6  # with which a string is continued, at most
+FEW = 4  # items of an alphabet of which all strings of three are tests
+TESTS = 6  # items of larger alphabets that are tests
+REPEATED = 7  # times that one item is a test
+COUNTED = 14  # times, at most, that an item is repeated until an answer is given
+VALUES = 4  # of an answer, at most, for which this is counted
+SIZE = 3  # columns of the sets of which all are tried
+SETS = 40_000  # that are tried
+GROWN = 8  # columns of a set that is grown, at most
+
+String = tuple[int, ...]  # of items, by their places in the alphabet
+
+
+class OutOfTime(LabError):
+    """The time is over, and nothing was found."""
+
+
+class States(NamedTuple):
+    """A closed set of columns, before and after each transition: (transitions, columns)."""
+
+    before: np.ndarray
+    after: np.ndarray
+
+
+class BlackBox:
+    """A target that can only be run. What it answered is remembered.
+
+    Args:
+        run: takes a string, and returns whole numbers, one for each answer, for each of its items.
+        items: how many the alphabet has.
+        answers: how many there are to each item.
+        end: of the time, as of ``time.monotonic()``.
+    """
+
+    def __init__(self, run: Callable[[String], Iterable[tuple[int, ...]]], items: int, answers: int, end: float):
+        self.run, self.items, self.count, self.end, self.queries = run, items, answers, end, 0
+        self._known: dict[String, tuple[int, ...]] = {(): (0,) * answers}
+
+    def some_items(self, rng: random.Random) -> Sequence[int]:
+        """Items that may follow a string: all of a small alphabet."""
+        return range(self.items) if self.items <= ITEMS else rng.sample(range(self.items), ITEMS)
+
+    def answers(self, string: String) -> tuple[int, ...]:
+        """The answers to the last item of a string; 0 for the empty one.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for a target that is no function of the string,
+        and :class:`OutOfTime`.
+        """
+        if string not in self._known:
+            if time.monotonic() > self.end:
+                raise OutOfTime("the time is over")
+            self.queries += 1
+            for t, given in enumerate(self.run(string), 1):
+                if self._known.setdefault(string[:t], given) != given:
+                    raise LabError("the target is no function of the string: it answers one string in two ways")
+        return self._known[string]
+
+
+def prefixes(box: BlackBox, rng: random.Random, drawn: Sequence[String], longest: int) -> list[String]:
+    """Strings after which tests are tried: all short ones, and beginnings of drawn and random ones.
+
+    Args:
+        box: the target.
+        rng: for random strings.
+        drawn: strings as they usually are.
+        longest: items of a string, at most, less one for the item that follows.
+
+    Returns:
+        The strings, the empty one first.
+    """
+    some = range(box.items)
+    found = [s for n in range(min(4, longest)) if box.items**n <= STRINGS for s in itertools.product(some, repeat=n)]
+    found += [s[: rng.randint(0, len(s) - 1)] for s in drawn if s]
+    found += [tuple(rng.choices(some, k=rng.randint(0, longest - 1))) for _ in range(max(0, STRINGS - len(found)))]
+    return list(dict.fromkeys(found))
+
+
+def states(box: BlackBox, transitions: Sequence[tuple[String, int]]) -> Iterator[States]:
+    """Closed sets of columns, the smaller ones first.
+
+    Args:
+        box: the target.
+        transitions: strings, each with an item that follows; the empty string is among them.
+
+    Yields:
+        For each closed set its columns, before and after each transition. They are zero for the
+        empty string.
+
+    Raises:
+        LabError: as :meth:`BlackBox.answers`.
+    """
+    before, items = [s for s, _ in transitions], np.array([i for _, i in transitions])
+    after = [(*s, i) for s, i in transitions]
+    strings = list(dict.fromkeys([*before, *after]))
+    place = {string: i for i, string in enumerate(strings)}
+    coarse_first = sorted(_columns(box, strings), key=lambda column: len(set(column)))
+    table = np.array([[0] * len(strings), *coarse_first], dtype=object)[1:].T
+    rows = [place[s] for s in before], [place[s] for s in after]
+    answers = np.array([box.answers(string) for string in after])
+    for chosen in _closed_sets(table, rows, items, answers):
+        yield States(table[rows[0]][:, chosen], table[rows[1]][:, chosen])
+
+
+def _columns(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
+    """The columns, each for all strings, less what it is for the empty string; each once."""
+    seen: set[tuple[int, ...]] = set()
+
+    def fresh(values: Sequence[int], start: int) -> list[list[int]]:
+        column = [x - start for x in values]
+        sign = next((1 if x > 0 else -1 for x in column if x), 0)
+        key = tuple(sign * x for x in column)
+        if not sign or key in seen:
+            return []
+        seen.add(key)
+        return [column]
+
+    tests = _tests(box)
+    for test in sorted(tests, key=len, reverse=True):  # a run of the longest ones answers the others
+        for string in strings:
+            box.answers((*string, *test))
+    for j in range(box.count):
+        yield from fresh([box.answers(s)[j] for s in strings], 0)
+        raw = {test: [box.answers((*s, *test))[j] for s in strings] for test in tests}
+        start = {test: box.answers(test)[j] for test in tests}
+        single = [test for test in tests if len(test) == 1]
+        for weights in ([1] * len(single), range(len(single))):
+            total = [sum(w * raw[t][i] for w, t in zip(weights, single, strict=True)) for i in range(len(strings))]
+            yield from fresh(total, sum(w * start[t] for w, t in zip(weights, single, strict=True)))
+        for test in tests:
+            yield from fresh(raw[test], start[test])
+        values = sorted({x for column in raw.values() for x in column})
+        ends = single if len(single) <= FEW else [single[0], single[-1]]
+        for (i,), value in itertools.product(ends, values if len(values) <= VALUES else ()):
+            counts = [_count(box, s, i, j, value) for s in strings]
+            zero = _count(box, (), i, j, value)
+            yield from fresh([c % COUNTED for c in counts], zero % COUNTED)
+            yield from fresh([c // COUNTED for c in counts], zero // COUNTED)
+
+
+def _count(box: BlackBox, string: String, item: int, answer: int, value: int) -> int:
+    """How often an item has to come until an answer has a value; ``COUNTED`` for never."""
+    box.answers((*string, *[item] * (COUNTED - 1)))  # one run for all of them
+    for n in range(1, COUNTED):
+        if box.answers((*string, *[item] * n))[answer] == value:
+            return n
+    return COUNTED
+
+
+def _tests(box: BlackBox) -> list[String]:
+    count = box.items
+    few = range(count) if count <= TESTS else sorted({*range(0, count, -(-count // TESTS)), count - 1})
+    tests: list[String] = [(i,) for i in few]
+    if count <= FEW:
+        tests += [t for n in (2, 3) for t in itertools.product(few, repeat=n)]
+    ends = few if count <= FEW else [few[0], few[-1]]
+    tests += [(i,) * n for n in range(2, REPEATED + 1) for i in ends]
+    return list(dict.fromkeys(tests))
+
+
+def _closed_sets(
+    table: np.ndarray, rows: tuple[list[int], list[int]], items: np.ndarray, answers: np.ndarray
+) -> Iterator[list[int]]:
+    """Closed sets of columns, by their places: first the small ones, then some of any size."""
+    ids = np.array([np.unique(column.astype(float), return_inverse=True)[1] for column in table.T])  # (columns, strings)
+    if not len(ids):
+        ids = np.zeros((0, len(table)), dtype=int)
+    known, following = ids[:, rows[0]], ids[:, rows[1]]
+    answered = np.unique(answers.astype(float), axis=0, return_inverse=True)[1].ravel()
+
+    def grouped(chosen: Sequence[int]) -> np.ndarray:
+        group = items.copy()
+        for i in chosen:
+            group = np.unique(group * (known[i].max() + 1) + known[i], return_inverse=True)[1]
+        return group
+
+    def conflicts(chosen: Sequence[int], group: np.ndarray) -> int:
+        """Of how many rows something that follows is not that of the first row of their group."""
+        _, first = np.unique(group, return_index=True)
+        wrong = answered != answered[first][group]
+        for i in chosen:
+            wrong |= following[i] != following[i][first][group]
+        return int(wrong.sum())
+
+    tried = 0
+    items = np.unique(items, return_inverse=True)[1]
+    for size in range(SIZE + 1):
+        for chosen in itertools.combinations(range(len(ids)), size):
+            tried += 1
+            if tried > SETS:
+                break
+            if not conflicts(chosen, grouped(chosen)):
+                yield list(chosen)
+    linear = independent(table)
+    if len(linear) > SIZE and not conflicts(linear, grouped(linear)):
+        yield linear
+    grown: list[int] = []
+    while len(grown) < GROWN and len(grown) < len(ids):
+        best = min((i for i in range(len(ids)) if i not in grown), key=lambda i: conflicts([*grown, i], grouped([*grown, i])))
+        grown.append(best)
+        if len(grown) > SIZE and not conflicts(grown, grouped(grown)):
+            yield sorted(grown)
+            return
+
+
+def independent(table: np.ndarray) -> list[int]:
+    """The columns that are no linear combination of 1 and of those before."""
+    columns = np.concatenate([np.ones((len(table), 1)), table.astype(float)], axis=1)
+    scaled = columns / np.maximum(1.0, np.abs(columns).max(axis=0))
+    chosen: list[int] = []
+    basis = np.zeros((len(table), 0))
+    for i, column in enumerate(scaled.T):
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        size = float(np.linalg.norm(rest))
+        if size > 1e-7 * max(1.0, float(np.linalg.norm(column))):
+            chosen.append(i)
+            basis = np.column_stack([basis, rest / size])
+    return [i - 1 for i in chosen if i]
