@@ -44,7 +44,7 @@ def run_tasks(
         budget: seconds for each.
         resume: whether to go on with a run that was interrupted.
         jobs: how many tasks at a time, each in a process of its own.
-        hide_states: whether the target's states are hidden, so that gradients alone find machines.
+        hide_states: whether the targets are functions that can only be run.
         tell: is called with each row.
 
     Returns:
