@@ -106,9 +106,9 @@ def states(box: BlackBox, transitions: Sequence[tuple[String, int]]) -> Iterator
         box: the target.
         transitions: strings, each with an item that follows; the empty string is among them.
 
-    Yields:
-        For each closed set its columns, before and after each transition. They are zero for the
-        empty string.
+    Returns:
+        For each closed set, one after the other, its columns before and after each transition.
+        They are zero for the empty string.
 
     Raises:
         LabError: as :meth:`BlackBox.answers`.

@@ -119,7 +119,7 @@ def observe_black_box(problem: Problem, seed: int, strings: Sequence[Items], end
         strings: to look at beside those that are drawn.
         end: of the time, as of ``time.monotonic()``.
 
-    Yields:
+    Returns:
         The distinct transitions, for each state that the target may have
         (:mod:`dmmlab.black_boxes.predictions`), the simple ones first.
 

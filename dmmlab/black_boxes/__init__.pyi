@@ -1,0 +1,1 @@
+from .predictions import BlackBox as BlackBox, OutOfTime as OutOfTime, prefixes as prefixes, states as states
