@@ -121,7 +121,7 @@ def states(box: BlackBox, transitions: Sequence[tuple[String, int]]) -> Iterator
     table = np.array([[0] * len(strings), *coarse_first], dtype=object)[1:].T
     rows = [place[s] for s in before], [place[s] for s in after]
     answers = np.array([box.answers(string) for string in after])
-    for chosen in _closed_sets(table, rows, items, answers):
+    for chosen in _closed_sets(table, rows, items, answers, box.end):
         yield States(table[rows[0]][:, chosen], table[rows[1]][:, chosen])
 
 
@@ -182,7 +182,7 @@ def _tests(box: BlackBox) -> list[String]:
 
 
 def _closed_sets(
-    table: np.ndarray, rows: tuple[list[int], list[int]], items: np.ndarray, answers: np.ndarray
+    table: np.ndarray, rows: tuple[list[int], list[int]], items: np.ndarray, answers: np.ndarray, end: float
 ) -> Iterator[list[int]]:
     """Closed sets of columns, by their places: first the small ones, then some of any size."""
     ids = np.array([np.unique(column.astype(float), return_inverse=True)[1] for column in table.T])  # (columns, strings)
@@ -210,7 +210,7 @@ def _closed_sets(
     for size in range(SIZE + 1):
         for chosen in itertools.combinations(range(len(ids)), size):
             tried += 1
-            if tried > SETS:
+            if tried > SETS or time.monotonic() > end:
                 break
             if not conflicts(chosen, grouped(chosen)):
                 yield list(chosen)
@@ -218,7 +218,7 @@ def _closed_sets(
     if len(linear) > SIZE and not conflicts(linear, grouped(linear)):
         yield linear
     grown: list[int] = []
-    while len(grown) < GROWN and len(grown) < len(ids):
+    while len(grown) < min(GROWN, len(ids)) and time.monotonic() < end:
         best = min((i for i in range(len(ids)) if i not in grown), key=lambda i: conflicts([*grown, i], grouped([*grown, i])))
         grown.append(best)
         if len(grown) > SIZE and not conflicts(grown, grouped(grown)):

@@ -40,6 +40,7 @@ from .target_rows import rows_of
 
 STATES, SECONDS = 2000, 4.0  # of an exploration for strings on which a machine errs
 BRIEF = 0.5  # seconds of one of a black box
+LINKS = 400  # of a machine of a black box, at most
 SETS, FITTING = 30, 1.5  # closed sets of tests that are fitted, at most, and seconds after which one is enough
 STRINGS, LONG, STICKY = 24, 60, (0.5, 0.8, 0.95)  # long strings that are tried, and how likely an item comes again
 PATIENCE = 2  # strings on which a machine without products may err before there are some
@@ -130,7 +131,10 @@ def _best_of_states(
     try:
         for seen in itertools.islice(states, SETS):
             try:
-                found.append(_fitted(problem, seen, may_multiply, end))
+                machine, delays = _fitted(problem, seen, may_multiply, end)
+                if machine.count() > LINKS:
+                    raise TransitionError(f"a machine of {machine.count():,} links is a table in disguise")
+                found.append((machine, delays))
             except TransitionError as error:
                 reason = error
             if time.monotonic() > (until if found else end):
