@@ -13,6 +13,7 @@ from dmmlab.synthesis import portfolio
 from dmmlab.synthesis.automata import Automaton
 from dmmlab.synthesis.catalogue import PROBLEMS
 from dmmlab.synthesis.portfolio import synthesize
+from dmmlab.synthesis.observed_transitions import TransitionError
 from dmmlab.synthesis.problems import Problem
 from dmmlab.synthesis.search import NothingToKeep, Search
 from dmmlab.synthesis.settings import Settings
@@ -37,6 +38,16 @@ def hidden(stream):
 def is_a(stream):
     for item in stream:
         yield item.get("a", 0.0)
+
+
+@pytest.fixture
+def by_gradients(monkeypatch):
+    """No machine is made of transitions or tests, so that networks are trained."""
+
+    def refuse(*_, **__):
+        raise TransitionError("not of interest here")
+
+    monkeypatch.setattr(portfolio, "transition_machine", refuse)
 
 
 def names(problem):
@@ -114,7 +125,7 @@ def test_what_is_no_sum_of_neurons_is_trained(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_stop_ends_all_starts():
+def test_a_stop_ends_all_starts(by_gradients):
     stop = threading.Event()
 
     def watch(state):
@@ -132,7 +143,7 @@ def test_a_problem_that_is_no_name():
 
 
 @pytest.mark.slow
-def test_a_start_that_explodes_is_not_the_end(monkeypatch):
+def test_a_start_that_explodes_is_not_the_end(by_gradients, monkeypatch):
     """The first start finds nothing finite; the second is tried, and in the end the first error is told if all fail."""
     tried = []
 
@@ -147,7 +158,7 @@ def test_a_start_that_explodes_is_not_the_end(monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_machines_err_on_is_learned_from(monkeypatch):
+def test_what_machines_err_on_is_learned_from(by_gradients, monkeypatch):
     """If no start is exact, strings on which the best machines err take the place of the last training strings."""
     run, learned_from = Search.run, {}
 

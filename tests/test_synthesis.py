@@ -73,7 +73,7 @@ def test_a_machine_that_does_not_read_its_input_is_written_all_the_same(tmp_path
     result = summary(run_into_folder("sum", 0, tmp_path / "run", settings=hasty), "sum", 0, tmp_path / "run")
     assert (result["links"], result["exact"]) == (0, False)
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
-    assert set(Machine.from_json(result["machine"]).neurons) == {"output"}
+    assert set(Machine.from_json(result["machine"]).neurons) == {"timer", "left", "right", "output"}  # what reads stays
 
 
 def test_traces_tell_every_cut(synthesis):

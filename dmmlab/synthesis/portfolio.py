@@ -30,7 +30,7 @@ from .counterexamples import counterexample
 from .letter_classes import name_letters
 from .observed_transitions import TransitionError
 from .phases import PHASES
-from .problem_checks import ProblemWarning, check_everywhere, nothing_to_learn
+from .problem_checks import ProblemWarning, check_everywhere, check_reading, nothing_to_learn
 from .problem_files import load_problem
 from .problems import Problem
 from .progress import SearchState, View, kept_up, view_for
@@ -266,6 +266,8 @@ def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = F
     training = problem.training(seed)
     if nothing_to_learn(problem, training):  # before a machine without links is right about it
         check_everywhere(problem, training)
+    if not isinstance(problem.target, Automaton):
+        check_reading(problem, training)
     machine, delays = transition_machine(problem, seed, budget, black_box)
     return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
 

@@ -78,6 +78,20 @@ def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequ
         warnings.warn(doubt, ProblemWarning, stacklevel=3)
 
 
+def check_reading(problem: "Problem", training: Sequence["Sample"]) -> None:
+    """Of :func:`check_problem`, what says that a target reads its items wrongly.
+
+    Args:
+        problem: what is asked.
+        training: the strings to learn from.
+
+    Raises:
+        LabError: the target compares an item with text, or gives other answers to the same string.
+    """
+    _check_repeatable(problem, training)
+    _asked_keys(problem, training)
+
+
 def check_everywhere(problem: "Problem", training: Sequence["Sample"]) -> None:
     """As :func:`check_problem`, but that an answer may be the same in all training strings.
 
@@ -230,7 +244,7 @@ def _asked_keys(problem: "Problem", *sets: Sequence["Sample"]) -> set[str]:
             budget -= sample.cycles
             if budget < 0:
                 break
-            for _ in problem.target(_watch(problem.as_read(v), asked) for v in problem.items_of(sample)):
+            for _ in problem.target([_watch(problem.as_read(v), asked) for v in problem.items_of(sample)]):
                 pass
     return {key for key in asked if isinstance(key, str)} - set(problem.inputs) - {NUMBER}
 
