@@ -12,8 +12,8 @@ from dmmlab.machines.networks import LAYER, RECURRENT
 from dmmlab.synthesis import portfolio
 from dmmlab.synthesis.automata import Automaton
 from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.observed_transitions import TransitionError
+from dmmlab.synthesis.portfolio import synthesize
 from dmmlab.synthesis.problems import Problem
 from dmmlab.synthesis.search import NothingToKeep, Search
 from dmmlab.synthesis.settings import Settings
