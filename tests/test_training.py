@@ -15,7 +15,6 @@ from dmmlab.core.streams import characters
 from dmmlab.june2022.replay import initial_machine, prepare
 from dmmlab.learning.batches import imitation_batch, make_batch
 from dmmlab.learning.losses import l1, l2, row_sum, squared_error
-from dmmlab.learning.many_seeds import train_from_each
 from dmmlab.learning.objectives import Imitation
 from dmmlab.learning.training import NotFinite, TrainingError, descent_for, train
 from dmmlab.learning.training_loop import constantly
@@ -281,28 +280,6 @@ def test_errors(small, l1_descent):
         imitation_batch(compiled, [characters("a")], 3, handcrafted().without_neuron("output"))
 
 
-def test_each_of_many_seeds(small, l1_descent):
-    compiled, batch = small
-    initial_weights = [[w * scale for w in compiled.weights()] for scale in (1.0, 0.5, 2.0)]
-    together = train_from_each(compiled, batch, 30, initial_weights, regularizers={"l1": 1e-3})
-    for weights, result in zip(initial_weights, together, strict=True):
-        alone = train(compiled, batch, 30, weights=weights, regularizers={"l1": 1e-3}, descent=l1_descent)
-        assert result.history["loss"] == pytest.approx(alone.history["loss"], rel=1e-4)
-        assert result.history["l1"] == pytest.approx(alone.history["l1"], rel=1e-4)
-        assert result.machine.count() == alone.machine.count()
-    with pytest.raises(TrainingError, match="0 initial weights and 5 steps"):
-        train_from_each(compiled, batch, 5, [])
-
-
-def test_on_an_accelerator_seeds_go_side_by_side(small, monkeypatch):
-    compiled, batch = small
-    initial_weights = [[w * (1 + 0.1 * s) for w in compiled.weights()] for s in range(3)]
-    one_by_one = train_from_each(compiled, batch, 20, initial_weights)
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    for alone, beside in zip(one_by_one, train_from_each(compiled, batch, 20, initial_weights), strict=True):
-        assert alone.history["loss"] == pytest.approx(beside.history["loss"], rel=1e-4)
-
-
 @pytest.mark.parametrize("gradients", ["journal-2022", "exact"])
 def test_on_an_accelerator_strings_go_side_by_side_and_sums_have_no_loop(gradients, monkeypatch):
     compiled, _ = prepare("feedforward-run-3", gradients)
@@ -326,13 +303,3 @@ def test_the_benchmark_has_rows_for_an_accelerator(monkeypatch):
     monkeypatch.setattr(compiled_machines, "SEEDS_ON_ACCELERATOR", (2,))
     monkeypatch.setattr(compiled_machines, "median", lambda run, *_, **__: (jax.block_until_ready(run()) is not None, 0.0))
     assert [row.name for row in compiled_machines.batches()][-1] == "step, per seed, 2 seeds, vmap"
-
-
-@pytest.mark.slow
-def test_a_seed_that_explodes_does_not_stop_the_others(small):
-    compiled, batch = small
-    initial_weights = [compiled.weights(), [w * 1e30 for w in compiled.weights()]]
-    good, bad = train_from_each(compiled, batch, 5, initial_weights)
-    assert (len(good.history["loss"]), good.stopped) == (5, False)
-    assert (bad.history["loss"], bad.stopped) == ([], True)
-    assert all(np.isfinite(np.asarray(w)).all() for w in bad.weights)

@@ -6,7 +6,6 @@ from .batches import (
 )
 from .evolution_strategies import EvolutionStrategy as EvolutionStrategy, on_all as on_all
 from .losses import REGULARIZERS as REGULARIZERS, l1 as l1, l2 as l2, row_sum as row_sum, squared_error as squared_error
-from .many_seeds import train_from_each as train_from_each
 from .objectives import HardConcreteGates as HardConcreteGates, Imitation as Imitation
 from .proximal import proximal_l1 as proximal_l1
 from .self_modification import SelfModification as SelfModification

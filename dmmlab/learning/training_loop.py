@@ -1,6 +1,6 @@
 """The one training loop: gradient, optimizer, projection, step after step in one compiled program.
 
-Everything that trains goes through it: :func:`dmmlab.learning.training.train`, many seeds, sessions
+Everything that trains goes through it: :func:`dmmlab.learning.training.train`, sessions
 that a person attends, the phases of a synthesis, repairs, the replays of 2022, the benchmarks. They
 differ in the objective, in the optimizer, in what is done to the weights after an update, and in
 what is recorded.
