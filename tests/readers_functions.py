@@ -2,10 +2,20 @@
 
 They were listed before any of them was tried. Each is made by a function of its own, so that neither
 its source nor its variables say what it remembers: the lab sees the answers alone. ``FUNCTIONS`` has for
-each the maker and its alphabet; what came of them stands in history.md.
+each the target and its alphabet; what came of them stands in history.md. The table again::
+
+    python tests/readers_functions.py
 """
 
+import sys
+import time
 from collections import deque
+from statistics import median
+
+from dmmlab.core.errors import LabError
+from dmmlab.synthesis.evaluation import max_abs_errors
+from dmmlab.synthesis.problems import Problem
+from dmmlab.synthesis.transitions import transition_machine
 
 
 def _opaque(make):
@@ -397,3 +407,33 @@ FUNCTIONS = {
         (change_of_direction, (0, 1, 2)),
     ]
 }
+
+
+def main(names):
+    exact = []
+    for name in names or FUNCTIONS:
+        target, alphabet = FUNCTIONS[name]
+        problem, began = Problem(name, target, alphabet=alphabet, silence=False), time.monotonic()
+        try:
+            machine, delays = transition_machine(problem, budget=20.0, black_box=True)
+        except LabError as error:
+            print(f"{name:<25}{time.monotonic() - began:6.1f} s  not found: {error}", flush=True)
+            continue
+        seconds = time.monotonic() - began
+        try:
+            error = max(max_abs_errors(problem.with_delay(delays), machine).values())
+        except (LabError, OverflowError) as told:  # numbers that grow without bound
+            print(f"{name:<25}{seconds:6.1f} s  {machine.count()} links, not judged: {told}", flush=True)
+            continue
+        if error < 1e-9:
+            exact.append((seconds, machine.count()))
+        print(
+            f"{name:<25}{seconds:6.1f} s  {machine.count()} links, {'exact' if error < 1e-9 else f'off by {error:.3g}'}",
+            flush=True,
+        )
+    times, links = zip(*exact, strict=True)
+    print(f"{len(exact)} exact, median {median(times):.1f} s, {median(links):g} links")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
