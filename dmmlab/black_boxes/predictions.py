@@ -24,12 +24,13 @@ from ..core.errors import LabError
 STRINGS = 120  # after which tests are tried
 ITEMS = 6  # with which a string is continued, at most
 FEW = 4  # items of an alphabet of which all strings of three are tests
-TESTS = 6  # items of larger alphabets that are tests
+TESTS = 12  # items of larger alphabets that are tests
 REPEATED = 7  # times that one item is a test
 COUNTED = 14  # times, at most, that an item is repeated until an answer is given
 VALUES = 4  # of an answer, at most, for which this is counted
 SIZE = 3  # columns of the sets of which all are tried
 SETS = 40_000  # that are tried
+LINEAR = 1e-6  # relative error of a linear function
 GROWN = 8  # columns of a set that is grown, at most
 
 String = tuple[int, ...]  # of items, by their places in the alphabet
@@ -54,11 +55,20 @@ class BlackBox:
         items: how many the alphabet has.
         answers: how many there are to each item.
         end: of the time, as of ``time.monotonic()``.
+        known: what it is known to answer; more is added.
     """
 
-    def __init__(self, run: Callable[[String], Iterable[tuple[int, ...]]], items: int, answers: int, end: float):
+    def __init__(
+        self,
+        run: Callable[[String], Iterable[tuple[int, ...]]],
+        items: int,
+        answers: int,
+        end: float,
+        known: dict[String, tuple[int, ...]] | None = None,
+    ):
         self.run, self.items, self.count, self.end, self.queries = run, items, answers, end, 0
-        self._known: dict[String, tuple[int, ...]] = {(): (0,) * answers}
+        self._known = {} if known is None else known
+        self._known[()] = (0,) * answers
 
     def some_items(self, rng: random.Random) -> Sequence[int]:
         """Items that may follow a string: all of a small alphabet."""
@@ -205,25 +215,34 @@ def _closed_sets(
             wrong |= following[i] != following[i][first][group]
         return int(wrong.sum())
 
-    tried = 0
-    items = np.unique(items, return_inverse=True)[1]
+    def grown(count: int) -> list[int]:
+        """A set that takes the column that leaves the fewest conflicts, again and again."""
+        chosen: list[int] = []
+        while len(chosen) < min(GROWN, count) and conflicts(chosen, grouped(chosen)) and time.monotonic() < end:
+            others = [[*chosen, i] for i in range(count) if i not in chosen]
+            chosen = min(others, key=lambda each: conflicts(each, grouped(each)))
+        return sorted(chosen)
+
+    items, tried = np.unique(items, return_inverse=True)[1], 0
     for size in range(SIZE + 1):
+        if size == 2 and _is_linear(table[:, linear := independent(table)], rows, items, answers):
+            yield linear
+        if size == SIZE and len(larger := grown(len(ids))) >= SIZE and not conflicts(larger, grouped(larger)):
+            yield larger
         for chosen in itertools.combinations(range(len(ids)), size):
             tried += 1
             if tried > SETS or time.monotonic() > end:
-                break
+                return
             if not conflicts(chosen, grouped(chosen)):
                 yield list(chosen)
-    linear = independent(table)
-    if len(linear) > SIZE and not conflicts(linear, grouped(linear)):
-        yield linear
-    grown: list[int] = []
-    while len(grown) < min(GROWN, len(ids)) and time.monotonic() < end:
-        best = min((i for i in range(len(ids)) if i not in grown), key=lambda i: conflicts([*grown, i], grouped([*grown, i])))
-        grown.append(best)
-        if len(grown) > SIZE and not conflicts(grown, grouped(grown)):
-            yield sorted(grown)
-            return
+
+
+def _is_linear(table: np.ndarray, rows: tuple[list[int], list[int]], items: np.ndarray, answers: np.ndarray) -> bool:
+    """Whether what follows is a linear function of the columns, and of one number for each item."""
+    before, after = table[rows[0]].astype(float), np.concatenate([table[rows[1]], answers], axis=1).astype(float)
+    known = np.concatenate([before, np.eye(items.max() + 1)[items]], axis=1)
+    weights, *_ = np.linalg.lstsq(known, after, rcond=None)
+    return bool(np.abs(known @ weights - after).max() < LINEAR * max(1.0, np.abs(after).max()))
 
 
 def independent(table: np.ndarray) -> list[int]:

@@ -110,7 +110,9 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     return Transitions(before, items_of[:, needed], after, answers_of, [features[i] for i in needed])
 
 
-def observe_black_box(problem: Problem, seed: int, strings: Sequence[Items], end: float) -> Iterator[Transitions]:
+def observe_black_box(
+    problem: Problem, seed: int, strings: Sequence[Items], end: float, known: dict[tuple[int, ...], tuple[int, ...]]
+) -> Iterator[Transitions]:
     """Transitions of a target that can only be run: what it will answer is its state.
 
     Args:
@@ -118,6 +120,7 @@ def observe_black_box(problem: Problem, seed: int, strings: Sequence[Items], end
         seed: for the random numbers.
         strings: to look at beside those that are drawn.
         end: of the time, as of ``time.monotonic()``.
+        known: what it is known to answer, by strings of places of items; more is added.
 
     Returns:
         The distinct transitions, for each state that the target may have
@@ -140,7 +143,7 @@ def observe_black_box(problem: Problem, seed: int, strings: Sequence[Items], end
         rows = rows_of(problem.target, problem.answers, given)  # type: ignore[arg-type]
         return (tuple(_whole(x, "an answer") for x in row) for row in rows)
 
-    box = BlackBox(run, len(items), len(problem.answers), end)
+    box = BlackBox(run, len(items), len(problem.answers), end, known)
     longest = STRING if problem.longest is None else problem.longest
     learned = [tuple(map(items.index, each)) for each in strings]
     pairs: dict[tuple[tuple[int, ...], int], None] = {}

@@ -67,11 +67,12 @@ def transition_machine(
         TransitionError: the target shows no state, or its transitions are no sum of few neurons.
     """
     strings: list[Items] = []
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}
     end = math.inf if budget is None else time.monotonic() + budget
     while len(strings) < ROUNDS and time.monotonic() < end:
         may_multiply = len(strings) >= PATIENCE
         if black_box:
-            machine, delays = _best_of_states(problem, observe_black_box(problem, seed, strings, end), may_multiply, end)
+            machine, delays = _best_of_states(problem, observe_black_box(problem, seed, strings, end, known), may_multiply, end)
         else:
             machine, delays = _fitted(problem, observe(problem, seed, strings), may_multiply, end)
         wrong = _string_on_which_it_errs(problem, machine, delays, None if black_box else automaton_of(problem))
