@@ -18,7 +18,7 @@ machines_seen = count(1)
 
 
 @pytest.mark.slow
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(machines())
 def test_engines_agree_on_random_machines_in_double_precision(case):
     with jax.enable_x64(True):
