@@ -134,3 +134,11 @@ def test_an_interrupt_of_the_set_up_is_one_line(home):
         os.killpg(process.pid, signal.SIGINT)
         assert process.stderr.read().splitlines()[-1] == "lab.py: interrupted; the same command begins again"
         assert process.wait(timeout=60) == 130
+
+
+def test_an_instruction_set_is_passed_on(home, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--first")
+    installed(home, "import os, sys; print(os.environ['XLA_FLAGS'], sys.argv[1:])")
+    with lab(home, "journal", "--isa", "SSE4_2", "07") as process:
+        printed = process.communicate(timeout=60)
+    assert printed == ("--first --xla_cpu_max_isa=SSE4_2 ['-m', 'dmmlab', 'journal', '07']\n", "")
