@@ -72,7 +72,8 @@ def synthesize(
     of its transitions if they are a sum of few neurons. Else one start after the other is tried
     until a machine is exact; there is only one if the problem says all of ``delay``, ``recurrent``
     and ``types``, or if a network is given. If a problem says none of them and no constants, and
-    its target is a generator whose source shows its states, that is tried as an automaton first.
+    its target is a generator whose source shows its states, that is tried as an automaton first; of
+    any other function of numbers, what it answers to tests is tried as its state.
 
     Where the problem gives no delay, the start that was exact is tried with smaller ones, as long
     as a machine is exact. Of machines with as few links, the one that answers first is kept.
