@@ -13,7 +13,9 @@ from readers_functions import FUNCTIONS
 import dmmlab as dm
 from dmmlab.black_boxes.predictions import BlackBox, OutOfTime, independent, prefixes, states
 from dmmlab.core.errors import LabError
+from dmmlab.synthesis import portfolio
 from dmmlab.synthesis.evaluation import max_abs_errors
+from dmmlab.synthesis.observed_transitions import TransitionError
 from dmmlab.synthesis.problems import Problem
 from dmmlab.synthesis.transitions import transition_machine
 
@@ -125,3 +127,21 @@ def test_any_callable_serves(name):
     assert found.best.exact
     assert found.start == "tests"
     assert found.proof.grade in ("exhaustive", "tested")
+
+
+def alternating(items):
+    before = 0
+    for item in items:
+        if item == before:
+            raise ValueError("two alike")
+        before = item
+        yield item
+
+
+def test_a_target_that_refuses_strings_that_are_not_drawn_is_left_to_training():
+    """Strings are drawn as it wants them; tests are not."""
+    problem = Problem(
+        "?", alternating, alphabet=(1, 2), silence=False, draw=lambda rng, letters, n: [1 + i % 2 for i in range(n)]
+    )
+    with pytest.raises(TransitionError, match="two alike"):
+        portfolio._made(problem, 0, 5.0, black_box=True)

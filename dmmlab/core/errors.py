@@ -22,7 +22,7 @@ class Pickled:
         kept = {}
         for name, value in vars(self).items():
             with contextlib.suppress(Exception):
-                pickle.dumps(value)
+                pickle.dumps(value)  # only to see whether it can be sent: nothing is loaded here
                 kept[name] = value
         return _again, (type(self), self.args, kept)  # type: ignore[attr-defined]
 

@@ -269,7 +269,12 @@ def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = F
         check_everywhere(problem, training)
     if not isinstance(problem.target, Automaton):
         check_reading(problem, training)
-    machine, delays = transition_machine(problem, seed, budget, black_box)
+    try:
+        machine, delays = transition_machine(problem, seed, budget, black_box)
+    except (LabError, ArithmeticError) as error:
+        if black_box:  # a target may refuse strings that are not drawn; networks are trained on those that are
+            raise TransitionError(told(error)) from error
+        raise
     return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
 
 

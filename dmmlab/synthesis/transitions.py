@@ -42,7 +42,7 @@ STATES, SECONDS = 2000, 4.0  # of an exploration for strings on which a machine 
 BRIEF = 0.5  # seconds of one of a black box
 LINKS = 400  # of a machine of a black box, at most
 SETS, FITTING = 30, 1.5  # closed sets of tests that are fitted, at most, and seconds after which one is enough
-STRINGS, LONG, STICKY = 24, 60, (0.5, 0.8, 0.95)  # long strings that are tried, and how likely an item comes again
+STRINGS, LONG, STICKY = 24, 60, (0.8, 0.95)  # long strings that are tried, and how likely an item comes again
 PATIENCE = 2  # strings on which a machine without products may err before there are some
 ROUNDS = 12  # of looking for a string on which the machine errs, and learning from it
 
@@ -106,7 +106,7 @@ def _long_string_on_which_it_errs(problem: Problem, exact: ExactMachine, delays:
         if i % 3:
             string = [rng.choice(items)]
             while len(string) < length:
-                string.append(string[-1] if rng.random() < STICKY[i % len(STICKY)] else rng.choice(items))
+                string.append(string[-1] if rng.random() < STICKY[i % 3 - 1] else rng.choice(items))
         rows = rows_of(problem.target, problem.answers, list(map(problem.as_read, string)))  # type: ignore[arg-type]
         state, given = exact.initial, []
         for item in (*string, *[{}] * max(delays)):
