@@ -1,4 +1,7 @@
-"""The compiled machine against the tree engine, its oracle, on random machines: every answer and every derivative."""
+"""The compiled machine against the tree engine, its oracle, on random machines: every answer and every derivative.
+
+A few dozen here; thousands with ``python tests/agreement.py``.
+"""
 
 from functools import partial
 from itertools import count
@@ -18,7 +21,7 @@ machines_seen = count(1)
 
 
 @pytest.mark.slow
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 @given(machines())
 def test_engines_agree_on_random_machines_in_double_precision(case):
     with jax.enable_x64(True):
@@ -27,7 +30,7 @@ def test_engines_agree_on_random_machines_in_double_precision(case):
 
 
 @pytest.mark.slow
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(machines())
 def test_engines_agree_on_random_machines_in_single_precision(case):
     """In the programs that readers run, with all optimizations."""
@@ -42,7 +45,7 @@ def forget_programs():
 
 
 @pytest.mark.slow
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(machines(recurrent=False))
 def test_both_schedules_agree(case):
     machine, stream = case
@@ -53,7 +56,7 @@ def test_both_schedules_agree(case):
 
 
 @pytest.mark.slow
-@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(machines())
 def test_many_strings_at_once_are_each_as_alone(case):
     """Values, gradients and chunks with an axis of strings, against one string after the other."""

@@ -65,14 +65,14 @@ from dmmlab.synthesis.run_folder import run_into_folder
 from dmmlab.synthesis.settings import Settings
 
 problem, folder, resume = PROBLEMS["words"], sys.argv[1], "resume" in sys.argv
-if "several" in sys.argv:
-    every = portfolio.starts
-    portfolio.starts = lambda *named: itertools.islice(every(*named), 2)  # two will do
-else:
-    problem.__dict__.update(delay=3, recurrent=False, types=LAYER)  # so that there is one start
 neurons = problem.network.neurons
 sources = {name: kind for name, kind in neurons.items() if kind.reads_stream or not kind.inputs}
-problem.__dict__["network"] = feedforward(2, 1, outputs=neurons["output"], sources=sources)  # a small one will do
+small = feedforward(2, 1, outputs=neurons["output"], sources=sources)
+if "several" in sys.argv:
+    every = portfolio.starts
+    portfolio.starts = lambda *named: [start._replace(network=small) for start in itertools.islice(every(*named), 2)]
+else:
+    problem.__dict__.update(delay=3, recurrent=False, types=LAYER, network=small)  # so that there is one start
 steps = {f"{phase}_steps": 200 for phase in ("fit", "ramp", "cool", "retrain", "finish")}
 run_into_folder("words", 2, folder, resume, Settings(restarts=2, rounds=1, trials=10, **steps))
 """

@@ -154,7 +154,7 @@ def test_a_worker_that_is_killed(tmp_path, monkeypatch):
 
     try:
         _wait_for(address, 2)
-        seeds = list(range(20))
+        seeds = list(range(8))
         done = sweep(["sum"], seeds, tmp_path / "cluster", QUICK, scheduler=address, tell=kill_one)
         assert workers[0].wait(60) == -signal.SIGKILL
         assert [row["seed"] for row in done] == seeds

@@ -19,6 +19,7 @@ from ..machines.networks import Network
 from .phases import PHASES
 from .rounding import Verdict, round_off, tested
 from .settings import Settings
+from .smaller_machines import with_fewer_links
 from .tasks import Task, random_key
 from .trace import Trace
 
@@ -154,7 +155,7 @@ def repair(task: Task, damaged: Machine, seed: Any = 0, settings: Settings | Non
         weights = [w + r for w, r in zip(embedded, task.initial_weights(attempt_key, settings.scale), strict=True)]
         for number, phase in enumerate(PHASES.values()):
             weights = phase(task, weights, settings, trace, jax.random.fold_in(attempt_key, number))
-        verdict = round_off(task, task.machine(weights))
+        verdict = with_fewer_links(task, round_off(task, task.machine(weights)))
         if verdict.exact_on_validation:
             break
     return Repair(tested(task, verdict), trace, attempt)

@@ -27,6 +27,7 @@ from .progress import SearchState, View
 from .restart_files import Restart, RestartFolder
 from .rounding import rank, round_off, tested
 from .settings import Settings
+from .smaller_machines import with_fewer_links
 from .synthesis_result import Synthesis
 from .tasks import Stopped, Task
 from .trace import Event
@@ -217,7 +218,7 @@ class Search:
             restart.trace.listener = None
         if restart.done == len(PHASES):
             if is_finite(restart.weights):
-                restart.verdict = round_off(self.task, self.task.machine(restart.weights))
+                restart.verdict = with_fewer_links(self.task, round_off(self.task, self.task.machine(restart.weights)))
             with self.state.lock:
                 self.state.verdicts[restart.index] = restart.verdict
 
