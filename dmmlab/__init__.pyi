@@ -8,6 +8,7 @@ from . import (
     june2022 as june2022,
     learning as learning,
     machines as machines,
+    sources as sources,
     synthesis as synthesis,
 )
 from .compiler import compile_machine as compile_machine, compile_rewriting as compile_rewriting
@@ -76,6 +77,7 @@ from .machines import (
     recurrent as recurrent,
     same as same,
 )
+from .sources import Command as Command, Examples as Examples
 from .synthesis import (
     PROBLEMS as PROBLEMS,
     STREAMING_TASKS as STREAMING_TASKS,

@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # The floors, from the ground up. A package imports only from those that stand before it, and from itself.
 FLOORS = [
-    "core", "compiler", "machines", "learning", "june2022", "drawing", "black_boxes", "synthesis", "explorers", "journal", "bench", "cli",
+    "core", "compiler", "machines", "learning", "june2022", "drawing", "black_boxes", "synthesis", "sources", "explorers", "journal", "bench", "cli",
 ]  # fmt: skip
 DISPLAY = {"matplotlib", "ipywidgets", "anywidget", "pygraphviz", "graphviz", "papermill", "IPython", "pandas", "jupyterlab"}
 

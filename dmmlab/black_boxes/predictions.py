@@ -27,9 +27,10 @@ FEW = 4  # items of an alphabet of which all strings of three are tests
 TESTS = 12  # items of larger alphabets that are tests
 REPEATED = 7  # times that one item is a test
 COUNTED = 14  # times, at most, that an item is repeated until an answer is given
-VALUES = 4  # of an answer, at most, for which this is counted
+VALUES = 4  # of an answer, at most, for which this is counted; of more, for 0 alone
 SIZE = 3  # columns of the sets of which all are tried
 SETS = 40_000  # that are tried
+DIGITS = 6  # of an answer, at most
 LINEAR = 1e-6  # relative error of a linear function
 GROWN = 8  # columns of a set that is grown, at most
 
@@ -56,6 +57,7 @@ class BlackBox:
         answers: how many there are to each item.
         end: of the time, as of ``time.monotonic()``.
         known: what it is known to answer; more is added.
+        longest_test: how many items a test has at most, where longer strings cannot be run.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class BlackBox:
         answers: int,
         end: float,
         known: dict[String, tuple[int, ...]] | None = None,
+        longest_test: int | None = None,
     ):
         self.run, self.items, self.count, self.end, self.queries = run, items, answers, end, 0
+        self.longest_test = longest_test
         self._known = {} if known is None else known
         self._known[()] = (0,) * answers
 
@@ -127,11 +131,12 @@ def states(box: BlackBox, transitions: Sequence[tuple[String, int]]) -> Iterator
     after = [(*s, i) for s, i in transitions]
     strings = list(dict.fromkeys([*before, *after]))
     place = {string: i for i, string in enumerate(strings)}
+    digits = _digits([box.answers(s) for s in strings])
     coarse_first = sorted(_columns(box, strings), key=lambda column: len(set(column)))
-    table = np.array([[0] * len(strings), *coarse_first], dtype=object)[1:].T
+    table = np.array([[0] * len(strings), *digits, *coarse_first], dtype=object)[1:].T
     rows = [place[s] for s in before], [place[s] for s in after]
     answers = np.array([box.answers(string) for string in after])
-    for chosen in _closed_sets(table, rows, items, answers, box.end):
+    for chosen in closed_sets(table, len(digits), rows, items, answers, box.end):
         yield States(table[rows[0]][:, chosen], table[rows[1]][:, chosen])
 
 
@@ -164,20 +169,38 @@ def _columns(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
             yield from fresh(raw[test], start[test])
         values = sorted({x for column in raw.values() for x in column})
         ends = single if len(single) <= FEW else [single[0], single[-1]]
-        for (i,), value in itertools.product(ends, values if len(values) <= VALUES else ()):
+        if box.longest_test is not None:  # then nothing can be counted
+            continue
+        for (i,) in ends:  # how long it takes until something else is answered
+            yield from fresh([_count(box, s, i, j, None) % COUNTED for s in strings], _count(box, (), i, j, None) % COUNTED)
+        for (i,), value in itertools.product(ends, values if len(values) <= VALUES else [0]):
             counts = [_count(box, s, i, j, value) for s in strings]
             zero = _count(box, (), i, j, value)
             yield from fresh([c % COUNTED for c in counts], zero % COUNTED)
             yield from fresh([c // COUNTED for c in counts], zero // COUNTED)
 
 
-def _count(box: BlackBox, string: String, item: int, answer: int, value: int) -> int:
-    """How often an item has to come until an answer has a value; ``COUNTED`` for never."""
+def _count(box: BlackBox, string: String, item: int, answer: int, value: int | None) -> int:
+    """How often an item has to come until an answer has a value, or another one than now if None.
+
+    ``COUNTED`` for never.
+    """
     box.answers((*string, *[item] * (COUNTED - 1)))  # one run for all of them
+    now = box.answers(string)[answer]
     for n in range(1, COUNTED):
-        if box.answers((*string, *[item] * n))[answer] == value:
+        given = box.answers((*string, *[item] * n))[answer]
+        if given == value or (value is None and given != now):
             return n
     return COUNTED
+
+
+def _digits(answers: Sequence[tuple[int, ...]]) -> list[list[int]]:
+    """The binary digits of answers that are not all bits, and below 2 to the power of 6."""
+    columns = []
+    for values in zip(*answers, strict=True):
+        if min(values) >= 0 and 1 < max(values) < 1 << DIGITS:
+            columns += [[x >> n & 1 for x in values] for n in range(max(values).bit_length())]
+    return columns
 
 
 def _tests(box: BlackBox) -> list[String]:
@@ -188,13 +211,25 @@ def _tests(box: BlackBox) -> list[String]:
         tests += [t for n in (2, 3) for t in itertools.product(few, repeat=n)]
     ends = few if count <= FEW else [few[0], few[-1]]
     tests += [(i,) * n for n in range(2, REPEATED + 1) for i in ends]
-    return list(dict.fromkeys(tests))
+    return [test for test in dict.fromkeys(tests) if box.longest_test is None or len(test) <= box.longest_test]
 
 
-def _closed_sets(
-    table: np.ndarray, rows: tuple[list[int], list[int]], items: np.ndarray, answers: np.ndarray, end: float
+def closed_sets(
+    table: np.ndarray, digits: int, rows: tuple[list[int], list[int]], items: np.ndarray, answers: np.ndarray, end: float
 ) -> Iterator[list[int]]:
-    """Closed sets of columns, by their places: first the small ones, then some of any size."""
+    """Closed sets of columns: small ones, the first ``digits`` columns, some of any size.
+
+    Args:
+        table: (strings, columns), whole.
+        digits: of the columns, the first so many are the digits of an answer.
+        rows: the places of the strings before, and after, each transition.
+        items: (transitions,), which item each is.
+        answers: (transitions, answers).
+        end: of the time, as of ``time.monotonic()``.
+
+    Yields:
+        The places of the columns of a closed set, one set after the other.
+    """
     ids = np.array([np.unique(column.astype(float), return_inverse=True)[1] for column in table.T])  # (columns, strings)
     if not len(ids):
         ids = np.zeros((0, len(table)), dtype=int)
@@ -225,6 +260,8 @@ def _closed_sets(
 
     items, tried = np.unique(items, return_inverse=True)[1], 0
     for size in range(SIZE + 1):
+        if size == 2 and digits and not conflicts(code := list(range(digits)), grouped(code)):
+            yield code
         if size == 2 and _is_linear(table[:, linear := independent(table)], rows, items, answers):
             yield linear
         if size == SIZE and len(larger := grown(len(ids))) >= SIZE and not conflicts(larger, grouped(larger)):

@@ -10,7 +10,7 @@ only if it is exact on all rows.
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -18,9 +18,13 @@ from typing import NamedTuple
 import numpy as np
 
 LARGEST = 64  # denominator of a coefficient
-FEW = 250  # with which a direction is tried first
+FEW = 120  # rows with which a direction is tried first
 HINGES = 60  # of one function, at most
-GATE = 2  # neurons: what takes more may be a bit times a number
+ENOUGH = 2  # neurons: what takes more in one direction may take fewer in several
+SIMPLE, LEVELS = 16, 16  # directions in which hinges are combined, and values along one of them, at most
+DICTIONARY = 250  # hinges that are combined, at most
+REWEIGHTED, SOLVING = 3, 1.0  # linear programs of one fit, and seconds of one, at most
+FAR, LONGEST_SHIFT = 3, 100  # by which a bit shifts a number, at least and at most
 DIRECTIONS = 3000  # at most, from the simple ones upwards
 
 
@@ -34,10 +38,10 @@ class Hinge:
 
 @dataclass(frozen=True)
 class Product:
-    """The product of two of the numbers of (state, item), by their places."""
+    """The product of two linear functions of (state, item)."""
 
-    one: int
-    other: int
+    one: tuple[int, ...]
+    other: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def fit_sum(
     known: Sequence[Hinge] = (),
     may_multiply: bool = False,
     end: float = math.inf,
+    switches: Sequence[tuple[int, ...]] = (),
 ) -> Sum | None:
     """The sum of few neurons that gives ``values`` exactly, or None.
 
@@ -73,6 +78,7 @@ def fit_sum(
         may_multiply: whether a bit times a number may be a product. If not, it takes a hinge, which
             is right as long as the number is no larger than it is here.
         end: of the time in which directions are tried, as of ``time.monotonic()``.
+        switches: linear functions of the numbers that are bits, beside those numbers that are.
 
     Returns:
         A linear function; else one with a product, if it may; else, of the sums with hinges in one
@@ -81,7 +87,7 @@ def fit_sum(
     linear = _linear(inputs, values)
     if linear is not None:
         return Sum(*linear, {})
-    multiplied = _with_product(inputs, values) if may_multiply else None
+    multiplied = _with_product(inputs, values, switches) if may_multiply else None
     if multiplied is not None:
         return multiplied
 
@@ -92,12 +98,12 @@ def fit_sum(
     few = slice(0, FEW)
     fits = (
         _along(inputs, values, direction)
-        for direction in itertools.takewhile(lambda _: time.monotonic() < end, directions(inputs.shape[1]))
+        for direction in itertools.takewhile(lambda _: time.monotonic() < end, [*directions(inputs.shape[1]), *_shifts(inputs)])
         if _along(inputs[few], values[few], direction) is not None
     )
     found = [fit for fit in fits if fit is not None]
-    if not found or min(map(cost, found))[0] > GATE:
-        found += [fit for fit in [_gated(inputs, values)] if fit is not None]
+    if not found or min(map(cost, found))[0] > ENOUGH:
+        found += [fit for fit in [_sparse(inputs, values, known)] if fit is not None]
     return min(found, key=cost, default=None)
 
 
@@ -115,6 +121,15 @@ def directions(size: int) -> list[tuple[int, ...]]:
                         found.append(tuple(vector))
     unique = sorted(dict.fromkeys(found), key=lambda d: (sum(map(abs, d)), d))
     return unique[:DIRECTIONS]
+
+
+def _shifts(inputs: np.ndarray) -> Iterator[tuple[int, ...]]:
+    """Directions in which a bit shifts a number: thresholds with hysteresis."""
+    units = np.eye(inputs.shape[1], dtype=int)
+    bits = [i for i, column in enumerate(inputs.T) if set(column) == {0, 1}]
+    for bit, n in itertools.product(bits, range(inputs.shape[1])):
+        for shift in range(FAR, min(int(np.ptp(inputs[:, n])), LONGEST_SHIFT) + 1 if n != bit else 0):
+            yield from (tuple((units[n] + sign * shift * units[bit]).tolist()) for sign in (-1, 1))
 
 
 def _linear(inputs: np.ndarray, values: np.ndarray) -> tuple[tuple[Fraction, ...], Fraction] | None:
@@ -172,38 +187,83 @@ def _along(inputs: np.ndarray, values: np.ndarray, direction: tuple[int, ...]) -
     return Sum(tuple(linear), constant, hinges)
 
 
-def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
-    """``values`` as a linear function plus a multiple of a bit times a bounded number; or None.
+def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> Sum | None:
+    """``values`` as a sum of hinges in any of the simple directions and of gates; or None.
 
-    ``bit * n = relu(n - low + size * bit - size) + low * bit``, where ``low <= n <= low + size``.
+    The weights are those of the least sum of absolute values (basis pursuit), which is a linear
+    program; what had small weights costs more the next time, so that few are left (Candes, Wakin
+    and Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008). It is solved on some rows;
+    those on which the solution errs join.
+    """
+    from scipy.optimize import linprog  # takes a third of a second to be imported
+
+    hinges = list(dict.fromkeys([*known, *_dictionary(inputs)]))[:DICTIONARY]
+    if not hinges:
+        return None
+    raised = np.stack([np.maximum(inputs @ np.array(h.direction, dtype=object) - h.threshold, 0) for h in hinges], axis=1)
+    columns = np.concatenate([raised, inputs, np.ones((len(inputs), 1), dtype=object)], axis=1)
+    is_known = np.array([hinge in known for hinge in hinges])
+    price = np.where(is_known, 0.1, 1.0 + 0.05 * np.array([sum(map(bool, h.direction)) for h in hinges]))
+    cost = np.concatenate([price, np.full(inputs.shape[1] + 1, 0.01)])
+    rows = np.arange(len(inputs)) if len(inputs) <= FEW else np.random.default_rng(0).choice(len(inputs), FEW, replace=False)
+    floats, weight = columns.astype(float), np.ones(len(cost))
+    for _ in range(REWEIGHTED):
+        solved = linprog(
+            np.tile(cost * weight, 2),
+            A_eq=np.concatenate([floats[rows], -floats[rows]], axis=1),
+            b_eq=values[rows].astype(float),
+            options={"time_limit": SOLVING},
+        )
+        if solved.x is None:
+            return None
+        w = solved.x[: len(cost)] - solved.x[len(cost) :]
+        wrong = np.nonzero(np.abs(floats @ w - values.astype(float)) > 1e-6 * max(1.0, np.abs(values).max()))[0]
+        if len(wrong):
+            rows = np.concatenate([rows, wrong[:FEW]])
+        else:
+            weight = 1 / (np.abs(w) + 0.05)
+    exact = [Fraction(float(x)).limit_denominator(LARGEST) for x in w]
+    if np.any(columns @ np.array([x.numerator * (LCM // x.denominator) for x in exact], dtype=object) != values * LCM):
+        return None
+    chosen = {hinge: x for hinge, x in zip(hinges, exact, strict=False) if x}
+    return Sum(tuple(exact[len(hinges) : -1]), exact[-1], chosen)
+
+
+def _dictionary(inputs: np.ndarray) -> Iterator[Hinge]:
+    """Hinges that a sum may have: gates, and those of simple directions.
+
+    A gate passes a bounded number on where another is at least, or at most, c: if ``0 <= n <= size``,
+    it is ``relu(n + size * (x - c)) - size * relu(x - c)``.
     """
     size = inputs.shape[1]
-    for bit, other in itertools.product(_bits(inputs), range(size)):
-        low, span = int(inputs[:, other].min()), int(np.ptp(inputs[:, other]))
-        if other == bit or not span:
+    low, span = inputs.min(axis=0), np.ptp(inputs, axis=0)
+    levels = [sorted(set(column)) for column in inputs.T]
+    for x, n in itertools.permutations([i for i in range(size) if len(levels[i]) <= LEVELS], 2):
+        for sign, c in itertools.product((1, -1), levels[x]):
+            direction = tuple(int(span[n]) * sign * (i == x) + (i == n) for i in range(size))
+            yield Hinge(direction, int(low[n] + span[n] * sign * c))
+    for direction in directions(size)[:SIMPLE]:
+        points = np.unique(inputs @ np.array(direction, dtype=object))
+        if len(points) <= LEVELS:
+            yield from (Hinge(direction, int(point)) for point in points[1:-1])
+
+
+def _with_product(inputs: np.ndarray, values: np.ndarray, switches: Sequence[tuple[int, ...]]) -> Sum | None:
+    """``values`` as a linear function plus a multiple of a bit times another number; or None.
+
+    A bit is one of the numbers, or the product with one of the ``switches``.
+    """
+    units = [tuple(int(i == j) for i in range(inputs.shape[1])) for j in range(inputs.shape[1])]
+    bits = [unit for unit, column in zip(units, inputs.T, strict=True) if set(column) == {0, 1}]
+    for bit, other in itertools.product([*bits, *switches], units):
+        if other == bit:
             continue
-        hinge = Hinge(tuple(span if i == bit else int(i == other) for i in range(size)), low + span)
-        column = np.maximum(inputs @ np.array(hinge.direction, dtype=object) - hinge.threshold, 0)
+        column = (inputs @ np.array(bit, dtype=object)) * (inputs @ np.array(other, dtype=object))
         fitted = _linear(np.concatenate([inputs, column[:, None]], axis=1), values)
-        if fitted is not None:
-            *linear, weight = fitted[0]
-            return Sum(tuple(linear), fitted[1], {hinge: weight})
-    return None
-
-
-def _with_product(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
-    """``values`` as a linear function plus a multiple of a bit times another number; or None."""
-    for bit, other in itertools.product(_bits(inputs), range(inputs.shape[1])):
-        column = inputs[:, bit] * inputs[:, other]
-        fitted = None if other == bit else _linear(np.concatenate([inputs, column[:, None]], axis=1), values)
         if fitted is not None:
             *linear, weight = fitted[0]
             return Sum(tuple(linear), fitted[1], {}, {Product(bit, other): weight})
     return None
-
-
-def _bits(inputs: np.ndarray) -> list[int]:
-    return [j for j in range(inputs.shape[1]) if set(inputs[:, j]) == {0, 1}]
 
 
 def fit_conjunctions(states: np.ndarray, values: np.ndarray) -> dict[int, list[Hinge]] | None:

@@ -44,19 +44,22 @@ class MachineOfSums:
         for term in list(self.terms):
             self._feed(*term)
 
-    def answer(self, name: str, function: Sum, is_late: bool = False) -> int:
+    def answer(self, name: str, function: Sum, is_late: bool = False, scale: Fraction = Fraction(1)) -> int:
         """Links an answer to a function of (state, item), and returns its delay in cycles.
 
-        One that ``is_late`` is a function of the state after the item.
+        One that ``is_late`` is a function of the state after the item. What is linked is the
+        function divided by ``scale``.
         """
         before = list(self.terms)
         for port, weight in self._outputs(function, is_late):
-            self._link(("output", name), port, weight)
+            self._link(("output", name), port, weight / scale)
         for term in [term for term in self.terms if term not in before]:
             self._feed(*term)
         return self.lag + (3 if is_late else 2)
 
-    def answer_by_conjunctions(self, name: str, conjunctions: Mapping[int, Sequence[Hinge]]) -> int:
+    def answer_by_conjunctions(
+        self, name: str, conjunctions: Mapping[int, Sequence[Hinge]], scale: Fraction = Fraction(1)
+    ) -> int:
         """Links an answer to neurons that each say whether all of some thresholds are passed."""
         for value, hinges in conjunctions.items():
             both = self._neuron(_COMPARE)
@@ -68,7 +71,7 @@ class MachineOfSums:
                     self._link((both, "dict-1"), self._port(*term), Fraction(sign))
                     if is_new:
                         self._feed(*term)
-            self._link(("output", name), (both, "true"), Fraction(value))
+            self._link(("output", name), (both, "true"), Fraction(value) / scale)
         return self.lag + 4
 
     def machine(self) -> Machine:
@@ -104,9 +107,8 @@ class MachineOfSums:
         """
         neuron = self.terms[term, is_late]
         if isinstance(term, Product):
-            size = len(self.state) + len(self.features)
-            for field, place in zip(PRODUCT.inputs, (term.one, term.other), strict=True):
-                self._combine((neuron, field), [int(i == place) for i in range(size)])
+            for field, direction in zip(PRODUCT.inputs, (term.one, term.other), strict=True):
+                self._combine((neuron, field), direction)
         elif isinstance(term, Hinge):
             self._combine((neuron, "dict-1"), term.direction, Fraction(-term.threshold), is_late)
         else:
@@ -121,22 +123,24 @@ class MachineOfSums:
                 self._link(to, port, coefficient * weight)
         for i, coefficient in enumerate(coefficients[len(self.state) :]):
             if coefficient:
-                self._link(to, self._feature(i), Fraction(coefficient))
+                self._link(to, self._feature(i), coefficient * self.features[i].unit)
         if constant:
             self._link(to, self._one(self.lag + is_late), constant)
 
     def _feature(self, i: int) -> Port:
         """The output that has a feature of the items."""
-        _, kind, source = self.features[i]
-        item = self.problem.inputs[0], "char"
-        if kind is None:
-            return source, "char"
+        _, kind, source, threshold, _ = self.features[i]
+        item = (source if threshold is not None or kind is None else self.problem.inputs[0]), "char"
+        if kind is None and not self.lag:
+            return item
         if i not in self.feature_neurons:
-            name = self.feature_neurons[i] = self._neuron(kind)
-            self._link((name, kind.inputs[0]), item, Fraction(1))
-            if source:
+            name = self.feature_neurons[i] = self._neuron(kind or _SUM)
+            self._link((name, (kind or _SUM).inputs[0 if kind else 1]), item, Fraction(1))
+            if threshold is not None:
+                self._link((name, "dict-1"), self._one(0), Fraction(-threshold))
+            elif source and kind:
                 self._link((name, kind.inputs[1]), (source, "char"), Fraction(1))
-        return self.feature_neurons[i], kind.outputs[0]
+        return self.feature_neurons[i], (kind or _SUM).outputs[0]
 
     def _one(self, late: int) -> Port:
         """A constant 1 that begins so many cycles late, as what it is added to does."""

@@ -10,6 +10,7 @@ import copy
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from ..black_boxes.predictions import BlackBox, independent, prefixes, states
 from ..core.errors import LabError, told
 from ..core.neuron_type import NeuronType
-from ..core.neurons import DOT, NORM
+from ..core.neurons import COMPARE, DOT, NORM
 from ..core.vvalues import VValue, dot, max_norm
 from .draws import Items
 from .explorations import alphabet_of, numbers_of
@@ -29,6 +30,7 @@ LONGEST = 40  # items of the strings whose transitions are looked at; every four
 ITEMS = 4000  # of all strings together
 MOST = 2500  # transitions
 STRING, DRAWN = 14, 60  # items of the strings after which tests of a black box are tried, at most; so many are drawn
+SWITCHES = 6  # items, at most, of which each may switch something on or off
 FEW = 20  # items that are looked at for keys
 WORDS = 8  # that a part of the state may take, beside the initial one
 LARGE = 10**7  # numbers up to this are looked at: least squares are solved in floats
@@ -42,7 +44,8 @@ class Transitions(NamedTuple):
     """What is seen of an automaton: whole numbers, one row for each transition.
 
     ``before`` and ``after`` are (transitions, components) of the state, less the initial state;
-    ``items`` are (transitions, features), ``answers`` (transitions, answers).
+    ``items`` are (transitions, features), ``answers`` (transitions, answers). ``switches`` are
+    linear functions of features that are 1 for some items, and 0 for all others.
     """
 
     before: np.ndarray
@@ -50,6 +53,7 @@ class Transitions(NamedTuple):
     after: np.ndarray
     answers: np.ndarray
     features: Sequence["Feature"]
+    switches: Sequence[tuple[int, ...]] = ()
 
 
 def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> Transitions:
@@ -111,7 +115,12 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
 
 
 def observe_black_box(
-    problem: Problem, seed: int, strings: Sequence[Items], end: float, known: dict[tuple[int, ...], tuple[int, ...]]
+    problem: Problem,
+    seed: int,
+    strings: Sequence[Items],
+    end: float,
+    known: dict[tuple[int, ...], tuple[int, ...]],
+    may_multiply: bool = False,
 ) -> Iterator[Transitions]:
     """Transitions of a target that can only be run: what it will answer is its state.
 
@@ -121,6 +130,8 @@ def observe_black_box(
         strings: to look at beside those that are drawn.
         end: of the time, as of ``time.monotonic()``.
         known: what it is known to answer, by strings of places of items; more is added.
+        may_multiply: whether to read more of the items of a small alphabet than the number: which
+            one it is switches something on or off.
 
     Returns:
         The distinct transitions, for each state that the target may have
@@ -130,7 +141,8 @@ def observe_black_box(
         TransitionError: answers that are no whole numbers, or features that cannot be read.
         LabError: the target fails, or is no function of the string.
     """
-    items, features = list(alphabet_of(problem)[0]), features_of(problem)
+    items = list(alphabet_of(problem)[0])
+    features = features_of(problem, items if may_multiply and len(items) <= SWITCHES else ())
     rng = random.Random(f"black box {seed}")
     drawn = [_with_silence(rng, d) if problem.silence else d for d in _short_strings(problem, rng)]
     for string in (*drawn, *strings):
@@ -158,7 +170,20 @@ def observe_black_box(
         columns = state.before, numbers[:, needed], state.after, answers
         _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
         before_, items_, after_, answers_ = (each[np.sort(first)] for each in columns)
-        yield Transitions(before_, items_, after_, answers_, [features[i] for i in needed])
+        switches = [tuple(d) for d in _switches(items_)] if may_multiply else []
+        yield Transitions(before_, items_, after_, answers_, [features[i] for i in needed], switches)
+
+
+def _switches(numbers: np.ndarray) -> Iterator[tuple[int, ...]]:
+    """Linear functions of what is read of items that are 1 for some of them, and 0 for the others."""
+    each = np.unique(numbers.astype(float), axis=0)
+    known = np.concatenate([each, np.ones((len(each), 1))], axis=1)
+    if len(each) <= SWITCHES:
+        for chosen in itertools.product((0.0, 1.0), repeat=len(each)):
+            weights, *_ = np.linalg.lstsq(known, np.array(chosen), rcond=None)
+            whole = np.rint(weights)
+            if 0 < sum(chosen) < len(each) and not whole[-1] and np.abs(known @ whole - chosen).max() < 1e-9:
+                yield tuple(map(int, whole[:-1]))
 
 
 def _short_strings(problem: Problem, rng: random.Random) -> list[Items]:
@@ -170,21 +195,38 @@ class Feature(NamedTuple):
     """A number that a machine reads of an item.
 
     ``of`` says which; ``kind`` is the type of the neuron that makes it of the item and a constant,
-    ``None`` if the item is the number.
+    ``None`` if the item is the number. With a ``threshold``, it is by how much the item is larger.
+    What the neuron emits is multiplied by ``unit``, to be a whole number.
     """
 
     of: Callable[[VValue], Any]
     kind: NeuronType | None
     source: str
+    threshold: int | None = None
+    unit: Fraction = Fraction(1)
 
 
-def features_of(problem: Problem) -> list[Feature]:
-    """What is read of the items of a problem, as numbers."""
+def features_of(problem: Problem, thresholds: Sequence[VValue] = ()) -> list[Feature]:
+    """What is read of the items of a problem, as numbers.
+
+    Args:
+        problem: what is asked.
+        thresholds: items; by how much a number is larger than each of their numbers is read, too.
+
+    Returns:
+        The features.
+
+    Raises:
+        TransitionError: items with keys, from several streams.
+    """
     if not problem.constants and not _has_keys(problem):
-        return [
-            Feature(lambda item, i=i: numbers_of(problem, item)[i], None, name)  # type: ignore[misc]
-            for i, name in enumerate(problem.inputs)
-        ]
+        found = []
+        for i, name in enumerate(problem.inputs):
+            found.append(Feature(lambda item, i=i: numbers_of(problem, item)[i], None, name))  # type: ignore[misc]
+            for at in sorted({int(numbers_of(problem, item)[i]) for item in thresholds})[1:-1]:
+                above = lambda item, i=i, at=at: max(0, numbers_of(problem, item)[i] - at)  # type: ignore[misc]  # noqa: E731
+                found.append(Feature(above, COMPARE, name, at))
+        return found
     if len(problem.inputs) > 1:
         raise TransitionError("items with keys, from several streams")
     products = [

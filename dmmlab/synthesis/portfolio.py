@@ -27,7 +27,7 @@ from ..core.machine import Machine
 from ..machines.networks import Network
 from .automata import Automaton
 from .counterexamples import counterexample
-from .letter_classes import name_letters
+from .letter_classes import USUAL_LETTERS, Named, name_letters
 from .observed_transitions import TransitionError
 from .phases import PHASES
 from .problem_checks import ProblemWarning, check_everywhere, check_reading, nothing_to_learn
@@ -221,16 +221,20 @@ def _tries(
     if network is not None:
         yield Try("", lambda: (Task(problem, network, seed=seed), None))
         return
+    if problem.is_recorded:
+        yield Try("rows", lambda: _of_rows(problem, seed, min(budget or TESTING, TESTING)))
+        if is_solved() or ((found := best()) is not None and problem.explains(found.machine)):
+            return
     no_hints = (problem.delay, problem.recurrent, problem.types) == (None, None, None)
     if isinstance(problem.target, Automaton) and problem.delay is None:
         yield Try("transitions", lambda: _made(problem, seed, budget))
         if is_solved():
             return
     few = replace(settings, restarts=min(RESTARTS_ONCE_EXACT, settings.restarts))
-    named = name_letters(problem)
+    named = Named(problem, USUAL_LETTERS) if problem.is_recorded else name_letters(problem)
     first, *others = starts(*named)
     task = cache(lambda: _task(first, seed))
-    of_numbers = not isinstance(problem.target, Automaton | Machine) and not problem.answers_are_vvalues
+    of_numbers = not (isinstance(problem.target, Automaton | Machine) or problem.answers_are_vvalues or problem.is_recorded)
     if not problem.constants and no_hints and of_numbers:
         yield Try("transitions", lambda: _made(named.problem, seed, budget))
         if not is_solved():
@@ -275,6 +279,15 @@ def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = F
         if black_box:  # a target may refuse strings that are not drawn; networks are trained on those that are
             raise TransitionError(told(error)) from error
         raise
+    return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
+
+
+def _of_rows(problem: Problem, seed: int, seconds: float) -> tuple[Task, Machine]:
+    """The machine that a table itself suggests, and its task."""
+    made = problem.own_machine(seconds)
+    if made is None:
+        raise TransitionError("the rows are no sum of few neurons")
+    machine, delays = made
     return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
 
 

@@ -22,6 +22,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -101,6 +102,29 @@ class Problem:
         sizes = self.letters if isinstance(self.letters, Sequence) else ()
         if not sizes or not all(type(n) is int and 0 < n <= len(LETTERS) for n in sizes):
             raise LabError(f"letters {self.letters!r}: expected how many there are in each alphabet, from 1 to {len(LETTERS)}")
+
+    is_recorded: ClassVar[bool] = False  # whether nothing is known of the target but a table of rows
+
+    def own_machine(self, seconds: float) -> tuple[Machine, tuple[int, ...]] | None:
+        """A machine that the problem itself suggests, and the delays of its answers; None here.
+
+        Args:
+            seconds: that may be spent.
+        """
+        return None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, where there are rows."""
+        return 0
+
+    def explains(self, machine: Machine) -> bool:
+        """Whether a machine is right about the rows to choose with, where there are rows."""
+        return False
+
+    def sentence(self, machine: Machine) -> str:
+        """How much of the test rows a machine explains, in words, where there are rows."""
+        return ""
 
     @property
     def delays(self) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from ..core.files import csv_text, read_json, write_json, write_text
 from .held_folder import LOCK
 from .portfolio import synthesize
 from .problem_files import load_problem
+from .problems import Problem
 from .progress import View
 from .settings import Settings
 from .synthesis_result import Synthesis
@@ -29,6 +30,7 @@ def run_into_folder(
     settings: Settings | None = None,
     progress: bool | View | None = False,
     budget: float | None = None,
+    problem: Problem | None = None,
 ) -> Synthesis:
     """Synthesizes a machine for a problem, and writes what came of it.
 
@@ -44,6 +46,7 @@ def run_into_folder(
         settings: the defaults if left out.
         progress: as of :func:`~dmmlab.synthesis.portfolio.synthesize`.
         budget: seconds that it may take.
+        problem: the problem of that name, where it is not to be looked up.
 
     Returns:
         The synthesis; ``result.json`` has :func:`summary` of it.
@@ -52,7 +55,7 @@ def run_into_folder(
         LabError: an unknown problem; a folder that holds a run, without ``resume``; one of another
             run, with it.
     """
-    problem = load_problem(name)
+    problem = load_problem(name) if problem is None else problem
     folder = Path(folder)
     if resume and not (folder / "run.json").exists():
         raise LabError(f"{folder}: holds no run to go on with; leave out --resume")
@@ -92,6 +95,7 @@ def summary(synthesis: Synthesis, name: str, seed: int, folder: str | os.PathLik
         "exact": best.exact,
         "rounded": best.rounded,
         "verdict": synthesis.verdict,
+        **({"grade": "tested", "rows": synthesis.problem.rows} if synthesis.problem.is_recorded else {}),
         "delays": list(synthesis.delays),
         "starts": len(synthesis.restarts),
         "exact_restarts": sum(row["exact"] for row in synthesis.outcomes()),

@@ -21,7 +21,7 @@ class Settings:
 
     restarts: int = 8  # from other random weights
     rounds: int = 2  # as many restarts again, as long as none is exact
-    agreeing: int = 3  # restarts that come to the same number of links are enough; 0: all are made
+    agreeing: int = 2  # restarts that come to the same number of links are enough; 0: all are made
     scale: float = 0.0  # of initial weights; 0: the usual one (Task.initial_weights)
     learning_rate: float = 1e-2
     fit_steps: int = 500

@@ -55,6 +55,8 @@ class Synthesis:
         best, target = self.best, self.problem.target
         error = max(best.validation_max_abs_error, best.test_max_abs_error)
         links = f"{best.links} link{'' if best.links == 1 else 's'}"
+        if self.problem.is_recorded:
+            return f"{links}, {self._sentence}"
         if not best.exact:
             how = "within 0.001, not exact" if best.within_tolerance else "not exact"
             early = f" ({self.ended_early})" if self.ended_early else ""
@@ -65,6 +67,10 @@ class Synthesis:
             name = "handcrafted detector" if same(target, handcrafted()) else "machine to be imitated"
             return f"{links}, {kind}exact: this is the {name}"
         return f"{links}, {kind}exact on all strings it has not seen"
+
+    @cached_property
+    def _sentence(self) -> str:
+        return self.problem.sentence(self.machine)
 
     @property
     def delays(self) -> tuple[int, ...]:
@@ -79,12 +85,16 @@ class Synthesis:
     @cached_property
     def counterexample(self) -> Counterexample | None:
         """A short string on which the best machine errs; None if it is exact, or none was found."""
-        return None if self.best.exact else counterexample(self.problem, self.machine, self.task.unseen["validation"])
+        return (
+            None
+            if self.best.exact or self.problem.is_recorded
+            else counterexample(self.problem, self.machine, self.task.unseen["validation"])
+        )
 
     @property
     def advice(self) -> list[str]:
         """What to try, where the best machine is not exact: a sentence each."""
-        return [] if self.best.exact else list(_advice(self))
+        return [] if self.best.exact or self.problem.is_recorded else list(_advice(self))
 
     def events(self) -> list[dict[str, Any]]:
         """The events of all restarts, one restart after the other."""

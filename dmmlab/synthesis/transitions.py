@@ -20,7 +20,8 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -72,9 +73,10 @@ def transition_machine(
     while len(strings) < ROUNDS and time.monotonic() < end:
         may_multiply = len(strings) >= PATIENCE
         if black_box:
-            machine, delays = _best_of_states(problem, observe_black_box(problem, seed, strings, end, known), may_multiply, end)
+            seen = observe_black_box(problem, seed, strings, end, known, may_multiply)
+            machine, delays = _best_of_states(problem, seen, may_multiply, end)
         else:
-            machine, delays = _fitted(problem, observe(problem, seed, strings), may_multiply, end)
+            machine, delays = fitted(problem, observe(problem, seed, strings), may_multiply, end)
         wrong = _string_on_which_it_errs(problem, machine, delays, None if black_box else automaton_of(problem))
         if wrong is None:
             return machine, delays
@@ -132,7 +134,7 @@ def _best_of_states(
     try:
         for seen in itertools.islice(states, SETS):
             try:
-                machine, delays = _fitted(problem, seen, may_multiply, end)
+                machine, delays = fitted(problem, seen, may_multiply, until if found else end)
                 if machine.count() > LINKS:
                     raise TransitionError(f"a machine of {machine.count():,} links is a table in disguise")
                 found.append((machine, delays))
@@ -147,28 +149,45 @@ def _best_of_states(
     return min(found, key=lambda each: each[0].count())
 
 
-def _fitted(problem: Problem, seen: Transitions, may_multiply: bool, end: float) -> tuple[Machine, tuple[int, ...]]:
-    """The machine of these transitions, right or not on others."""
+def fitted(
+    problem: Problem, seen: Transitions, may_multiply: bool, end: float, scales: Sequence[Fraction] = ()
+) -> tuple[Machine, tuple[int, ...]]:
+    """The machine of these transitions, right or not on others.
+
+    Args:
+        problem: what is asked.
+        seen: the transitions.
+        may_multiply: whether the machine may have products.
+        end: of the time, as of ``time.monotonic()``.
+        scales: what each answer was multiplied by to be a whole number; 1 if left out.
+
+    Returns:
+        The machine, and the delay of each of its answers, in cycles.
+
+    Raises:
+        TransitionError: the transitions are no sum of few neurons.
+    """
     inputs = np.concatenate([seen.before, seen.items], axis=1)
+    switches = [(*[0] * seen.before.shape[1], *each) for each in seen.switches]
     known: list[Hinge] = []
     state: list[Sum] = []
     for i, column in enumerate(seen.after.T):
-        found = fit_sum(inputs, column, known, may_multiply, end)
+        found = fit_sum(inputs, column, known, may_multiply, end, switches)
         if found is None:
             raise TransitionError(f"number {i + 1} of the next state is no sum of few neurons")
         state.append(found)
         known += found.hinges
     builder = MachineOfSums(problem, state, seen.features)
     delays = []
-    for name, column in zip(problem.answers, seen.answers.T, strict=True):
-        direct = fit_sum(inputs, column, known, may_multiply, end)
+    for name, column, scale in itertools.zip_longest(problem.answers, seen.answers.T, scales, fillvalue=Fraction(1)):
+        direct = fit_sum(inputs, column, known, may_multiply, end, switches)
         later = None if direct else fit_sum(seen.after, column, end=end)
         if direct is not None:
-            delays.append(builder.answer(name, direct))
+            delays.append(builder.answer(name, direct, scale=scale))
         elif later is not None:
-            delays.append(builder.answer(name, later, is_late=True))
+            delays.append(builder.answer(name, later, True, scale))
         elif (conjunctions := fit_conjunctions(seen.after, column)) is not None:
-            delays.append(builder.answer_by_conjunctions(name, conjunctions))
+            delays.append(builder.answer_by_conjunctions(name, conjunctions, scale))
         else:
             raise TransitionError(f"{name} is neither a sum of few neurons nor a conjunction of thresholds")
     return builder.machine(), tuple(delays)

@@ -1,0 +1,86 @@
+"""Commands: a program as a target. It reads an item a line, and writes an answer a line.
+
+It is started anew for each string, and reads all its items at once. Nothing is run by a shell, and
+nothing but what the arguments name.
+"""
+
+import math
+import shlex
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..core.errors import LabError
+from ..core.vvalues import VValue
+
+SECONDS = 10.0  # for one string
+LONGEST = 200  # characters of what a program says that are shown
+
+
+class Command:
+    """A program that answers strings: a target for a :class:`~dmmlab.synthesis.problems.Problem`.
+
+    An item that is a number is written as one; a letter ``{text: 1.0}`` as its text; several inputs
+    with spaces between them; a cycle without an item as an empty line. A line of the answer has as
+    many numbers as there are answers.
+
+    Args:
+        arguments: the program and its arguments; a text is split as a shell does.
+        seconds: that it may take for a string.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for no program, and a call for one that cannot be
+    run, ends with an error, takes too long, or writes anything but numbers.
+    """
+
+    def __init__(self, arguments: str | Sequence[str], seconds: float = SECONDS):
+        try:
+            self.arguments = shlex.split(arguments) if isinstance(arguments, str) else list(arguments)
+        except ValueError as error:
+            raise LabError(f"command {arguments!r}: {error}") from None
+        if not self.arguments:
+            raise LabError("no command")
+        self.seconds = seconds
+
+    @property
+    def __name__(self) -> str:
+        return shlex.join(self.arguments)
+
+    def __repr__(self) -> str:
+        return f"Command({self.__name__!r})"
+
+    def __call__(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
+        """The answers to the items of a string."""
+        lines = [_line(item) for item in items]
+        try:
+            done = subprocess.run(
+                self.arguments,
+                input="".join(f"{line}\n" for line in lines),
+                capture_output=True,
+                text=True,
+                timeout=self.seconds,
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(f"{self.__name__}: took longer than {self.seconds:g} s for {len(lines)} items") from None
+        except (OSError, ValueError) as error:
+            raise LabError(f"{self.__name__}: cannot be run: {getattr(error, 'strerror', None) or error}") from None
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+            raise LabError(f"{self.__name__}: ended with status {done.returncode}: {said[:LONGEST]!r}")
+        given = done.stdout.splitlines()
+        if len(given) != len(lines):
+            raise LabError(f"{self.__name__}: wrote {len(given)} lines for {len(lines)} items: expected one for each")
+        for t, line in enumerate(given):
+            try:
+                row = tuple(map(float, line.split()))
+            except ValueError:
+                row = ()
+            if not row or not all(map(math.isfinite, row)):
+                raise LabError(f"{self.__name__}: line {t + 1} is {line[:LONGEST]!r}: expected numbers")
+            yield tuple(int(x) if x.is_integer() else x for x in row)
+
+
+def _line(item: VValue) -> str:
+    if not isinstance(item, dict):
+        return f"{item:.17g}" if isinstance(item, float) else str(item)
+    if all(isinstance(part, dict) or part != 1.0 for part in item.values()) or len(item) > 1:
+        return " ".join(_line(part) for part in item.values())
+    return next(iter(item))

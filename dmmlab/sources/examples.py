@@ -1,0 +1,431 @@
+"""Examples: a table of recorded strings as a problem.
+
+Each row of a table has what was read in one cycle, and what was right then; the rows with the same
+entry in a column, such as ``run``, are a string, in their order. A number is a number, a text is a
+letter (the V-value ``{text: 1.0}``). A missing input is a cycle without an item; a missing output
+is not asked for.
+
+Nothing but the rows is known of what made them. Strings are divided: six in ten to learn from, two
+to choose with, two to test on; if there are fewer than ten, each is divided by time. What a
+machine is worth is what it says about the test rows (:class:`Judged`), never about all strings.
+"""
+
+import math
+import os
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..core.errors import LabError, one_of, told
+from ..core.machine import Machine
+from ..core.summaries import plural
+from ..core.vvalues import VValue
+from ..machines.exact_steps import ExactMachine
+from ..synthesis.draws import Items
+from ..synthesis.problems import Problem
+from ..synthesis.samples import Sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHARES = (0.6, 0.8)  # of the strings, or of time: to learn from up to here, to choose with up to here
+FEW = 10  # strings: fewer are divided by time
+LEARNED, CYCLES = 16, 120  # strings that networks learn from, and of how many items, at most
+TRIED = 20_000  # rows that a machine is judged by, at most
+WORDS = 40  # that one column may have
+NEARLY = 1e-9
+
+
+class Recorded(NamedTuple):
+    """A string of a table; answers are NaN where none is asked for. ``row`` is that of its first item."""
+
+    items: Items
+    answers: np.ndarray  # (cycles, answers)
+    name: str
+    row: int
+
+
+class Judged(NamedTuple):
+    """What a machine says about rows: the errors, (rows, answers), NaN where none is asked for."""
+
+    errors: np.ndarray
+    first_wrong: str  # where the first row stands on which it errs; empty if there is none
+
+    @property
+    def rows(self) -> int:
+        """The number of rows for which something is asked."""
+        return int((~np.isnan(self.errors)).any(axis=1).sum())
+
+    def share(self, tolerance: float = NEARLY) -> float:
+        """The share of rows all of whose answers are within a tolerance."""
+        asked = ~np.isnan(self.errors)
+        wrong = (np.nan_to_num(np.abs(self.errors)) > tolerance).any(axis=1)
+        return 1.0 - float(wrong.sum()) / max(1, int(asked.any(axis=1).sum()))
+
+
+@dataclass(frozen=True)
+class Examples(Problem):
+    """Recorded strings as a problem; make it with :meth:`from_table`.
+
+    Args:
+        strings: all of them.
+        source: the file that they come from, for messages.
+        tolerance: by how much an answer may be off; estimated if left out.
+    """
+
+    strings: Sequence[Recorded] = ()
+    source: str = "the table"
+    tolerance: float | None = None
+    is_recorded = True
+
+    @classmethod
+    def from_table(
+        cls,
+        table: "pd.DataFrame | str | os.PathLike",
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        string: str | None = None,
+        tolerance: float | None = None,
+    ) -> "Examples":
+        """The strings of a table.
+
+        Args:
+            table: a pandas table; or the path of a file, CSV, Parquet or JSON lines.
+            inputs: the columns that are read.
+            outputs: the columns of the answers. One of texts becomes a column ``name=text`` of 0 and
+                1 for each text.
+            string: the column that tells strings apart; all rows are one string if left out.
+            tolerance: by how much an answer may be off; if left out, not at all where answers are
+                whole numbers, and as much as is usual elsewhere.
+
+        Returns:
+            The problem.
+
+        Raises:
+            LabError: a file that cannot be read, an unknown column, a number that is not finite, an
+                answer that is the same in every row; or two rows after the same items that differ in
+                an answer.
+        """
+        frame, source = _read(table)
+        inputs, outputs = list(inputs), list(outputs)
+        for name in (*inputs, *outputs, *([] if string is None else [string])):
+            if name not in frame.columns:
+                raise LabError(f"{source}: {one_of('column', name, list(map(str, frame.columns)))}")
+        if not inputs or not outputs or not len(frame):
+            raise LabError(f"{source}: expected at least one input, one output and one row")
+        read = {name: _column(frame, name, source) for name in inputs}
+        asked = {key: values for name in outputs for key, values in _answers(frame, name, source).items()}
+        for name, values in asked.items():
+            if len(known := {x for x in values if x == x}) < 2:
+                what = f"is {next(iter(known)):g} in every row" if known else "is missing in every row"
+                raise LabError(f"{source}: output {name!r} {what}: there is nothing to learn")
+        names = ("input",) if len(inputs) == 1 else tuple(inputs)
+        if len(inputs) == 1:
+            items: Items = list(read[inputs[0]])
+        else:
+            items = [{n: v for n, v in zip(inputs, each, strict=True) if v != {}} for each in zip(*read.values(), strict=True)]
+        right = np.array(list(asked.values()), dtype=float).T
+        keys = [""] * len(frame) if string is None else [str(x) for x in frame[string]]
+        rows: dict[str, list[int]] = {}
+        for i, key in enumerate(keys):
+            rows.setdefault(key, []).append(i)
+        strings = [Recorded([items[i] for i in each], right[each], key, each[0]) for key, each in rows.items()]
+        words = dict.fromkeys(key for v in read.values() for item in v if isinstance(item, dict) for key in item)
+        problem = cls(
+            f"What are {', '.join(map(repr, asked))} after {', '.join(map(repr, inputs))}?",
+            _never_run,
+            draw=lambda rng, letters, size: _drawn(strings, rng, size),
+            constants={f"letter-{word}": {word: 1.0} for word in words} if len(inputs) == 1 else {},
+            answers=tuple(asked),
+            inputs=names,
+            silence=any(v == {} for column in read.values() for v in column),
+            longest=max(len(each.items) for each in strings),
+            strings=strings,
+            source=source,
+            tolerance=tolerance,
+        )
+        problem._check_contradictions()
+        object.__setattr__(problem, "target", problem._target)
+        return problem
+
+    def training(self, seed: int, *_: Any, **__: Any) -> list[Sample]:
+        """Strings to learn from, the first cycles of those that are long; arguments as there."""
+        chosen = random.Random(f"rows {seed}").sample(self.parts[0], min(LEARNED, len(self.parts[0])))
+        return [self._of_part(each, 0.0, SHARES[0], CYCLES, "training") for each in chosen]
+
+    def validation(self, *_: Any, **__: Any) -> list[Sample]:
+        """The strings to choose with; arguments as there."""
+        return [self._of_part(each, SHARES[0], SHARES[1], TRIED, "validation") for each in self._few(self.parts[1])]
+
+    def test(self, *_: Any, **__: Any) -> list[Sample]:
+        """The strings that are held back; arguments as there."""
+        return [self._of_part(each, SHARES[1], 1.0, TRIED, "test") for each in self._few(self.parts[2])]
+
+    def sample(self, items: Items, kind: str = "", letters: int = 0) -> Sample:
+        """The recorded string that begins with these items."""
+        rows = list(self._recorded(items))
+        return self._sample_of(items, np.array(rows).reshape(len(items), len(self.answers)), kind)
+
+    def answers_to(self, items: Items) -> np.ndarray:
+        """The recorded answers, (answers, cycles), NaN where none is asked for."""
+        return np.array(list(self._recorded(items))).T
+
+    @cached_property
+    def answers_are_vvalues(self) -> bool:
+        """No answer of a table is a V-value."""
+        return False
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(len(each.items) for each in self.strings)
+
+    @property
+    def is_divided_by_time(self) -> bool:
+        """Whether each string is divided, because there are few."""
+        return len(self.strings) < FEW
+
+    @cached_property
+    def parts(self) -> tuple[list[Recorded], list[Recorded], list[Recorded]]:
+        """The strings to learn from, those to choose with, and those to test on."""
+        if self.is_divided_by_time:
+            return (list(self.strings),) * 3
+        order = random.Random("parts").sample(list(self.strings), len(self.strings))
+        first, second = (round(share * len(order)) for share in SHARES)
+        return order[:first], order[first:second], order[second:]
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether all answers are whole numbers."""
+        return all(bool(np.all(np.isnan(each.answers) | (each.answers == np.rint(each.answers)))) for each in self.strings)
+
+    def judge(self, machine: Machine, part: int = 2) -> Judged:
+        """What a machine says about rows, run exactly.
+
+        Args:
+            machine: its answers are due :attr:`delays` cycles after their items.
+            part: 0 for the rows to learn from, 1 for those to choose with, 2 for the test rows.
+
+        Returns:
+            The errors.
+        """
+        exact, errors, first, budget = ExactMachine(machine), [], "", TRIED
+        share = (0.0, *SHARES, 1.0)
+        for each in self.parts[part]:
+            state, given = exact.initial, []
+            for item in (*each.items, *[{}] * max(self.delays)):
+                answers, emitted = exact.step(state)
+                state = emitted + exact.shown(self.items_by_neuron(item))
+                given.append(answers)
+            found = np.array(
+                [[float(given[t + d][j]) for j, d in enumerate(self.delays)] for t in range(len(each.items))], dtype=float
+            )
+            off = found - each.answers
+            if self.is_divided_by_time:
+                off[: int(share[part] * len(off))] = np.nan
+                off[int(share[part + 1] * len(off)) :] = np.nan
+            wrong = np.nonzero((np.nan_to_num(np.abs(off)) > (self.tolerance or NEARLY)).any(axis=1))[0]
+            if len(wrong) and not first:
+                first = self._place(each, int(wrong[0]))
+            errors.append(off)
+            budget -= len(off)
+            if budget < 0:
+                break
+        return Judged(np.concatenate(errors), first)
+
+    def sentence(self, machine: Machine) -> str:
+        """How much of the test rows a machine explains, in words."""
+        judged = self.judge(machine)
+        if judged.share() == 1.0:
+            return f"reproduces all {judged.rows:,} test rows"
+        if self.is_whole and self.tolerance is None:
+            return f"right on {judged.share():.1%} of {judged.rows:,} test rows; the first wrong one is {judged.first_wrong}"
+        tolerance = self.tolerance or _round_up(np.nanquantile(np.abs(self.judge(machine, 1).errors), 0.99))
+        return f"within {tolerance:g} on {judged.share(tolerance):.1%} of {judged.rows:,} test rows; {self._explained(judged)}"
+
+    def _explained(self, judged: Judged) -> str:
+        """How much of the variance of the answers is explained."""
+        right = np.concatenate([each.answers for each in self.parts[2]])[: len(judged.errors)]
+        rest = float(np.nanvar(judged.errors) / max(np.nanvar(np.where(np.isnan(judged.errors), np.nan, right)), 1e-30))
+        return f"{max(0.0, 1 - rest):.1%} of the variance is explained"
+
+    def own_machine(self, seconds: float) -> tuple[Machine, tuple[int, ...]] | None:
+        """The machine that the rows themselves suggest (:mod:`dmmlab.sources.table_machines`)."""
+        from .table_machines import machine_of_rows
+
+        return machine_of_rows(self, seconds)
+
+    def explains(self, machine: Machine) -> bool:
+        """Whether a machine is right about the rows to choose with, as far as that can be expected."""
+        judged = self.judge(machine, 1)
+        return judged.share(self.tolerance or NEARLY) == 1.0 or not self.is_whole
+
+    def _place(self, string: Recorded, t: int) -> str:
+        row = string.row + t + 1
+        return f"row {row:,}" if not string.name else f"item {t + 1} of string {string.name!r}"
+
+    def _few(self, strings: Sequence[Recorded]) -> Iterator[Recorded]:
+        budget = TRIED
+        for each in strings:
+            if budget < 0:
+                return
+            budget -= len(each.items)
+            yield each
+
+    def _of_part(self, string: Recorded, first: float, last: float, most: int, kind: str) -> Sample:
+        """A string of a part; if it is divided by time, answers are asked for in its part alone."""
+        count = len(string.items)
+        if not self.is_divided_by_time:
+            first, last = 0.0, 1.0
+        end = min(int(last * count), int(first * count) + most)
+        right = string.answers[:end].copy()
+        right[: int(first * count)] = np.nan
+        return self._sample_of(string.items[:end], right, kind)
+
+    def _sample_of(self, items: Items, right: np.ndarray, kind: str) -> Sample:
+        late = max(self.delays)
+        targets = np.full((len(self.answers), len(items) + late), np.nan)
+        for j, d in enumerate(self.delays):
+            targets[j, d : d + len(items)] = right[:, j]
+        return Sample(self._answers.streams([*items, *[{}] * late]), targets, kind)
+
+    @cached_property
+    def _tree(self) -> dict[tuple[int, Any], int]:
+        """The node after an item, by the node before it; the empty string is node 0."""
+        nodes: dict[tuple[int, Any], int] = {}
+        for string in self.strings:
+            node = 0
+            for item in string.items:
+                node = nodes.setdefault((node, _key(item)), len(nodes) + 1)
+        return nodes
+
+    def _recorded(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
+        """The recorded answers after each item; NaN where none is asked for, or nothing is recorded."""
+        node: int | None = 0
+        for item in items:
+            node = None if node is None else self._tree.get((node, _key(item)))
+            yield self._rows.get(node, (math.nan,) * len(self.answers))
+
+    @cached_property
+    def _rows(self) -> Mapping[int | None, tuple[float, ...]]:
+        found: dict[int | None, tuple[float, ...]] = {}
+        for string in self.strings:
+            node = 0
+            for item, right in zip(string.items, string.answers.tolist(), strict=True):
+                node = self._tree[node, _key(item)]
+                found.setdefault(node, tuple(right))
+        return found
+
+    def _target(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
+        """The recorded answers, 0 where none is asked for."""
+        for row in self._recorded(items):
+            yield tuple(0.0 if x != x else x for x in row)
+
+    def _check_contradictions(self) -> None:
+        if not self.is_whole or self.tolerance is not None:
+            return
+        first: dict[int, tuple[str, list[float]]] = {}
+        for string in self.strings:
+            node = 0
+            for t, (item, right) in enumerate(zip(string.items, string.answers.tolist(), strict=True)):
+                node = self._tree[node, _key(item)]
+                place, other = first.setdefault(node, (self._place(string, t), right))
+                if any(x != y and x == x and y == y for x, y in zip(right, other, strict=True)):
+                    raise LabError(
+                        f"{self.source}: {place} and {self._place(string, t)} come after the same items, and have the answers "
+                        f"{_shown(other)} and {_shown(right)}: no machine can give both (a tolerance allows for noise)"
+                    )
+
+
+def _never_run(items: Iterable[VValue]) -> Iterator[float]:
+    yield from ()
+
+
+def _key(item: VValue) -> Any:
+    return tuple(sorted((k, _key(v)) for k, v in item.items())) if isinstance(item, dict) else float(item)
+
+
+def _shown(row: Sequence[float]) -> str:
+    return ", ".join(f"{x:g}" for x in row)
+
+
+def _drawn(strings: Sequence[Recorded], rng: random.Random, size: int) -> Items:
+    """Recorded items; those of a string if one is long enough."""
+    long = [each for each in strings if len(each.items) >= size]
+    if long:
+        return rng.choice(long).items[:size]
+    items: Items = []
+    while len(items) < size:
+        items += rng.choice(strings).items
+    return items[:size]
+
+
+def _round_up(x: float) -> float:
+    """To one digit."""
+    if not x > 0:
+        return NEARLY
+    unit = 10.0 ** math.floor(math.log10(x))
+    return float(f"{math.ceil(x / unit) * unit:.12g}")
+
+
+def _read(table: Any) -> tuple["pd.DataFrame", str]:
+    import pandas as pd
+
+    if isinstance(table, pd.DataFrame):
+        return table, "the table"
+    path = Path(table)
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".jsonl": lambda p: pd.read_json(p, lines=True)}
+    if path.suffix not in readers:
+        raise LabError(f"{path}: {one_of('ending', path.suffix, readers)}")
+    try:
+        return readers[path.suffix](path), str(path)
+    except FileNotFoundError:
+        raise LabError(f"{path}: no such file") from None
+    except ImportError as error:
+        raise LabError(f"{path}: {told(error)}") from None
+    except (ValueError, OSError) as error:
+        raise LabError(f"{path}: cannot be read: {told(error)}") from None
+
+
+def _is_numeric(frame: "pd.DataFrame", name: str) -> bool:
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return bool(is_numeric_dtype(frame[name]) or is_bool_dtype(frame[name]))
+
+
+def _column(frame: "pd.DataFrame", name: str, source: str) -> list[VValue]:
+    """An input as V-values; a missing one is silence."""
+    if _is_numeric(frame, name):
+        numbers = frame[name].astype(float).tolist()
+        for i, x in enumerate(numbers):
+            if math.isinf(x):
+                raise LabError(f"{source}: row {i + 1:,}, column {name!r}: {x} is no number to read")
+        return [{} if x != x else int(x) if x == int(x) else x for x in numbers]
+    texts = [None if x is None or x != x else str(x) for x in frame[name].tolist()]
+    if len(words := {x for x in texts if x is not None}) > WORDS:
+        raise LabError(
+            f"{source}: column {name!r} has {plural(len(words), 'text')}: {WORDS} at most (is it meant to be numbers?)"
+        )
+    return [{} if x is None else {x: 1.0} for x in texts]
+
+
+def _answers(frame: "pd.DataFrame", name: str, source: str) -> dict[str, list[float]]:
+    """The answers of an output; of one of texts, one for each text."""
+    if _is_numeric(frame, name):
+        numbers = frame[name].astype(float).tolist()
+        for i, x in enumerate(numbers):
+            if math.isinf(x):
+                raise LabError(f"{source}: row {i + 1:,}, column {name!r}: {x} is no answer")
+        return {name: numbers}
+    texts = [None if x is None or x != x else str(x) for x in frame[name].tolist()]
+    words = sorted({x for x in texts if x is not None})
+    if len(words) > WORDS:
+        raise LabError(
+            f"{source}: column {name!r} has {plural(len(words), 'text')}: {WORDS} at most (is it meant to be numbers?)"
+        )
+    return {f"{name}={word}": [math.nan if x is None else float(x == word) for x in texts] for word in words}
