@@ -21,12 +21,12 @@ import numpy as np
 
 from ..core.errors import LabError
 
-STRINGS = 120  # after which tests are tried
+STRINGS, FEW_STRINGS = 120, 16  # after which tests are tried; and where a run is slow
 ITEMS = 6  # with which a string is continued, at most
 FEW = 4  # items of an alphabet of which all strings of three are tests
 TESTS = 12  # items of larger alphabets that are tests
 REPEATED = 7  # times that one item is a test
-COUNTED = 14  # times, at most, that an item is repeated until an answer is given
+COUNTED = 64  # times, at most, that an item is repeated until an answer is given
 VALUES = 4  # of an answer, at most, for which this is counted; of more, for 0 alone
 SIZE = 3  # columns of the sets of which all are tried
 SETS = 40_000  # that are tried
@@ -57,7 +57,7 @@ class BlackBox:
         answers: how many there are to each item.
         end: of the time, as of ``time.monotonic()``.
         known: what it is known to answer; more is added.
-        longest_test: how many items a test has at most, where longer strings cannot be run.
+        is_slow: whether a run takes so long that there should be few.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class BlackBox:
         answers: int,
         end: float,
         known: dict[String, tuple[int, ...]] | None = None,
-        longest_test: int | None = None,
+        is_slow: bool = False,
     ):
         self.run, self.items, self.count, self.end, self.queries = run, items, answers, end, 0
-        self.longest_test = longest_test
+        self.is_slow = is_slow
         self._known = {} if known is None else known
         self._known[()] = (0,) * answers
 
@@ -106,10 +106,12 @@ def prefixes(box: BlackBox, rng: random.Random, drawn: Sequence[String], longest
     Returns:
         The strings, the empty one first.
     """
-    some = range(box.items)
-    found = [s for n in range(min(4, longest)) if box.items**n <= STRINGS for s in itertools.product(some, repeat=n)]
+    some, most = range(box.items), STRINGS
+    if box.is_slow:
+        drawn, most = drawn[:FEW_STRINGS], FEW_STRINGS
+    found = [s for n in range(min(4, longest)) if box.items**n <= most for s in itertools.product(some, repeat=n)]
     found += [s[: rng.randint(0, len(s) - 1)] for s in drawn if s]
-    found += [tuple(rng.choices(some, k=rng.randint(0, longest - 1))) for _ in range(max(0, STRINGS - len(found)))]
+    found += [tuple(rng.choices(some, k=rng.randint(0, longest - 1))) for _ in range(max(0, most - len(found)))]
     return list(dict.fromkeys(found))
 
 
@@ -136,7 +138,7 @@ def states(box: BlackBox, transitions: Sequence[tuple[String, int]]) -> Iterator
     table = np.array([[0] * len(strings), *digits, *coarse_first], dtype=object)[1:].T
     rows = [place[s] for s in before], [place[s] for s in after]
     answers = np.array([box.answers(string) for string in after])
-    for chosen in closed_sets(table, len(digits), rows, items, answers, box.end):
+    for chosen in closed_sets(table, [range(len(digits))], rows, items, answers, box.end):
         yield States(table[rows[0]][:, chosen], table[rows[1]][:, chosen])
 
 
@@ -154,6 +156,9 @@ def _columns(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
         return [column]
 
     tests = _tests(box)
+    for string in strings if box.is_slow else ():  # one run answers all tests of one item
+        for (i,) in [test for test in tests if len(test) == 1]:
+            box.answers((*string, *[i] * (COUNTED - 1)))
     for test in sorted(tests, key=len, reverse=True):  # a run of the longest ones answers the others
         for string in strings:
             box.answers((*string, *test))
@@ -169,10 +174,11 @@ def _columns(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
             yield from fresh(raw[test], start[test])
         values = sorted({x for column in raw.values() for x in column})
         ends = single if len(single) <= FEW else [single[0], single[-1]]
-        if box.longest_test is not None:  # then nothing can be counted
-            continue
         for (i,) in ends:  # how long it takes until something else is answered
-            yield from fresh([_count(box, s, i, j, None) % COUNTED for s in strings], _count(box, (), i, j, None) % COUNTED)
+            changes = [_count(box, s, i, j, None) % COUNTED for s in strings]
+            yield from fresh(changes, first := _count(box, (), i, j, None) % COUNTED)
+            yield from fresh([c + box.answers(s)[j] for c, s in zip(changes, strings, strict=True)], first)
+            yield from fresh([c - box.answers(s)[j] for c, s in zip(changes, strings, strict=True)], first)
         for (i,), value in itertools.product(ends, values if len(values) <= VALUES else [0]):
             counts = [_count(box, s, i, j, value) for s in strings]
             zero = _count(box, (), i, j, value)
@@ -208,20 +214,25 @@ def _tests(box: BlackBox) -> list[String]:
     few = range(count) if count <= TESTS else sorted({*range(0, count, -(-count // TESTS)), count - 1})
     tests: list[String] = [(i,) for i in few]
     if count <= FEW:
-        tests += [t for n in (2, 3) for t in itertools.product(few, repeat=n)]
+        tests += [t for n in (() if box.is_slow else (2, 3)) for t in itertools.product(few, repeat=n)]
     ends = few if count <= FEW else [few[0], few[-1]]
     tests += [(i,) * n for n in range(2, REPEATED + 1) for i in ends]
-    return [test for test in dict.fromkeys(tests) if box.longest_test is None or len(test) <= box.longest_test]
+    return list(dict.fromkeys(tests))
 
 
 def closed_sets(
-    table: np.ndarray, digits: int, rows: tuple[list[int], list[int]], items: np.ndarray, answers: np.ndarray, end: float
+    table: np.ndarray,
+    first: Sequence[Sequence[int]],
+    rows: tuple[list[int], list[int]],
+    items: np.ndarray,
+    answers: np.ndarray,
+    end: float,
 ) -> Iterator[list[int]]:
-    """Closed sets of columns: small ones, the first ``digits`` columns, some of any size.
+    """Closed sets of columns: the smallest, those that may be of use, small ones, some of any size.
 
     Args:
         table: (strings, columns), whole.
-        digits: of the columns, the first so many are the digits of an answer.
+        first: sets that may be of use, by places of columns.
         rows: the places of the strings before, and after, each transition.
         items: (transitions,), which item each is.
         answers: (transitions, answers).
@@ -244,10 +255,10 @@ def closed_sets(
 
     def conflicts(chosen: Sequence[int], group: np.ndarray) -> int:
         """Of how many rows something that follows is not that of the first row of their group."""
-        _, first = np.unique(group, return_index=True)
-        wrong = answered != answered[first][group]
+        _, one = np.unique(group, return_index=True)
+        wrong = answered != answered[one][group]
         for i in chosen:
-            wrong |= following[i] != following[i][first][group]
+            wrong |= following[i] != following[i][one][group]
         return int(wrong.sum())
 
     def grown(count: int) -> list[int]:
@@ -260,8 +271,9 @@ def closed_sets(
 
     items, tried = np.unique(items, return_inverse=True)[1], 0
     for size in range(SIZE + 1):
-        if size == 2 and digits and not conflicts(code := list(range(digits)), grouped(code)):
-            yield code
+        for code in first if size == 2 else ():
+            if len(code) and not conflicts(code, grouped(code)):
+                yield list(code)
         if size == 2 and _is_linear(table[:, linear := independent(table)], rows, items, answers):
             yield linear
         if size == SIZE and len(larger := grown(len(ids))) >= SIZE and not conflicts(larger, grouped(larger)):

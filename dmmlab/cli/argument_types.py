@@ -42,6 +42,32 @@ def seed_range(text: str) -> range:
     raise argparse.ArgumentTypeError(f"{text!r}: expected A:B, whole numbers from 0 on, the second larger")
 
 
+def alphabet(text: str) -> tuple[int, ...]:
+    """The type of an argument that is a range of items, ``A:B``."""
+    first, colon, end = text.partition(":")
+    with contextlib.suppress(ValueError):
+        items = range(int(first), int(end) if colon else int(first) + 1)
+        if 1 < len(items) <= 10_000:
+            return tuple(items)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected A:B, whole numbers, for 2 to 10,000 items")
+
+
+def column_names(text: str) -> list[str]:
+    """The type of an argument that names columns, with commas between them."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected names of columns, with commas between them")
+    return names
+
+
+def tolerance(text: str) -> float:
+    """The type of an argument that is an error."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
+
+
 def values_of(text: str) -> tuple[str, list[Any]]:
     """The type of an argument that gives a setting its values, ``name=value,value``."""
     name, equals, values = text.partition("=")

@@ -5,7 +5,18 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import NoReturn
 
-from .argument_types import SEED, WHOLE, centimetres, seconds, seed_range, values_of, whole_number
+from .argument_types import (
+    SEED,
+    WHOLE,
+    alphabet,
+    centimetres,
+    column_names,
+    seconds,
+    seed_range,
+    tolerance,
+    values_of,
+    whole_number,
+)
 
 MACHINE_HELP = (
     "a machine's JSON file, the folder of a synthesis, or 'handcrafted' or 'published' for the duplicate detectors of the "
@@ -15,7 +26,8 @@ MACHINE_HELP = (
 PROBLEM_HELP = (
     "duplicates, characters, words, sentences, repetition, longest-run, margin, running-maximum, sum, difference, "
     "bracket-depth or seen-before; followers, whose answers are trees; one of the streaming tasks, such as Add_Mod_5; "
-    "or one of your own, as in my_problem.py:vowels (the file is executed)"
+    "or one of your own, as in my_problem.py:vowels (the file is executed); or a table of examples, a CSV, Parquet or JSON "
+    "lines file, with --inputs and --outputs"
 )
 
 
@@ -40,6 +52,21 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         sub.set_defaults(command=functions[name], name=name)
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         return sub
+
+    def from_outside(sub: argparse.ArgumentParser, problem: str = "problem") -> None:
+        optional = {} if problem.startswith("-") else {"nargs": "?"}
+        sub.add_argument(problem, metavar="PROBLEM", help=PROBLEM_HELP, **optional)  # type: ignore[arg-type]
+        sub.add_argument(
+            "--command",
+            dest="program",
+            metavar="PROGRAM",
+            help="instead of a problem: a program that reads an item a line and writes an answer a line (it is run)",
+        )
+        sub.add_argument("--alphabet", type=alphabet, metavar="A:B", help="of a program: the whole numbers from A to B - 1")
+        sub.add_argument("--inputs", type=column_names, metavar="NAMES", help="of a table: the columns that are read")
+        sub.add_argument("--outputs", type=column_names, metavar="NAMES", help="of a table: the columns of the answers")
+        sub.add_argument("--by", metavar="NAME", help="of a table: the column that tells strings apart (default: one string)")
+        sub.add_argument("--tolerance", type=tolerance, metavar="X", help="of a table: by how much an answer may be off")
 
     def reads_string(sub: argparse.ArgumentParser, required: bool = True, repeats: str = "") -> None:
         sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
@@ -85,7 +112,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "errors and a short string on which it errs.",
     )
     reads_string(sub, required=False, repeats="; the last character repeats, as in 2022")
-    sub.add_argument("--problem", metavar="PROBLEM", help=PROBLEM_HELP)
+    from_outside(sub, "--problem")
     sub.add_argument("--seed", type=SEED, default=0, metavar="K", help="of the test strings (default: 0)")
 
     sub = command(
@@ -127,7 +154,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "strings it has not seen. Writes the machine, its circuit, and what was tried, into a folder. If none is exact it "
         "says so, and writes the best there is.",
     )
-    sub.add_argument("problem", metavar="PROBLEM", help=PROBLEM_HELP)
+    from_outside(sub)
     sub.add_argument("--seed", type=SEED, default=0, metavar="K", help="(default: 0)")
     sub.add_argument("--out", required=True, metavar="DIR", help="the folder to write into, one for each run")
     sub.add_argument("--resume", action="store_true", help="go on with the run in that folder, where it was interrupted")
@@ -165,7 +192,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         "wrong, or if a certificate is rejected.",
     )
     sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
-    sub.add_argument("problem", metavar="PROBLEM", help=PROBLEM_HELP)
+    from_outside(sub)
     sub.add_argument("--seconds", type=seconds, default=20.0, metavar="S", help="how long a proof may take (default: 20)")
     sub.add_argument("--save", metavar="FILE", help="write the certificate of the grade, as JSON")
     sub.add_argument("--check", metavar="FILE", help="search for nothing: check this certificate")

@@ -52,9 +52,10 @@ def run_machine(options: argparse.Namespace) -> int:
 
 def test_machine(options: argparse.Namespace) -> int:
     """``dmmlab test``."""
-    if (options.problem is None) == (options.string is None):
+    asked = options.problem or options.program
+    if (asked is None) == (options.string is None):
         raise LabError("give either --string S or --problem P")
-    return run_on_problem(options) if options.problem else _test_on_string(options)
+    return run_on_problem(options) if asked else _test_on_string(options)
 
 
 def _test_on_string(options: argparse.Namespace) -> int:

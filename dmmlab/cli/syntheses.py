@@ -5,11 +5,15 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import LabError
 from ..core.files import read_json, write_text
 from ..core.machine import Machine
 from .machine_names import machine_named, print_json
+
+if TYPE_CHECKING:
+    from ..synthesis.problems import Problem
 
 INTERRUPTED = "interrupted"  # why a synthesis ended early
 
@@ -19,6 +23,7 @@ def run_synthesis(options: argparse.Namespace) -> int:
     from ..drawing.circuits import circuit
     from ..synthesis.run_folder import run_into_folder, summary
     from ..synthesis.settings import Settings
+    from .problem_names import problem_named
 
     settings = Settings(
         restarts=options.restarts,
@@ -27,16 +32,16 @@ def run_synthesis(options: argparse.Namespace) -> int:
         neurons_first=options.neurons_first,
         regrow=options.regrow,
     )
-    progress = False if options.json else None
-    synthesis = run_into_folder(options.problem, options.seed, options.out, options.resume, settings, progress, options.budget)
+    progress, (name, problem) = False if options.json else None, problem_named(options)
+    synthesis = run_into_folder(name, options.seed, options.out, options.resume, settings, progress, options.budget, problem)
     drawing = circuit(synthesis.machine, hide={"timer"} & synthesis.machine.neurons.keys())
     for ending in ("svg", "pdf"):
         drawing.save_as(Path(options.out) / f"circuit.{ending}")
-    result = summary(synthesis, options.problem, options.seed, options.out)
+    result = summary(synthesis, name, options.seed, options.out)
     if options.json:
         print_json(result)
     else:
-        print(f"{options.problem}: {result['verdict']}")
+        print(f"{name}: {result['verdict']}")
         if synthesis.counterexample is not None:
             print(f"for example, {synthesis.counterexample}")
         for sentence in synthesis.advice:
@@ -66,12 +71,13 @@ def compare(options: argparse.Namespace) -> int:
 def verify_machine(options: argparse.Namespace) -> int:
     """``dmmlab verify``; the exit status is 1 for a wrong machine or a rejected certificate."""
     from ..synthesis.certificates import CertificateError, check_certificate
-    from ..synthesis.problem_files import load_problem
     from ..synthesis.proofs import verify
+    from .problem_names import problem_named
 
+    name, problem = problem_named(options)
     if options.check is not None:
-        names = {"machine": options.machine, "problem": options.problem, "certificate": options.check}
-        problem, machine = load_problem(options.problem), machine_named(options.machine)
+        names = {"machine": options.machine, "problem": name, "certificate": options.check}
+        machine = machine_named(options.machine)
         try:
             grade, why = check_certificate(problem, machine, read_json(options.check)), ""
         except CertificateError as error:
@@ -81,9 +87,7 @@ def verify_machine(options: argparse.Namespace) -> int:
         else:
             print(f"{grade}: the certificate is accepted" if grade else f"the certificate is rejected: {why}")
         return 0 if grade else 1
-    problem, result = load_problem(options.problem), Path(options.machine) / "result.json"
-    if problem.delay is None and not isinstance(problem.target, Machine) and result.is_file():
-        problem = problem.with_delay(tuple(read_json(result).get("delays") or problem.delays))  # those of the run
+    problem = _as_in_run(problem, options.machine)
     proof = verify(problem, machine_named(options.machine), options.seconds)
     if options.save is not None and proof.certificate is None:
         print(f"dmmlab verify: there is no certificate of a machine that is {proof.grade}", file=sys.stderr)
@@ -93,7 +97,7 @@ def verify_machine(options: argparse.Namespace) -> int:
         print_json(
             {
                 "machine": options.machine,
-                "problem": options.problem,
+                "problem": name,
                 "grade": proof.grade,
                 "how": proof.how,
                 "delays": list(proof.delays),
@@ -187,18 +191,29 @@ def run_on_problem(options: argparse.Namespace) -> int:
     """``dmmlab test --problem``."""
     from ..synthesis.counterexamples import counterexample
     from ..synthesis.evaluation import max_abs_errors
-    from ..synthesis.problem_files import load_problem
+    from .problem_names import problem_named
 
-    machine, problem = machine_named(options.machine), load_problem(options.problem)
+    name, problem = problem_named(options)
+    machine, problem = machine_named(options.machine), _as_in_run(problem, options.machine)
     errors = max_abs_errors(problem, machine, options.seed)
-    wrong = None if max(errors.values()) < 1e-9 else counterexample(problem, machine, problem.validation())
+    wrong = (
+        None if max(errors.values()) < 1e-9 or problem.is_recorded else counterexample(problem, machine, problem.validation())
+    )
     if options.json:
-        finite = {f"{name}_max_abs_error": error if math.isfinite(error) else None for name, error in errors.items()}
-        print_json({"problem": options.problem, **finite, "links": machine.count(), "counterexample": wrong and str(wrong)})
+        finite = {f"{kind}_max_abs_error": error if math.isfinite(error) else None for kind, error in errors.items()}
+        print_json({"problem": name, **finite, "links": machine.count(), "counterexample": wrong and str(wrong)})
     else:
-        for name, error in errors.items():
-            print(f"largest error on {name:<10} strings  {error:.3g}")
+        for kind, error in errors.items():
+            print(f"largest error on {kind:<10} strings  {error:.3g}")
         print(f"links                                {machine.count()}")
         if wrong is not None:
             print(f"for example, {wrong}")
     return 0
+
+
+def _as_in_run(problem: "Problem", machine: str) -> "Problem":
+    """The problem with the delays of the run that a machine comes from, if it gives none."""
+    result = Path(machine) / "result.json"
+    if problem.delay is None and not isinstance(problem.target, Machine) and result.is_file():
+        return problem.with_delay(tuple(read_json(result).get("delays") or problem.delays))
+    return problem

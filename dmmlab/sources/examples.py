@@ -42,7 +42,7 @@ NEARLY = 1e-9
 
 
 class Recorded(NamedTuple):
-    """A string of a table; answers are NaN where none is asked for. ``row`` is that of its first item."""
+    """A string of a table, from a row on; answers are NaN where none is asked for."""
 
     items: Items
     answers: np.ndarray  # (cycles, answers)
@@ -97,8 +97,8 @@ class Examples(Problem):
         Args:
             table: a pandas table; or the path of a file, CSV, Parquet or JSON lines.
             inputs: the columns that are read.
-            outputs: the columns of the answers. One of texts becomes a column ``name=text`` of 0 and
-                1 for each text.
+            outputs: the columns of the answers. One of texts becomes a column ``name=text`` of 0
+                and 1 for each text.
             string: the column that tells strings apart; all rows are one string if left out.
             tolerance: by how much an answer may be off; if left out, not at all where answers are
                 whole numbers, and as much as is usual elsewhere.
@@ -108,8 +108,8 @@ class Examples(Problem):
 
         Raises:
             LabError: a file that cannot be read, an unknown column, a number that is not finite, an
-                answer that is the same in every row; or two rows after the same items that differ in
-                an answer.
+                answer that is the same in every row; or two rows after the same items that differ
+                in an answer.
         """
         frame, source = _read(table)
         inputs, outputs = list(inputs), list(outputs)
@@ -241,8 +241,9 @@ class Examples(Problem):
     def sentence(self, machine: Machine) -> str:
         """How much of the test rows a machine explains, in words."""
         judged = self.judge(machine)
-        if judged.share() == 1.0:
-            return f"reproduces all {judged.rows:,} test rows"
+        if judged.share(self.tolerance or NEARLY) == 1.0:
+            within = f", within {self.tolerance:g}" if self.tolerance else ""
+            return f"reproduces all {judged.rows:,} test rows{within}"
         if self.is_whole and self.tolerance is None:
             return f"right on {judged.share():.1%} of {judged.rows:,} test rows; the first wrong one is {judged.first_wrong}"
         tolerance = self.tolerance or _round_up(np.nanquantile(np.abs(self.judge(machine, 1).errors), 0.99))
@@ -260,8 +261,12 @@ class Examples(Problem):
 
         return machine_of_rows(self, seconds)
 
+    def reproduces(self, machine: Machine) -> bool:
+        """Whether a machine is right about all test rows."""
+        return self.judge(machine).share(self.tolerance or NEARLY) == 1.0
+
     def explains(self, machine: Machine) -> bool:
-        """Whether a machine is right about the rows to choose with, as far as that can be expected."""
+        """Whether a machine is right about the rows to choose with, but for noise."""
         judged = self.judge(machine, 1)
         return judged.share(self.tolerance or NEARLY) == 1.0 or not self.is_whole
 
@@ -305,7 +310,7 @@ class Examples(Problem):
         return nodes
 
     def _recorded(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
-        """The recorded answers after each item; NaN where none is asked for, or nothing is recorded."""
+        """The recorded answers after each item; NaN where there is none."""
         node: int | None = 0
         for item in items:
             node = None if node is None else self._tree.get((node, _key(item)))

@@ -7,28 +7,33 @@ sets of them are fitted in the same way. Where no fit is exact, answers that are
 are taken as a linear function of sums and last items, with noise.
 """
 
+import contextlib
 import itertools
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from ..black_boxes.predictions import BlackBox, closed_sets, independent, states
-
+from ..black_boxes.predictions import closed_sets, independent
+from ..core.errors import LabError
 from ..core.machine import Machine
+from ..core.vvalues import VValue
 from ..synthesis.exact_fits import Sum
 from ..synthesis.machines_of_sums import MachineOfSums
-from ..synthesis.observed_transitions import Feature, Transitions, TransitionError, features_of
-from ..synthesis.transitions import LINKS, fitted
-from .examples import SHARES, Examples
+from ..synthesis.observed_transitions import Feature, TransitionError, Transitions, features_of
+from ..synthesis.problems import Problem
+from ..synthesis.transitions import LINKS, fitted, transition_machine
+from .examples import NEARLY, SHARES, Examples
 
 ROWS, MOST = 6000, 2500  # that are looked at, and distinct transitions that are fitted, at most
 BACK = 3  # items and answers before, that are columns
 DECIMALS = 4  # of numbers that are made whole
 FITTING = 2.0  # seconds after which one machine that reproduces the rows to choose with is enough
-COMPLETE = 4  # items of an alphabet of which a table may have every short string
+FIRST = 0.15  # of the time, for what shows in the rows, before states are merged
+LETTERS, LONGEST, STATES = 12, 200, 60  # different items, items of a string, and states of an automaton, at most
 CHOSEN = 6  # terms of a linear function with noise, at most
 BETTER = 0.98  # of the squared error with a term less: what one more must reach
 
@@ -36,7 +41,7 @@ Made = tuple[Machine, tuple[int, ...]]
 
 
 def machine_of_rows(examples: Examples, seconds: float) -> Made | None:
-    """The smallest machine that reproduces the rows to choose with; else the one that explains most.
+    """The smallest machine that reproduces the rows to choose with, or explains most of them.
 
     Args:
         examples: the table.
@@ -48,25 +53,30 @@ def machine_of_rows(examples: Examples, seconds: float) -> Made | None:
     Raises:
         LabError: an item that a machine cannot run on.
     """
-    end, right, best = time.monotonic() + seconds, list[Made](), list[tuple[float, Made]]()
-    until = end
-    try:
-        for seen, scales in itertools.chain(_of_columns(examples, end), _of_tests(examples, end)):
-            if time.monotonic() > (until if right else end):
-                break
-            try:
-                made = fitted(examples, seen, True, end, scales)
-            except TransitionError:
-                continue
-            if made[0].count() > LINKS:
-                continue
-            share = examples.with_delay(made[1]).judge(made[0], 1).share(examples.tolerance or 1e-9)  # type: ignore[attr-defined]
+    began, right, best = time.monotonic(), list[Made](), list[tuple[float, Made]]()
+    end = began + seconds
+
+    def tell(made: Made) -> None:
+        if made[0].count() <= LINKS:
+            share = replace(examples, delay=made[1]).judge(made[0], 1).share(examples.tolerance or NEARLY)
             best.append((share, made))
             if share == 1.0:
                 right.append(made)
-                until = min(until, time.monotonic() + FITTING)
-    except TransitionError:
-        pass
+
+    columns = _of_columns(examples, end)
+    for until in (began + FIRST * seconds, end):
+        with contextlib.suppress(TransitionError):
+            for seen, scales in columns:
+                with contextlib.suppress(TransitionError):
+                    tell(fitted(examples, seen, True, until, scales))
+                until = min(until, time.monotonic() + FITTING) if right else until
+                if time.monotonic() > until:
+                    break
+        if not right:
+            with contextlib.suppress(LabError):
+                tell(_of_automaton(examples, end))
+        if right:
+            break
     if right:
         return min(right, key=lambda made: made[0].count())
     if not examples.is_whole or examples.tolerance is not None:
@@ -97,7 +107,7 @@ def _of_columns(examples: Examples, end: float) -> Iterator[tuple[Transitions, S
         f if unit == 1 else Feature(lambda item, f=f, unit=unit: round(f.of(item) * unit), None, f.source, None, unit)  # type: ignore[misc]
         for f, unit in zip(features, units, strict=True)
     ]
-    tables, before, after, read, answered = [], list[int](), list[int](), [], []
+    tables, before, after, read, answered = list[np.ndarray](), list[int](), list[int](), [], []
     for numbers, right in strings:
         x, y = np.rint(numbers * [float(u) for u in units]), right * [float(s) for s in scales]
         known = ~np.isnan(y).any(axis=1)
@@ -113,14 +123,17 @@ def _of_columns(examples: Examples, end: float) -> Iterator[tuple[Transitions, S
         read.append(x[rows])
         answered.append(np.rint(y[rows]))
     table = np.concatenate(tables)
-    distinct = [i for i in range(table.shape[1]) if table[:, i].any()]
-    firsts = {tuple(table[:, i]): i for i in reversed(distinct)}
-    chosen = sorted(firsts.values(), key=lambda i: len(np.unique(table[:, i])))
+    places: dict[bytes, int] = {}  # of different columns, in their order
+    same = [places.setdefault(column.tobytes(), len(places)) for column in table.T]
+    kept = [same.index(place) for place in range(len(places))]
+    order = sorted((i for i in kept if table[:, i].any()), key=lambda i: len(np.unique(table[:, i])))
+    rank = {same[i]: n for n, i in enumerate(order)}
+    natural = [sorted({rank[same[i]] for i in each if same[i] in rank}) for each in _natural(len(scales), len(features))]
     whole = np.vectorize(int, otypes=[object])
-    table, items, answers = whole(table[:, chosen]), whole(np.concatenate(read)), whole(np.concatenate(answered))
+    table, items, answers = whole(table[:, order]), whole(np.concatenate(read)), whole(np.concatenate(answered))
     _, each = np.unique(items.astype(float), axis=0, return_inverse=True)
     needed = independent(items)
-    for state in closed_sets(table, 0, (before, after), each.ravel(), answers, end):
+    for state in closed_sets(table, natural, (before, after), each.ravel(), answers, end):
         columns = table[before][:, state], items[:, needed], table[after][:, state], answers
         _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
         b, i, a, y = (column[np.sort(first)[:MOST]] for column in columns)
@@ -128,7 +141,7 @@ def _of_columns(examples: Examples, end: float) -> Iterator[tuple[Transitions, S
 
 
 def _columns(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
-    """What a machine might remember after each of the items, and before the first: (cycles + 1,)."""
+    """What a machine might remember, before the first item and after each: (cycles + 1,)."""
     for numbers in (*y.T, *x.T):
         for back in range(1, BACK + 1):
             yield np.concatenate([np.zeros(back), numbers])[: len(numbers) + 1]
@@ -141,40 +154,61 @@ def _columns(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
     yield np.arange(len(x) + 1) % 2
 
 
-def _of_tests(examples: Examples, end: float) -> Iterator[tuple[Transitions, Sequence[Fraction]]]:
-    """What the table itself answers to tests, where it has every short string over its items."""
-    features = features_of(examples)
-    items = list({str(item): item for string in examples.parts[0] for item in string.items}.values())
-    if len(items) > COMPLETE or not examples.is_whole:
-        return
+def _natural(answers: int, features: int) -> Iterator[list[int]]:
+    """Sets of columns: so many answers before, and so many items before."""
+    for a, b in sorted(itertools.product(range(BACK + 1), repeat=2), key=lambda both: (sum(both), both)):
+        yield [n * BACK + back for n in range(answers + features) for back in range(a if n < answers else b)]
 
-    def run(string: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        for row in examples._recorded([items[i] for i in string]):
-            if any(x != x for x in row):
-                raise TransitionError("the table does not have every short string")
-            yield tuple(map(int, row))
 
-    longest = min(examples.longest or 0, int(math.log(max(2, len(examples.strings)), max(2, len(items)))))
-    box = BlackBox(run, len(items), len(examples.answers), end, longest_test=3)
-    deepest = longest - 4
-    pairs = [
-        (s, i)
-        for n in range(max(0, deepest) + 1)
-        for s in itertools.product(range(len(items)), repeat=n)
-        for i in range(len(items))
-    ]
-    numbers = np.array([[int(f.of(items[i])) for f in features] for _, i in pairs], dtype=object)
-    needed = independent(numbers)
-    answers = np.array([box.answers((*s, i)) for s, i in pairs], dtype=object)
-    for state in states(box, pairs):
-        columns = state.before, numbers[:, needed], state.after, answers
-        _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
-        b, i, a, y = (column[np.sort(first)] for column in columns)
-        yield Transitions(b, i, a, y, [features[k] for k in needed]), [Fraction(1)] * len(examples.answers)
+def _of_automaton(examples: Examples, end: float) -> Made:
+    """The machine of the automaton that state merging makes of the rows, as a black box.
+
+    The strings to learn from are a tree of states. States are merged if nothing recorded tells them
+    apart (RPNI, Oncina and Garcia 1992, as AALpy does it).
+    """
+    from aalpy.learning_algs import run_RPNI
+
+    letters: dict[Any, VValue] = {}
+    data, budget = [], ROWS
+    for string in examples.parts[0]:
+        read: tuple = ()
+        for item, right in zip(string.items, string.answers.tolist(), strict=True):
+            letters.setdefault(str(item), item)
+            read += (str(item),)
+            if right == right:
+                data.append((read, tuple(right)))
+        budget -= len(read)
+        if budget < 0:
+            break
+    if len(letters) > LETTERS or not examples.is_whole or max(len(read) for read, _ in data) > LONGEST:
+        raise TransitionError("the rows are no strings of few letters")
+    automaton = run_RPNI(data, "mealy", input_completeness="self_loop", print_info=False)
+    if automaton is None or len(automaton.states) > STATES:
+        raise TransitionError("no small automaton explains the rows")
+    nothing = (0,) * len(examples.answers)
+
+    def target(items: Iterable[VValue]) -> Iterator[tuple[int, ...]]:
+        state = automaton.initial_state
+        for item in items:
+            answer = state.output_fun[str(item)]
+            yield tuple(map(int, answer)) if isinstance(answer, tuple) else nothing
+            state = state.transitions[str(item)]
+
+    problem = Problem(
+        examples.question,
+        target,
+        alphabet=tuple(letters.values()),
+        constants=examples.constants,
+        answers=examples.answers,
+        inputs=examples.inputs,
+        silence=examples.silence,
+        longest=examples.longest,
+    )
+    return transition_machine(problem, 0, max(0.1, end - time.monotonic()), black_box=True)
 
 
 def _with_noise(examples: Examples) -> Made | None:
-    """A machine whose answers are linear in sums and last items, as few of them as explain the rows.
+    """A machine whose answers are linear in as few sums and last items as explain the rows.
 
     Terms are chosen one after the other (orthogonal matching pursuit) as long as the squared error
     on the rows falls; their weights are the simplest fractions within two standard errors.
@@ -209,7 +243,7 @@ def _with_noise(examples: Examples) -> Made | None:
 
 
 def _linear_columns(x: np.ndarray) -> Iterator[np.ndarray]:
-    """Before each item: for each feature its sum and the last items; then the features of the item."""
+    """For each feature its sum and its last values, before each item; then those of the item."""
     for numbers in x.T:
         yield np.concatenate([[0], np.cumsum(numbers)])[:-1]
         for back in range(1, BACK + 1):

@@ -25,7 +25,7 @@ SIMPLE, LEVELS = 16, 16  # directions in which hinges are combined, and values a
 DICTIONARY = 250  # hinges that are combined, at most
 REWEIGHTED, SOLVING = 3, 1.0  # linear programs of one fit, and seconds of one, at most
 FAR, LONGEST_SHIFT = 3, 100  # by which a bit shifts a number, at least and at most
-DIRECTIONS = 3000  # at most, from the simple ones upwards
+DIRECTIONS, SOON = 1000, 200  # at most, from the simple ones upwards; and once there is a fit
 
 
 @dataclass(frozen=True)  # no tuple: it would be equal to one of another class
@@ -95,13 +95,12 @@ def fit_sum(
         new = len(found.hinges.keys() - set(known)) + any(found.linear)
         return new, len(found.hinges) + sum(map(bool, found.linear)) + sum(abs(x) for h in found.hinges for x in h.direction)
 
-    few = slice(0, FEW)
-    fits = (
-        _along(inputs, values, direction)
-        for direction in itertools.takewhile(lambda _: time.monotonic() < end, [*directions(inputs.shape[1]), *_shifts(inputs)])
-        if _along(inputs[few], values[few], direction) is not None
-    )
-    found = [fit for fit in fits if fit is not None]
+    few, found = slice(0, FEW), list[Sum]()
+    for tried, direction in enumerate([*directions(inputs.shape[1]), *_shifts(inputs)]):
+        if time.monotonic() > end or (found and tried > SOON):
+            break
+        if _along(inputs[few], values[few], direction) is not None:
+            found += [fit for fit in [_along(inputs, values, direction)] if fit is not None]
     if not found or min(map(cost, found))[0] > ENOUGH:
         found += [fit for fit in [_sparse(inputs, values, known)] if fit is not None]
     return min(found, key=cost, default=None)
@@ -232,8 +231,8 @@ def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> S
 def _dictionary(inputs: np.ndarray) -> Iterator[Hinge]:
     """Hinges that a sum may have: gates, and those of simple directions.
 
-    A gate passes a bounded number on where another is at least, or at most, c: if ``0 <= n <= size``,
-    it is ``relu(n + size * (x - c)) - size * relu(x - c)``.
+    A gate passes a bounded number on where another is at least, or at most, c: for ``0 <= n <=
+    size`` it is ``relu(n + size * (x - c)) - size * relu(x - c)``.
     """
     size = inputs.shape[1]
     low, span = inputs.min(axis=0), np.ptp(inputs, axis=0)

@@ -90,7 +90,7 @@ def letter_classes(problem: Problem, seed: int = 0) -> list[list[str]]:
     if not 1 < len(letters) <= MOST_LETTERS:
         return [letters] if len(letters) == 1 else []
     apart: set[frozenset[str]] = set()
-    classes, count = [letters], FEW_STRINGS if _is_slow(problem, drawn[0]) else STRINGS
+    classes, count = [letters], FEW_STRINGS if is_slow(problem) else STRINGS
     for _ in range(ROUNDS):
         special = [letter for alike in classes[:-1] for letter in alike if letter in LETTERS]
         for _ in range(count):
@@ -102,13 +102,20 @@ def letter_classes(problem: Problem, seed: int = 0) -> list[list[str]]:
     return classes
 
 
-def _is_slow(problem: Problem, items: Items) -> bool:
+def is_slow(problem: Problem) -> bool:
+    """Whether a target takes so long for a string that it should be asked less often."""
+    items = list(problem.draw(random.Random(0), LETTERS, ITEMS if problem.longest is None else min(ITEMS, problem.longest)))
+
     def seconds() -> float:
         began = time.perf_counter()
         problem.answers_to(items)
         return time.perf_counter() - began
 
-    return isinstance(problem.target, Machine) or min(seconds() for _ in range(3)) > SLOW
+    return (
+        isinstance(problem.target, Machine)
+        or getattr(problem.target, "is_slow", False)
+        or min(seconds() for _ in range(3)) > SLOW
+    )
 
 
 def _told_apart(problem: Problem, rng: random.Random, items: Items, classes: Sequence[Sequence[str]]) -> set[frozenset[str]]:

@@ -20,9 +20,10 @@ from ..core.errors import LabError, told
 from ..core.neuron_type import NeuronType
 from ..core.neurons import COMPARE, DOT, NORM
 from ..core.vvalues import VValue, dot, max_norm
+from .automata import Automaton
 from .draws import Items
 from .explorations import alphabet_of, numbers_of
-from .generators import automaton_of
+from .letter_classes import is_slow
 from .problems import Problem
 from .target_rows import rows_of
 
@@ -60,8 +61,8 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     """The transitions of a problem's automaton on drawn strings.
 
     Args:
-        problem: its target is an automaton, or a generator that can be read as one; its state and
-            its answers are whole numbers, or tuples of them.
+        problem: its target is an automaton; its state and its answers are whole numbers, or tuples
+            of them.
         seed: for the random numbers.
         strings: to look at beside those that are drawn.
 
@@ -71,8 +72,8 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     Raises:
         TransitionError: it is not so.
     """
-    target = automaton_of(problem)
-    if target is None:
+    target = problem.target
+    if not isinstance(target, Automaton):
         raise TransitionError("the target shows no state: write it as an Automaton")
     rng = random.Random(f"transitions {seed}")
     lengths = [problem.longest or LONGEST * (1 if i % 4 else 4) for i in range(ITEMS // (problem.longest or 2 * LONGEST))]
@@ -155,7 +156,7 @@ def observe_black_box(
         rows = rows_of(problem.target, problem.answers, given)  # type: ignore[arg-type]
         return (tuple(_whole(x, "an answer") for x in row) for row in rows)
 
-    box = BlackBox(run, len(items), len(problem.answers), end, known)
+    box = BlackBox(run, len(items), len(problem.answers), end, known, is_slow(problem))
     longest = STRING if problem.longest is None else problem.longest
     learned = [tuple(map(items.index, each)) for each in strings]
     pairs: dict[tuple[tuple[int, ...], int], None] = {}
@@ -175,7 +176,7 @@ def observe_black_box(
 
 
 def _switches(numbers: np.ndarray) -> Iterator[tuple[int, ...]]:
-    """Linear functions of what is read of items that are 1 for some of them, and 0 for the others."""
+    """Linear functions of what is read that are 1 for some items, and 0 for all others."""
     each = np.unique(numbers.astype(float), axis=0)
     known = np.concatenate([each, np.ones((len(each), 1))], axis=1)
     if len(each) <= SWITCHES:

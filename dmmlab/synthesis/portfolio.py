@@ -3,9 +3,9 @@
 If the target is an automaton, and no delay is given, a machine is made of its transitions
 (:mod:`dmmlab.synthesis.transitions`). Else, or if that fails, networks are trained and pruned
 (:mod:`dmmlab.synthesis.search`), one start after the other (:mod:`dmmlab.synthesis.starts`), until
-a machine is exact. A plain function whose source shows its states is treated as an automaton, too,
-if the problem has no hints (:mod:`dmmlab.synthesis.generators`); of any other, what it answers to
-tests is its state (:mod:`dmmlab.black_boxes.predictions`).
+a machine is exact. Of a function, if the problem has no hints, what it answers to tests is its
+state (:mod:`dmmlab.black_boxes.predictions`); of a table, what its rows show
+(:mod:`dmmlab.sources.table_machines`).
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from ..core.machine import Machine
 from ..machines.networks import Network
 from .automata import Automaton
 from .counterexamples import counterexample
-from .letter_classes import USUAL_LETTERS, Named, name_letters
+from .letter_classes import USUAL_LETTERS, Named, is_slow, name_letters
 from .observed_transitions import TransitionError
 from .phases import PHASES
 from .problem_checks import ProblemWarning, check_everywhere, check_reading, nothing_to_learn
@@ -47,7 +47,7 @@ from .tasks import Task, random_key
 from .trace import Trace
 from .transitions import transition_machine
 
-TESTING = 20.0  # seconds in which the state of a black box is looked for, at most
+TESTING, SLOWER = 20.0, 6  # seconds in which the state of a black box is looked for; so many times more where runs are slow
 RESTARTS_ONCE_EXACT = 2  # that look for fewer links, or for answers that are due earlier
 COUNTEREXAMPLES = 4  # of the eight strings to learn from, when they are learned from once more
 
@@ -72,8 +72,7 @@ def synthesize(
     of its transitions if they are a sum of few neurons. Else one start after the other is tried
     until a machine is exact; there is only one if the problem says all of ``delay``, ``recurrent``
     and ``types``, or if a network is given. If a problem says none of them and no constants, and
-    its target is a generator whose source shows its states, that is tried as an automaton first; of
-    any other function of numbers, what it answers to tests is tried as its state.
+    its target is a function, what that answers to tests is tried as its state first.
 
     Where the problem gives no delay, the start that was exact is tried with smaller ones, as long
     as a machine is exact. Of machines with as few links, the one that answers first is kept.
@@ -236,9 +235,8 @@ def _tries(
     task = cache(lambda: _task(first, seed))
     of_numbers = not (isinstance(problem.target, Automaton | Machine) or problem.answers_are_vvalues or problem.is_recorded)
     if not problem.constants and no_hints and of_numbers:
-        yield Try("transitions", lambda: _made(named.problem, seed, budget))
-        if not is_solved():
-            yield Try("tests", lambda: _made(named.problem, seed, min(budget or TESTING, TESTING), black_box=True))
+        testing = TESTING * (SLOWER if is_slow(problem) else 1)
+        yield Try("tests", lambda: _made(named.problem, seed, min(budget or testing, testing), black_box=True))
         if is_solved():
             yield Try(f"{first.name}, for fewer links", task, range(1), few)
             return

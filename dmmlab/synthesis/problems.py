@@ -118,6 +118,10 @@ class Problem:
         """How many rows there are, where there are rows."""
         return 0
 
+    def reproduces(self, machine: Machine) -> bool:
+        """Whether a machine is right about all test rows, where there are rows."""
+        return False
+
     def explains(self, machine: Machine) -> bool:
         """Whether a machine is right about the rows to choose with, where there are rows."""
         return False

@@ -111,6 +111,11 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
         raise LabError(f"the machine does not answer {', '.join(f'output.{name}' for name in problem.answers)}")
     if strange := [n for n, kind in machine.neurons.items() if kind.reads_stream and n not in problem.inputs]:
         raise LabError(f"neuron {strange[0]!r} reads a stream, and the problem has {', '.join(problem.inputs)}")
+    if problem.is_recorded:
+        how, is_right = problem.sentence(machine), problem.reproduces(machine)
+        return Proof(
+            "tested" if is_right else "wrong", f"it is {how}" if how.startswith("right") else f"it {how}", problem.delays
+        )
     the_target = is_the_target(problem, machine)
     if not (the_target or problem.alphabet):
         with contextlib.suppress(LabError):  # a target that fails on some string is told of below

@@ -33,7 +33,6 @@ from .counterexamples import counterexample
 from .draws import Items
 from .exact_fits import Hinge, Sum, fit_conjunctions, fit_sum
 from .explorations import alphabet_of, explore, target_of
-from .generators import automaton_of
 from .machines_of_sums import MachineOfSums
 from .observed_transitions import TransitionError, Transitions, observe, observe_black_box
 from .problems import Problem
@@ -42,7 +41,8 @@ from .target_rows import rows_of
 STATES, SECONDS = 2000, 4.0  # of an exploration for strings on which a machine errs
 BRIEF = 0.5  # seconds of one of a black box
 LINKS = 400  # of a machine of a black box, at most
-SETS, FITTING = 30, 1.5  # closed sets of tests that are fitted, at most, and seconds after which one is enough
+SETS, FITTING = 60, 1.5  # closed sets of tests that are fitted, at most, and seconds after which one is enough
+SMALL, LARGER = 30, 4  # links of a machine that is enough by then; for a larger one, so many times the seconds
 STRINGS, LONG, STICKY = 24, 60, (0.8, 0.95)  # long strings that are tried, and how likely an item comes again
 PATIENCE = 2  # strings on which a machine without products may err before there are some
 ROUNDS = 12  # of looking for a string on which the machine errs, and learning from it
@@ -77,20 +77,19 @@ def transition_machine(
             machine, delays = _best_of_states(problem, seen, may_multiply, end)
         else:
             machine, delays = fitted(problem, observe(problem, seed, strings), may_multiply, end)
-        wrong = _string_on_which_it_errs(problem, machine, delays, None if black_box else automaton_of(problem))
+        wrong = _string_on_which_it_errs(problem, machine, delays, black_box)
         if wrong is None:
             return machine, delays
         strings.append(wrong)
     raise TransitionError(f"after {len(strings)} strings on which it erred, it errs on another")
 
 
-def _string_on_which_it_errs(
-    problem: Problem, machine: Machine, delays: tuple[int, ...], automaton: Automaton | None
-) -> Items | None:
+def _string_on_which_it_errs(problem: Problem, machine: Machine, delays: tuple[int, ...], black_box: bool) -> Items | None:
     exact = ExactMachine(machine)
-    if automaton is None and (wrong := _long_string_on_which_it_errs(problem, exact, delays)) is not None:
+    if black_box and (wrong := _long_string_on_which_it_errs(problem, exact, delays)) is not None:
         return wrong
-    target, seconds = target_of(problem, automaton), BRIEF if automaton is None else SECONDS
+    automaton = problem.target if isinstance(problem.target, Automaton) and not black_box else None
+    target, seconds = target_of(problem, automaton), BRIEF if black_box else SECONDS
     found = explore(exact, problem, target, alphabet_of(problem)[0], delays, STATES, seconds)
     if found.refuted is not None or found.complete:
         return found.refuted
@@ -129,24 +128,27 @@ def _best_of_states(
     problem: Problem, states: Iterator[Transitions], may_multiply: bool, end: float
 ) -> tuple[Machine, tuple[int, ...]]:
     """The smallest machine that fits one of the states that a black box may have."""
-    found: list[tuple[Machine, tuple[int, ...]]] = []
-    reason, until = TransitionError("no tests show what it remembers"), min(time.monotonic() + FITTING, end)
+    best: tuple[Machine, tuple[int, ...]] | None = None
+    reason, began = TransitionError("no tests show what it remembers"), time.monotonic()
+    until = end
     try:
         for seen in itertools.islice(states, SETS):
             try:
-                machine, delays = fitted(problem, seen, may_multiply, until if found else end)
-                if machine.count() > LINKS:
-                    raise TransitionError(f"a machine of {machine.count():,} links is a table in disguise")
-                found.append((machine, delays))
+                made = fitted(problem, seen, may_multiply, until)
+                if (count := made[0].count()) > LINKS:
+                    raise TransitionError(f"a machine of {count:,} links is a table in disguise")
+                best = min(best or made, made, key=lambda each: each[0].count())
             except TransitionError as error:
                 reason = error
-            if time.monotonic() > (until if found else end):
+            if best is not None:
+                until = min(end, began + (FITTING if best[0].count() <= SMALL else LARGER * FITTING))
+            if time.monotonic() > until:
                 break
     except OutOfTime as error:
         reason = TransitionError(str(error))
-    if not found:
+    if best is None:
         raise reason
-    return min(found, key=lambda each: each[0].count())
+    return best
 
 
 def fitted(
@@ -179,7 +181,7 @@ def fitted(
         known += found.hinges
     builder = MachineOfSums(problem, state, seen.features)
     delays = []
-    for name, column, scale in itertools.zip_longest(problem.answers, seen.answers.T, scales, fillvalue=Fraction(1)):
+    for name, column, scale in zip(problem.answers, seen.answers.T, scales or itertools.repeat(Fraction(1)), strict=False):
         direct = fit_sum(inputs, column, known, may_multiply, end, switches)
         later = None if direct else fit_sum(seen.after, column, end=end)
         if direct is not None:
