@@ -127,7 +127,7 @@ def test_environment_and_pyproject_agree():
     extras = re.fullmatch(r"-e \.\[(.*)\]", installed["pip"][0])
     assert len(installed["pip"]) == 1
     assert set(extras[1].split(",")) == set(project["optional-dependencies"])
-    assert ".[cluster,journal,proofs,test]" in (PROJECT / "lab.py").read_text()
+    assert ".[cluster,journal,proofs,tables,test]" in (PROJECT / "lab.py").read_text()
 
 
 def test_the_readme_names_commands_that_there_are():

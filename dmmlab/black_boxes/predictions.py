@@ -24,13 +24,15 @@ from ..core.errors import LabError
 STRINGS, FEW_STRINGS = 120, 16  # after which tests are tried; and where a run is slow
 ITEMS = 6  # with which a string is continued, at most
 FEW = 4  # items of an alphabet of which all strings of three are tests
-TESTS = 12  # items of larger alphabets that are tests
+TESTS = 16  # items of larger alphabets that are tests
 REPEATED = 7  # times that one item is a test
 COUNTED = 64  # times, at most, that an item is repeated until an answer is given
 VALUES = 4  # of an answer, at most, for which this is counted; of more, for 0 alone
 SIZE = 3  # columns of the sets of which all are tried
 SETS = 40_000  # that are tried
 DIGITS = 6  # of an answer, at most
+MANY = 40  # items, of which each may have a number of its own
+UNIQUE = 0.95  # of the transitions: where so many differ from all others, a set of one column comes later
 LINEAR = 1e-6  # relative error of a linear function
 GROWN = 8  # columns of a set that is grown, at most
 
@@ -115,12 +117,14 @@ def prefixes(box: BlackBox, rng: random.Random, drawn: Sequence[String], longest
     return list(dict.fromkeys(found))
 
 
-def states(box: BlackBox, transitions: Sequence[tuple[String, int]]) -> Iterator[States]:
+def states(box: BlackBox, transitions: Sequence[tuple[String, int]], read: np.ndarray | None = None) -> Iterator[States]:
     """Closed sets of columns, the smaller ones first.
 
     Args:
         box: the target.
         transitions: strings, each with an item that follows; the empty string is among them.
+        read: the numbers that are read of the items that follow, (transitions, features), if there
+            are so many items that each cannot have a number of its own.
 
     Returns:
         For each closed set, one after the other, its columns before and after each transition.
@@ -133,28 +137,36 @@ def states(box: BlackBox, transitions: Sequence[tuple[String, int]]) -> Iterator
     after = [(*s, i) for s, i in transitions]
     strings = list(dict.fromkeys([*before, *after]))
     place = {string: i for i, string in enumerate(strings)}
-    digits = _digits([box.answers(s) for s in strings])
-    coarse_first = sorted(_columns(box, strings), key=lambda column: len(set(column)))
-    table = np.array([[0] * len(strings), *digits, *coarse_first], dtype=object)[1:].T
     rows = [place[s] for s in before], [place[s] for s in after]
     answers = np.array([box.answers(string) for string in after])
-    for chosen in closed_sets(table, [range(len(digits))], rows, items, answers, box.end):
+    digits, tested = _digits([box.answers(s) for s in strings]), _distinct(_tested(box, strings))
+    columns = _distinct([*tested, *_counted(box, strings)])
+    order = sorted(range(len(columns)), key=lambda i: len(set(columns[i])))
+    table = _table([*digits, *(columns[i] for i in order)], len(strings))
+    each = np.eye(box.items)[items] if read is None or box.items <= MANY else np.column_stack([read, np.ones(len(items))])
+    stays = _linear_set(_table(tested, len(strings)), rows, each.astype(float), answers)
+    linear = [len(digits) + order.index(i) for i in stays]
+    for chosen in closed_sets(table, [linear, range(len(digits))], rows, items, answers, box.end):
         yield States(table[rows[0]][:, chosen], table[rows[1]][:, chosen])
 
 
-def _columns(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
-    """The columns, each for all strings, less what it is for the empty string; each once."""
-    seen: set[tuple[int, ...]] = set()
+def _table(columns: Sequence[Sequence[int]], strings: int) -> np.ndarray:
+    return np.array([[0] * strings, *columns], dtype=object)[1:].T
 
-    def fresh(values: Sequence[int], start: int) -> list[list[int]]:
-        column = [x - start for x in values]
+
+def _distinct(columns: Iterable[Sequence[int]]) -> list[list[int]]:
+    """The columns, less what they are for the empty string, the first; each once, but for signs."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for values in columns:
+        column = [x - values[0] for x in values]
         sign = next((1 if x > 0 else -1 for x in column if x), 0)
-        key = tuple(sign * x for x in column)
-        if not sign or key in seen:
-            return []
-        seen.add(key)
-        return [column]
+        if sign:
+            found.setdefault(tuple(sign * x for x in column), column)
+    return list(found.values())
 
+
+def _tested(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
+    """The answers after tests, and sums of them, each for all strings."""
     tests = _tests(box)
     for string in strings if box.is_slow else ():  # one run answers all tests of one item
         for (i,) in [test for test in tests if len(test) == 1]:
@@ -162,28 +174,29 @@ def _columns(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
     for test in sorted(tests, key=len, reverse=True):  # a run of the longest ones answers the others
         for string in strings:
             box.answers((*string, *test))
+    single = [test for test in tests if len(test) == 1]
     for j in range(box.count):
-        yield from fresh([box.answers(s)[j] for s in strings], 0)
         raw = {test: [box.answers((*s, *test))[j] for s in strings] for test in tests}
-        start = {test: box.answers(test)[j] for test in tests}
-        single = [test for test in tests if len(test) == 1]
+        yield [box.answers(s)[j] for s in strings]
         for weights in ([1] * len(single), range(len(single))):
-            total = [sum(w * raw[t][i] for w, t in zip(weights, single, strict=True)) for i in range(len(strings))]
-            yield from fresh(total, sum(w * start[t] for w, t in zip(weights, single, strict=True)))
-        for test in tests:
-            yield from fresh(raw[test], start[test])
-        values = sorted({x for column in raw.values() for x in column})
+            yield [sum(w * raw[t][i] for w, t in zip(weights, single, strict=True)) for i in range(len(strings))]
+        yield from raw.values()
+
+
+def _counted(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
+    """How often an item has to come until something is answered, each for all strings."""
+    tests = _tests(box)
+    single = [test for test in tests if len(test) == 1]
+    for j in range(box.count):
+        values = sorted({box.answers((*s, *test))[j] for s in strings for test in tests})
         ends = single if len(single) <= FEW else [single[0], single[-1]]
-        for (i,) in ends:  # how long it takes until something else is answered
+        for (i,) in ends:  # until something else is answered
             changes = [_count(box, s, i, j, None) % COUNTED for s in strings]
-            yield from fresh(changes, first := _count(box, (), i, j, None) % COUNTED)
-            yield from fresh([c + box.answers(s)[j] for c, s in zip(changes, strings, strict=True)], first)
-            yield from fresh([c - box.answers(s)[j] for c, s in zip(changes, strings, strict=True)], first)
+            now = [box.answers(s)[j] for s in strings]
+            yield from (changes, *([c + sign * x for c, x in zip(changes, now, strict=True)] for sign in (1, -1)))
         for (i,), value in itertools.product(ends, values if len(values) <= VALUES else [0]):
             counts = [_count(box, s, i, j, value) for s in strings]
-            zero = _count(box, (), i, j, value)
-            yield from fresh([c % COUNTED for c in counts], zero % COUNTED)
-            yield from fresh([c // COUNTED for c in counts], zero // COUNTED)
+            yield from ([c % COUNTED for c in counts], [c // COUNTED for c in counts])
 
 
 def _count(box: BlackBox, string: String, item: int, answer: int, value: int | None) -> int:
@@ -271,27 +284,41 @@ def closed_sets(
 
     items, tried = np.unique(items, return_inverse=True)[1], 0
     for size in range(SIZE + 1):
-        for code in first if size == 2 else ():
+        for code in first if size == 1 else ():
             if len(code) and not conflicts(code, grouped(code)):
                 yield list(code)
-        if size == 2 and _is_linear(table[:, linear := independent(table)], rows, items, answers):
-            yield linear
         if size == SIZE and len(larger := grown(len(ids))) >= SIZE and not conflicts(larger, grouped(larger)):
             yield larger
+        late: list[list[int]] = []
         for chosen in itertools.combinations(range(len(ids)), size):
             tried += 1
             if tried > SETS or time.monotonic() > end:
                 return
-            if not conflicts(chosen, grouped(chosen)):
-                yield list(chosen)
+            if not conflicts(chosen, group := grouped(chosen)):
+                if size == 1 and group.max() > UNIQUE * len(group):
+                    late.append(list(chosen))
+                else:
+                    yield list(chosen)
+        yield from late
 
 
-def _is_linear(table: np.ndarray, rows: tuple[list[int], list[int]], items: np.ndarray, answers: np.ndarray) -> bool:
-    """Whether what follows is a linear function of the columns, and of one number for each item."""
-    before, after = table[rows[0]].astype(float), np.concatenate([table[rows[1]], answers], axis=1).astype(float)
-    known = np.concatenate([before, np.eye(items.max() + 1)[items]], axis=1)
-    weights, *_ = np.linalg.lstsq(known, after, rcond=None)
-    return bool(np.abs(known @ weights - after).max() < LINEAR * max(1.0, np.abs(after).max()))
+def _linear_set(table: np.ndarray, rows: tuple[list[int], list[int]], each: np.ndarray, answers: np.ndarray) -> list[int]:
+    """The columns that stay linear functions of one another, and of numbers of the item, ``each``.
+
+    Those that do not are left out again and again; none are left if the answer is not one.
+    """
+    chosen = independent(table)
+    while chosen:
+        known = np.concatenate([table[rows[0]][:, chosen].astype(float), each], axis=1)
+        after = np.concatenate([table[rows[1]][:, chosen], answers], axis=1).astype(float)
+        weights, *_ = np.linalg.lstsq(known, after, rcond=None)
+        wrong = np.abs(known @ weights - after).max(axis=0) > LINEAR * np.maximum(1.0, np.abs(after).max(axis=0))
+        if wrong[len(chosen) :].any():
+            return []
+        if not wrong.any():
+            return chosen
+        chosen = [i for i, is_wrong in zip(chosen, wrong, strict=False) if not is_wrong]
+    return []
 
 
 def independent(table: np.ndarray) -> list[int]:

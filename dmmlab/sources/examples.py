@@ -29,16 +29,15 @@ from ..machines.exact_steps import ExactMachine
 from ..synthesis.draws import Items
 from ..synthesis.problems import Problem
 from ..synthesis.samples import Sample
+from .table_machines import NEARLY, SHARES, machine_of_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHARES = (0.6, 0.8)  # of the strings, or of time: to learn from up to here, to choose with up to here
 FEW = 10  # strings: fewer are divided by time
 LEARNED, CYCLES = 16, 120  # strings that networks learn from, and of how many items, at most
 TRIED = 20_000  # rows that a machine is judged by, at most
 WORDS = 40  # that one column may have
-NEARLY = 1e-9
 
 
 class Recorded(NamedTuple):
@@ -257,8 +256,6 @@ class Examples(Problem):
 
     def own_machine(self, seconds: float) -> tuple[Machine, tuple[int, ...]] | None:
         """The machine that the rows themselves suggest (:mod:`dmmlab.sources.table_machines`)."""
-        from .table_machines import machine_of_rows
-
         return machine_of_rows(self, seconds)
 
     def reproduces(self, machine: Machine) -> bool:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,12 @@ from ..synthesis.machines_of_sums import MachineOfSums
 from ..synthesis.observed_transitions import Feature, TransitionError, Transitions, features_of
 from ..synthesis.problems import Problem
 from ..synthesis.transitions import LINKS, fitted, transition_machine
-from .examples import NEARLY, SHARES, Examples
+
+if TYPE_CHECKING:
+    from .examples import Examples
+
+SHARES = (0.6, 0.8)  # of the strings, or of time: to learn from up to here, to choose with up to here
+NEARLY = 1e-9  # off by no more is right
 
 ROWS, MOST = 6000, 2500  # that are looked at, and distinct transitions that are fitted, at most
 BACK = 3  # items and answers before, that are columns
@@ -40,7 +45,7 @@ BETTER = 0.98  # of the squared error with a term less: what one more must reach
 Made = tuple[Machine, tuple[int, ...]]
 
 
-def machine_of_rows(examples: Examples, seconds: float) -> Made | None:
+def machine_of_rows(examples: "Examples", seconds: float) -> Made | None:
     """The smallest machine that reproduces the rows to choose with, or explains most of them.
 
     Args:
@@ -84,7 +89,7 @@ def machine_of_rows(examples: Examples, seconds: float) -> Made | None:
     return max(best, key=lambda each: each[0])[1] if best else None
 
 
-def _strings(examples: Examples, features: Sequence[Feature]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _strings(examples: "Examples", features: Sequence[Feature]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Of each string to learn from: (cycles, features), (cycles, answers)."""
     budget = ROWS
     for string in examples.parts[0]:
@@ -97,7 +102,7 @@ def _strings(examples: Examples, features: Sequence[Feature]) -> Iterator[tuple[
         yield numbers, string.answers[:count]
 
 
-def _of_columns(examples: Examples, end: float) -> Iterator[tuple[Transitions, Sequence[Fraction]]]:
+def _of_columns(examples: "Examples", end: float) -> Iterator[tuple[Transitions, Sequence[Fraction]]]:
     """Closed sets of what was answered and read before."""
     features = features_of(examples)
     strings = list(_strings(examples, features))
@@ -160,7 +165,7 @@ def _natural(answers: int, features: int) -> Iterator[list[int]]:
         yield [n * BACK + back for n in range(answers + features) for back in range(a if n < answers else b)]
 
 
-def _of_automaton(examples: Examples, end: float) -> Made:
+def _of_automaton(examples: "Examples", end: float) -> Made:
     """The machine of the automaton that state merging makes of the rows, as a black box.
 
     The strings to learn from are a tree of states. States are merged if nothing recorded tells them
@@ -207,7 +212,7 @@ def _of_automaton(examples: Examples, end: float) -> Made:
     return transition_machine(problem, 0, max(0.1, end - time.monotonic()), black_box=True)
 
 
-def _with_noise(examples: Examples) -> Made | None:
+def _with_noise(examples: "Examples") -> Made | None:
     """A machine whose answers are linear in as few sums and last items as explain the rows.
 
     Terms are chosen one after the other (orthogonal matching pursuit) as long as the squared error

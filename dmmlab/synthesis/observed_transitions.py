@@ -157,7 +157,7 @@ def observe_black_box(
         return (tuple(_whole(x, "an answer") for x in row) for row in rows)
 
     box = BlackBox(run, len(items), len(problem.answers), end, known, is_slow(problem))
-    longest = STRING if problem.longest is None else problem.longest
+    longest = min(STRING, problem.longest or STRING)
     learned = [tuple(map(items.index, each)) for each in strings]
     pairs: dict[tuple[tuple[int, ...], int], None] = {}
     for before in prefixes(box, rng, [tuple(map(items.index, each)) for each in drawn], longest):
@@ -167,7 +167,7 @@ def observe_black_box(
     numbers = np.array([[_whole(f.of(items[i]), "an item") for f in features] for _, i in pairs], dtype=object)
     answers = np.array([box.answers((*s, i)) for s, i in pairs], dtype=object)
     needed = independent(numbers)
-    for state in states(box, list(pairs)):
+    for state in states(box, list(pairs), numbers):
         columns = state.before, numbers[:, needed], state.after, answers
         _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
         before_, items_, after_, answers_ = (each[np.sort(first)] for each in columns)
@@ -188,7 +188,7 @@ def _switches(numbers: np.ndarray) -> Iterator[tuple[int, ...]]:
 
 
 def _short_strings(problem: Problem, rng: random.Random) -> list[Items]:
-    longest = STRING if problem.longest is None else problem.longest
+    longest = min(STRING, problem.longest or STRING)
     return [list(problem.draw(rng, "abc", rng.randint(1, longest))) for _ in range(DRAWN)]
 
 

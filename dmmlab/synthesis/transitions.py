@@ -41,7 +41,7 @@ from .target_rows import rows_of
 STATES, SECONDS = 2000, 4.0  # of an exploration for strings on which a machine errs
 BRIEF = 0.5  # seconds of one of a black box
 LINKS = 400  # of a machine of a black box, at most
-SETS, FITTING = 60, 1.5  # closed sets of tests that are fitted, at most, and seconds after which one is enough
+SETS, FITTING = 60, 1.0  # closed sets of tests that are fitted, at most, and seconds after which one is enough
 SMALL, LARGER = 30, 4  # links of a machine that is enough by then; for a larger one, so many times the seconds
 STRINGS, LONG, STICKY = 24, 60, (0.8, 0.95)  # long strings that are tried, and how likely an item comes again
 PATIENCE = 2  # strings on which a machine without products may err before there are some
