@@ -45,9 +45,9 @@ from .swaps import with_swaps
 from .synthesis_result import Synthesis
 from .tasks import Task, random_key
 from .trace import Trace
-from .transitions import transition_machine
+from .transitions import TESTING, transition_machine
 
-TESTING, SLOWER = 20.0, 6  # seconds in which the state of a black box is looked for; so many times more where runs are slow
+SLOWER = 6  # times as long the state of a black box is looked for, where runs are slow
 RESTARTS_ONCE_EXACT = 2  # that look for fewer links, or for answers that are due earlier
 COUNTEREXAMPLES = 4  # of the eight strings to learn from, when they are learned from once more
 
@@ -133,7 +133,7 @@ def synthesize(
         string_seed = int(jax.random.bits(key))
         tries = _tries(problem, network, string_seed, settings, budget, lambda: best, lambda: found)
     failed: NothingToKeep | None = None
-    ended, count = "", 0
+    ended, count, tried = "", 0, list[str]()
     with contextlib.ExitStack() as held:  # the first folder is that of the run: it is held to the end
         view = held.enter_context(kept_up(view_for(progress)))
         try:
@@ -146,7 +146,8 @@ def synthesize(
                 view(state)
                 try:
                     prepared, made = each.prepare()
-                except TransitionError:
+                except TransitionError as error:
+                    tried.append(f"{each.name}: {error}")
                     continue
                 place = folder if folder is None or count == 0 else Path(folder) / f"start-{count}"
                 count += 1
@@ -159,7 +160,9 @@ def synthesize(
                         found = Search(prepared, key, used, store, state, view, stop, each.rounds, threads).run()
                 except NothingToKeep as error:
                     failed, ended = error, error.why
+                    tried.append(f"{each.name}: {error}")
                 else:
+                    tried.append(f"{each.name}: {found.verdict}")
                     ended = found.ended_early
                     if best is None or _rank(found) < _rank(best):
                         best, shown = replace(found, start=each.name), state
@@ -179,7 +182,8 @@ def synthesize(
             view(shown)
     if best is None:
         raise failed or LabError("there is nothing to try")
-    return replace(best, seconds=time.monotonic() - began, ended_early=ended)
+    tried += [ended] if ended else []
+    return replace(best, seconds=time.monotonic() - began, ended_early=ended, tried=[text.removeprefix(": ") for text in tried])
 
 
 class Try(NamedTuple):
@@ -272,12 +276,15 @@ def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = F
     if not isinstance(problem.target, Automaton):
         check_reading(problem, training)
     try:
-        machine, delays = transition_machine(problem, seed, budget, black_box)
+        known: dict[tuple[int, ...], tuple[int, ...]] = {}
+        machine, delays = transition_machine(problem, seed, budget, black_box, known)
     except (LabError, ArithmeticError) as error:
         if black_box:  # a target may refuse strings that are not drawn; networks are trained on those that are
             raise TransitionError(told(error)) from error
         raise
-    return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
+    task = Task(problem.with_delay(delays), with_swaps(machine), seed=seed)
+    task.queries = len(known) if black_box else None
+    return task, machine
 
 
 def _of_rows(problem: Problem, seed: int, seconds: float) -> tuple[Task, Machine]:
@@ -313,7 +320,8 @@ def _of_transitions(task: Task, machine: Machine, state: SearchState, view: View
     view(state)
     verdict = tested(task, round_off(task, machine))
     state.verdicts[0] = verdict
-    synthesis = Synthesis(task.problem, task, verdict, [Restart(0, weights, len(PHASES), trace, verdict)], state.seconds)
+    restart = Restart(0, weights, len(PHASES), trace, verdict)
+    synthesis = Synthesis(task.problem, task, verdict, [restart], state.seconds, queries=task.queries)
     state.outcome = f"{synthesis.verdict}; made of transitions"
     view(state)
     return synthesis

@@ -99,6 +99,8 @@ def summary(synthesis: Synthesis, name: str, seed: int, folder: str | os.PathLik
         "delays": list(synthesis.delays),
         "starts": len(synthesis.restarts),
         "exact_restarts": sum(row["exact"] for row in synthesis.outcomes()),
+        "tried": list(synthesis.tried),
+        "queries": synthesis.queries,
         "seconds": round(synthesis.seconds, 1),
         "machine": str(Path(folder) / "machine.json"),
     }

@@ -38,6 +38,8 @@ class Synthesis:
     seconds: float
     ended_early: str = ""  # why, if it did
     start: str = ""  # what led to the best machine, if several starts were there to be tried
+    tried: Sequence[str] = ()  # what was tried, in order, and what came of it
+    queries: int | None = None  # strings that a black box was asked
 
     @property
     def machine(self) -> Machine:
@@ -127,6 +129,7 @@ class Synthesis:
         lines = [self.problem.question, self.verdict, f"{len(self.restarts)} restarts, {exact} exact, {self.seconds:.0f} s"]
         if self.counterexample is not None:
             lines.append(f"for example, {self.counterexample}")
+        lines += [f"tried: {sentence}" for sentence in self.tried if len(self.tried) > 1]
         lines += [f"to try: {sentence}" for sentence in self.advice]
         if self.best.links <= MOST_LINES:
             lines.append(program(self.machine))
@@ -142,6 +145,7 @@ class Synthesis:
         rows.append(f'<div style="overflow-x:auto">{picture}</div>')
         if self.counterexample is not None:
             rows.append(self.counterexample._repr_html_())
+        rows += [f"Tried: {html.escape(sentence)}" for sentence in self.tried if len(self.tried) > 1]
         rows += [f"To try: {html.escape(sentence)}" for sentence in self.advice]
         if self.best.links <= MOST_LINES:
             rows.append(f"<details><summary>program</summary><pre>{html.escape(program(self.machine))}</pre></details>")

@@ -74,6 +74,7 @@ class Task:
         self.problem, self.seed = problem, seed
         self.stop: threading.Event | None = None
         self.together: SideBySide | None = None
+        self.queries: int | None = None  # strings that the target was asked, where it is a black box
         self.samples = list(samples if samples is not None else problem.training(seed))
         if not self.samples or not all(map(len, lessons)):
             raise LabError("no strings to learn from")

@@ -38,6 +38,7 @@ from .observed_transitions import TransitionError, Transitions, observe, observe
 from .problems import Problem
 from .target_rows import rows_of
 
+TESTING = 20.0  # seconds in which the state of a black box is looked for, at most, if nothing is said
 STATES, SECONDS = 2000, 4.0  # of an exploration for strings on which a machine errs
 BRIEF = 0.5  # seconds of one of a black box
 LINKS = 400  # of a machine of a black box, at most
@@ -49,7 +50,11 @@ ROUNDS = 12  # of looking for a string on which the machine errs, and learning f
 
 
 def transition_machine(
-    problem: Problem, seed: int = 0, budget: float | None = None, black_box: bool = False
+    problem: Problem,
+    seed: int = 0,
+    budget: float | None = None,
+    black_box: bool = False,
+    known: dict[tuple[int, ...], tuple[int, ...]] | None = None,
 ) -> tuple[Machine, tuple[int, ...]]:
     """The machine whose state follows a problem's automaton, or what a black box will answer.
 
@@ -58,8 +63,10 @@ def transition_machine(
     Args:
         problem: as for :func:`~dmmlab.synthesis.observed_transitions.observe`.
         seed: of the strings whose transitions are looked at.
-        budget: seconds after which no more strings are looked for; no limit if left out.
+        budget: seconds after which no more strings are looked for; if left out, 20 for a black box,
+            and no limit for an automaton.
         black_box: whether nothing is known of the target but its answers.
+        known: what a black box is known to answer, by strings of places of items; more is added.
 
     Returns:
         The machine, and the delay of each of its answers, in cycles.
@@ -68,8 +75,10 @@ def transition_machine(
         TransitionError: the target shows no state, or its transitions are no sum of few neurons.
     """
     strings: list[Items] = []
-    known: dict[tuple[int, ...], tuple[int, ...]] = {}
-    end = math.inf if budget is None else time.monotonic() + budget
+    known = {} if known is None else known
+    if budget is None:
+        budget = TESTING if black_box else math.inf
+    end = time.monotonic() + budget
     while len(strings) < ROUNDS and time.monotonic() < end:
         may_multiply = len(strings) >= PATIENCE
         if black_box:
