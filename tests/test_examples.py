@@ -193,3 +193,23 @@ def test_the_first_wrong_row_is_told():
     assert judged.first_wrong == "row 1,901"
     assert not wrong.reproduces(machine)
     assert judged.share(0.5) == pytest.approx(399 / 400)
+
+
+@pytest.mark.slow
+def test_what_no_machine_explains_ends_with_how_much_is_explained():
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"x": rng.integers(0, 10, 300), "coin": rng.integers(0, 2, 300)})
+    found = dm.synthesize(Examples.from_table(frame, ["x"], ["coin"]), progress=False, budget=15.0)
+    assert "of 60 test rows" in found.verdict
+    assert "if answers are rounded" in found.verdict or "the first wrong one is row" in found.verdict
+    assert found.tried[0].startswith("rows: ")
+    assert found.tried[-1] == "the budget of 15 s is spent"
+
+
+def test_in_fractions_and_in_double_precision_alike(monkeypatch):
+    examples, machine = made(quadrature(400), ["a", "b"], ["position"])
+    exactly = examples.judge(machine.link("output.position", "a.char", 0.5))
+    monkeypatch.setattr("dmmlab.sources.examples.IN_FRACTIONS", 0)
+    compiled = examples.judge(machine.link("output.position", "a.char", 0.5))
+    assert np.allclose(exactly.errors, compiled.errors, atol=1e-9, equal_nan=True)
+    assert exactly.first_wrong == compiled.first_wrong
