@@ -24,7 +24,7 @@ def program(tmp_path):
     def make(text):
         path = tmp_path / "program.py"
         path.write_text(text)
-        return [sys.executable, str(path)]
+        return [sys.executable, "-I", "-S", str(path)]  # which starts fast
 
     return make
 
@@ -64,7 +64,7 @@ def test_a_program_that_is_not_there():
 @pytest.mark.slow
 def test_on_the_command_line(tmp_path, capsys, program):
     given = ["--command", " ".join(program(RESET)), "--alphabet", "0:3"]
-    assert main(["synthesize", *given, "--restarts", "1", "--budget", "60", "--out", str(tmp_path / "run"), "--json"]) == 0
+    assert main(["synthesize", *given, "--restarts", "1", "--budget", "300", "--out", str(tmp_path / "run"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["exact"]
     assert said["links"] <= 12

@@ -6,6 +6,7 @@ from enum import Enum
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 import dmmlab as dm
@@ -31,6 +32,7 @@ from dmmlab.learning import EvolutionStrategy, GradientDescent, HardConcreteGate
 from dmmlab.learning.training_loop import constantly
 from dmmlab.machines import wave
 from dmmlab.machines.detectors import ImitationError
+from dmmlab.sources import Examples, Judged
 from dmmlab.synthesis import PROBLEMS, Evaluator, Event, Repair, Restart, SearchState, Settings, Task, Trace, Verdict
 from dmmlab.synthesis.counterexamples import counterexample
 from dmmlab.synthesis.repairs import DAMAGES
@@ -44,6 +46,7 @@ PACKAGES = [
     "june2022",
     "drawing",
     "synthesis",
+    "sources",
     "explorers",
     "journal",
     "bench",
@@ -92,6 +95,8 @@ def instances():
     search.events, search.verdicts = dict.fromkeys(range(100), events), {3: verdict}
     training = dm.train(small_compiled, dm.imitation_batch(small_compiled, [dm.characters("no.", 3)], 30, teacher=small), 3)
     session = PruningSession(task)
+    frame = pd.DataFrame({"x": np.arange(5000) % 7, "y": np.arange(5000) % 3})
+    examples = Examples.from_table(frame, ["x"], ["y"])
     return [
         machine, network, stream, ACCUM, Formula("(%s)", "(%s)"), next(machine.links()), compiled, compiled.layout, batch,
         State(3, {f"n{i}": {"dict": {str(k): 1.0 for k in range(1000)}} for i in range(1000)}, {"m": {"x": machine.soft}}),
@@ -106,6 +111,7 @@ def instances():
         TrainingExplorer(task, task.weights(small)), ended_dashboard(), LiveEditor(), LiveRun(),
         dm.Automaton((0,) * 1000, lambda state, item: (state, item)), dm.synthesis.Proof("proved", "long " * 200, (2,)),
         dm.core.ArrayShape((3, 4)), wave(), dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), Inbox(), StochasticDown(0),
+        dm.Command("cat"), examples, examples.strings[0], Judged(np.zeros((5000, 1)), "row 1"),
         dm.drawing.animate([small.soft], small.neurons), SelfModification(dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), ROUND),
     ]  # fmt: skip
 

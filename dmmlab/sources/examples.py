@@ -25,7 +25,7 @@ import numpy as np
 from ..compiler.compilation import compile_machine
 from ..core.errors import LabError, one_of, told
 from ..core.machine import Machine
-from ..core.summaries import plural
+from ..core.summaries import Facts, names as listed, plural, summarised
 from ..core.vvalues import VValue
 from ..machines.exact_steps import ExactMachine, InexactError
 from ..synthesis.draws import Items
@@ -44,6 +44,7 @@ IN_FRACTIONS = 5000  # rows that a machine is run on in fractions, at most
 WORDS = 40  # that one column may have
 
 
+@summarised
 class Recorded(NamedTuple):
     """A string of a table, from a row on; answers are NaN where none is asked for."""
 
@@ -52,7 +53,11 @@ class Recorded(NamedTuple):
     name: str
     row: int
 
+    def _summary(self) -> tuple[str, Facts]:
+        return f"Recorded: {plural(len(self.items), 'item')}", [("name", self.name or "none"), ("first row", self.row + 1)]
 
+
+@summarised
 class Judged(NamedTuple):
     """What a machine says about rows: the errors, (rows, answers), NaN where none is asked for."""
 
@@ -70,7 +75,12 @@ class Judged(NamedTuple):
         wrong = (np.nan_to_num(np.abs(self.errors)) > tolerance).any(axis=1)
         return 1.0 - float(wrong.sum()) / max(1, int(asked.any(axis=1).sum()))
 
+    def _summary(self) -> tuple[str, Facts]:
+        facts = [("right", f"{self.share():.1%}"), ("first wrong", self.first_wrong or "none")]
+        return f"Judged: {plural(self.rows, 'row')}", facts
 
+
+@summarised
 @dataclass(frozen=True)
 class Examples(Problem):
     """Recorded strings as a problem; make it with :meth:`from_table`.
@@ -277,6 +287,16 @@ class Examples(Problem):
         right = np.concatenate([each.answers for each in self.parts[2]])[: len(judged.errors)]
         rest = float(np.nanvar(judged.errors) / max(np.nanvar(np.where(np.isnan(judged.errors), np.nan, right)), 1e-30))
         return f"{max(0.0, 1 - rest):.1%} of the variance is explained"
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {
+            "from": self.source,
+            "rows": f"{self.rows:,}",
+            "strings": " of ".join([f"{len(self.strings):,}", f"at most {plural(self.longest or 0, 'item')}"]),
+            "reads": listed(self.inputs),
+            "answers": listed(self.answers),
+        }
+        return f"Examples: {self.question}", facts.items()
 
     def own_machine(self, seconds: float) -> tuple[Machine, tuple[int, ...]] | None:
         """The machine that the rows themselves suggest (:mod:`dmmlab.sources.table_machines`)."""
