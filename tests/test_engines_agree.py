@@ -21,7 +21,7 @@ machines_seen = count(1)
 
 
 @pytest.mark.slow
-@settings(max_examples=50, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(machines())
 def test_engines_agree_on_random_machines_in_double_precision(case):
     with jax.enable_x64(True):
@@ -30,7 +30,7 @@ def test_engines_agree_on_random_machines_in_double_precision(case):
 
 
 @pytest.mark.slow
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(machines())
 def test_engines_agree_on_random_machines_in_single_precision(case):
     """In the programs that readers run, with all optimizations."""
@@ -45,7 +45,7 @@ def forget_programs():
 
 
 @pytest.mark.slow
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(machines(recurrent=False))
 def test_both_schedules_agree(case):
     machine, stream = case
@@ -56,7 +56,7 @@ def test_both_schedules_agree(case):
 
 
 @pytest.mark.slow
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(machines())
 def test_many_strings_at_once_are_each_as_alone(case):
     """Values, gradients and chunks with an axis of strings, against one string after the other."""

@@ -222,7 +222,7 @@ def shown(items):
 
 
 @pytest.mark.slow
-@settings(max_examples=15, phases=[Phase.generate])  # to shrink is to compile, again and again
+@settings(max_examples=10, phases=[Phase.generate])  # to shrink is to compile, again and again
 @given(
     rewriting_machines(),
     st.lists(st.sampled_from([{}, {"a": 1.0}, {"b": 0.5}, {"a": -1.0, "b": 1.0}, 0.5]), min_size=4, max_size=7),
