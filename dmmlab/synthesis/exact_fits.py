@@ -103,6 +103,8 @@ def fit_sum(
             found += [fit for fit in [_along(inputs, values, direction)] if fit is not None]
     if not found or min(map(cost, found))[0] > ENOUGH:
         found += [fit for fit in [_sparse(inputs, values, known)] if fit is not None]
+    if not found or min(map(cost, found))[0] > ENOUGH:
+        found += [fit for fit in [_gated(inputs, values)] if fit is not None]
     return min(found, key=cost, default=None)
 
 
@@ -184,6 +186,26 @@ def _along(inputs: np.ndarray, values: np.ndarray, direction: tuple[int, ...]) -
     linear = [w + first * d for w, d in zip(linear, direction, strict=True)]
     constant = Fraction(levels[places[0]], LCM) - first * places[0]
     return Sum(tuple(linear), constant, hinges)
+
+
+def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
+    """``values`` as a linear function plus a multiple of a bit times a bounded number; or None.
+
+    ``bit * n = relu(n - low + size * bit - size) + low * bit``, where ``low <= n <= low + size``.
+    """
+    size = inputs.shape[1]
+    bits = [j for j in range(size) if set(inputs[:, j]) == {0, 1}]
+    for bit, other in itertools.product(bits, range(size)):
+        low, span = int(inputs[:, other].min()), int(np.ptp(inputs[:, other]))
+        if other == bit or not span:
+            continue
+        hinge = Hinge(tuple(span if i == bit else int(i == other) for i in range(size)), low + span)
+        column = np.maximum(inputs @ np.array(hinge.direction, dtype=object) - hinge.threshold, 0)
+        fitted = _linear(np.concatenate([inputs, column[:, None]], axis=1), values)
+        if fitted is not None:
+            *linear, weight = fitted[0]
+            return Sum(tuple(linear), fitted[1], {hinge: weight})
+    return None
 
 
 def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> Sum | None:
