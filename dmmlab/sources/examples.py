@@ -16,14 +16,13 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
 from ..compiler.compilation import compile_machine
-from ..core.errors import LabError, one_of, told
+from ..core.errors import LabError, one_of
 from ..core.machine import Machine
 from ..core.summaries import Facts, names as listed, plural, summarised
 from ..core.vvalues import VValue
@@ -32,6 +31,7 @@ from ..synthesis.draws import Items
 from ..synthesis.evaluation import all_keys
 from ..synthesis.problems import Problem
 from ..synthesis.samples import Sample
+from .table_files import answers_of, items_of, read_table
 from .table_machines import NEARLY, SHARES, machine_of_rows
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ FEW = 10  # strings: fewer are divided by time
 LEARNED, CYCLES = 16, 120  # strings that networks learn from, and of how many items, at most
 TRIED = 20_000  # rows after which no further string is judged
 IN_FRACTIONS = 5000  # rows that a machine is run on in fractions, at most
-WORDS = 40  # that one column may have
 
 
 @summarised
@@ -124,15 +123,15 @@ class Examples(Problem):
                 answer that is the same in every row; or two rows after the same items that differ
                 in an answer.
         """
-        frame, source = _read(table)
+        frame, source = read_table(table)
         inputs, outputs = list(inputs), list(outputs)
         for name in (*inputs, *outputs, *([] if string is None else [string])):
             if name not in frame.columns:
                 raise LabError(f"{source}: {one_of('column', name, list(map(str, frame.columns)))}")
         if not inputs or not outputs or not len(frame):
             raise LabError(f"{source}: expected at least one input, one output and one row")
-        read = {name: _column(frame, name, source) for name in inputs}
-        asked = {key: values for name in outputs for key, values in _answers(frame, name, source).items()}
+        read = {name: items_of(frame, name, source) for name in inputs}
+        asked = {key: values for name in outputs for key, values in answers_of(frame, name, source).items()}
         for name, values in asked.items():
             if len(known := {x for x in values if x == x}) < 2:
                 what = f"is {next(iter(known)):g} in every row" if known else "is missing in every row"
@@ -230,9 +229,11 @@ class Examples(Problem):
             The errors.
         """
         first, last = ((0.0, *SHARES)[part], (*SHARES, 1.0)[part]) if self.is_divided_by_time else (0.0, 1.0)
+        whole = list(self._few(self.parts[part]))
+        counts = [len(each.items) for each in whole]
         strings = [
-            each._replace(items=each.items[: int(last * len(each.items))], answers=each.answers[: int(last * len(each.items))])
-            for each in self._few(self.parts[part])
+            each._replace(items=each.items[: int(last * count)], answers=each.answers[: int(last * count)])
+            for each, count in zip(whole, counts, strict=True)
         ]
         try:
             exact = ExactMachine(machine) if sum(len(each.items) for each in strings) <= IN_FRACTIONS else None
@@ -240,9 +241,9 @@ class Examples(Problem):
             exact = None
         given = self._in_double(machine, strings) if exact is None else (self._in_fractions(exact, each) for each in strings)
         errors, wrong_first = [], ""
-        for each, found in zip(strings, given, strict=True):
+        for each, found, count in zip(strings, given, counts, strict=True):
             off = np.stack([found[d : d + len(each.items), j] for j, d in enumerate(self.delays)], axis=1) - each.answers
-            off[: int(first / last * len(off))] = np.nan
+            off[: int(first * count)] = np.nan
             wrong = np.nonzero((np.nan_to_num(np.abs(off)) > (self.tolerance or NEARLY)).any(axis=1))[0]
             if len(wrong) and not wrong_first:
                 wrong_first = self._place(each, int(wrong[0]))
@@ -417,61 +418,3 @@ def _round_up(x: float) -> float:
         return NEARLY
     unit = 10.0 ** math.floor(math.log10(x))
     return float(f"{math.ceil(x / unit) * unit:.12g}")
-
-
-def _read(table: Any) -> tuple["pd.DataFrame", str]:
-    import pandas as pd
-
-    if isinstance(table, pd.DataFrame):
-        return table, "the table"
-    path = Path(table)
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".jsonl": lambda p: pd.read_json(p, lines=True)}
-    if path.suffix not in readers:
-        raise LabError(f"{path}: {one_of('ending', path.suffix, readers)}")
-    try:
-        return readers[path.suffix](path), str(path)
-    except FileNotFoundError:
-        raise LabError(f"{path}: no such file") from None
-    except ImportError as error:
-        raise LabError(f"{path}: {told(error)}") from None
-    except (ValueError, OSError) as error:
-        raise LabError(f"{path}: cannot be read: {told(error)}") from None
-
-
-def _is_numeric(frame: "pd.DataFrame", name: str) -> bool:
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-    return bool(is_numeric_dtype(frame[name]) or is_bool_dtype(frame[name]))
-
-
-def _column(frame: "pd.DataFrame", name: str, source: str) -> list[VValue]:
-    """An input as V-values; a missing one is silence."""
-    if _is_numeric(frame, name):
-        numbers = frame[name].astype(float).tolist()
-        for i, x in enumerate(numbers):
-            if math.isinf(x):
-                raise LabError(f"{source}: row {i + 1:,}, column {name!r}: {x} is no number to read")
-        return [{} if x != x else int(x) if x == int(x) else x for x in numbers]
-    texts = [None if x is None or x != x else str(x) for x in frame[name].tolist()]
-    if len(words := {x for x in texts if x is not None}) > WORDS:
-        raise LabError(
-            f"{source}: column {name!r} has {plural(len(words), 'text')}: {WORDS} at most (is it meant to be numbers?)"
-        )
-    return [{} if x is None else {x: 1.0} for x in texts]
-
-
-def _answers(frame: "pd.DataFrame", name: str, source: str) -> dict[str, list[float]]:
-    """The answers of an output; of one of texts, one for each text."""
-    if _is_numeric(frame, name):
-        numbers = frame[name].astype(float).tolist()
-        for i, x in enumerate(numbers):
-            if math.isinf(x):
-                raise LabError(f"{source}: row {i + 1:,}, column {name!r}: {x} is no answer")
-        return {name: numbers}
-    texts = [None if x is None or x != x else str(x) for x in frame[name].tolist()]
-    words = sorted({x for x in texts if x is not None})
-    if len(words) > WORDS:
-        raise LabError(
-            f"{source}: column {name!r} has {plural(len(words), 'text')}: {WORDS} at most (is it meant to be numbers?)"
-        )
-    return {f"{name}={word}": [math.nan if x is None else float(x == word) for x in texts] for word in words}

@@ -77,7 +77,7 @@ def machine_of_rows(examples: "Examples", seconds: float) -> Made | None:
                 until = min(until, time.monotonic() + FITTING) if right else until
                 if time.monotonic() > until:
                     break
-        if not right:
+        if not right and until < end:
             with contextlib.suppress(LabError):
                 tell(_of_automaton(examples, end))
         if right:
@@ -216,7 +216,7 @@ def _with_noise(examples: "Examples") -> Made | None:
     """A machine whose answers are linear in as few sums and last items as explain the rows.
 
     Terms are chosen one after the other (orthogonal matching pursuit) as long as the squared error
-    on the rows falls; their weights are the simplest fractions within two standard errors.
+    on the rows falls; their weights are the simplest fractions within three standard errors.
     """
     features = features_of(examples)
     strings = list(_strings(examples, features))

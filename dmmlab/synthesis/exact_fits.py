@@ -127,8 +127,7 @@ def directions(size: int) -> list[tuple[int, ...]]:
 def _shifts(inputs: np.ndarray) -> Iterator[tuple[int, ...]]:
     """Directions in which a bit shifts a number: thresholds with hysteresis."""
     units = np.eye(inputs.shape[1], dtype=int)
-    bits = [i for i, column in enumerate(inputs.T) if set(column) == {0, 1}]
-    for bit, n in itertools.product(bits, range(inputs.shape[1])):
+    for bit, n in itertools.product(_bits(inputs), range(inputs.shape[1])):
         for shift in range(FAR, min(int(np.ptp(inputs[:, n])), LONGEST_SHIFT) + 1 if n != bit else 0):
             yield from (tuple((units[n] + sign * shift * units[bit]).tolist()) for sign in (-1, 1))
 
@@ -194,8 +193,7 @@ def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
     ``bit * n = relu(n - low + size * bit - size) + low * bit``, where ``low <= n <= low + size``.
     """
     size = inputs.shape[1]
-    bits = [j for j in range(size) if set(inputs[:, j]) == {0, 1}]
-    for bit, other in itertools.product(bits, range(size)):
+    for bit, other in itertools.product(_bits(inputs), range(size)):
         low, span = int(inputs[:, other].min()), int(np.ptp(inputs[:, other]))
         if other == bit or not span:
             continue
@@ -275,8 +273,7 @@ def _with_product(inputs: np.ndarray, values: np.ndarray, switches: Sequence[tup
     A bit is one of the numbers, or the product with one of the ``switches``.
     """
     units = [tuple(int(i == j) for i in range(inputs.shape[1])) for j in range(inputs.shape[1])]
-    bits = [unit for unit, column in zip(units, inputs.T, strict=True) if set(column) == {0, 1}]
-    for bit, other in itertools.product([*bits, *switches], units):
+    for bit, other in itertools.product([*(units[j] for j in _bits(inputs)), *switches], units):
         if other == bit:
             continue
         column = (inputs @ np.array(bit, dtype=object)) * (inputs @ np.array(other, dtype=object))
@@ -285,6 +282,10 @@ def _with_product(inputs: np.ndarray, values: np.ndarray, switches: Sequence[tup
             *linear, weight = fitted[0]
             return Sum(tuple(linear), fitted[1], {}, {Product(bit, other): weight})
     return None
+
+
+def _bits(inputs: np.ndarray) -> list[int]:
+    return [j for j in range(inputs.shape[1]) if set(inputs[:, j]) == {0, 1}]
 
 
 def fit_conjunctions(states: np.ndarray, values: np.ndarray) -> dict[int, list[Hinge]] | None:
