@@ -3,6 +3,7 @@
 import itertools
 import random
 import time
+from fractions import Fraction
 from itertools import accumulate
 
 import numpy as np
@@ -17,6 +18,7 @@ from dmmlab.synthesis import portfolio
 from dmmlab.synthesis.evaluation import max_abs_errors
 from dmmlab.synthesis.observed_transitions import TransitionError
 from dmmlab.synthesis.problems import Problem
+from dmmlab.synthesis.proofs import verify
 from dmmlab.synthesis.transitions import transition_machine
 
 
@@ -139,6 +141,42 @@ def alternating(items):
             raise ValueError("two alike")
         before = item
         yield item
+
+
+def means_of_two():
+    before = 0
+
+    def step(x):
+        nonlocal before
+        before, mean = x, (before + x) / 2
+        return mean
+
+    return step
+
+
+def slow_decay():
+    peak = Fraction(0)
+
+    def step(x):
+        nonlocal peak
+        peak = max(Fraction(x), peak - Fraction(1, 3))
+        return peak
+
+    return step
+
+
+@pytest.mark.parametrize(("step", "links"), [(means_of_two, 4), (slow_decay, 7)])
+def test_answers_may_be_fractions(step, links):
+    problem = Problem("?", lambda items: map(step(), items), alphabet=tuple(range(5)), silence=False)
+    machine, delays = transition_machine(problem, budget=20.0, black_box=True)
+    assert machine.count() <= links
+    assert verify(problem.with_delay(delays), machine, 2.0).grade == "exhaustive"
+
+
+def test_answers_that_are_no_small_fractions_are_told():
+    problem = Problem("?", lambda items: (x / 10 for x in items), alphabet=tuple(range(5)), silence=False)
+    with pytest.raises(TransitionError, match="denominators"):
+        transition_machine(problem, black_box=True)
 
 
 def test_a_target_that_refuses_strings_that_are_not_drawn_is_left_to_training():

@@ -7,8 +7,9 @@ NIPS 2001); for finitely many states, the theorem of Myhill and Nerode.
 
 A *column* is a number for each string: the answer after a test has followed it, or a sum of such
 answers, or how often an item has to come until an answer is given; less what it is for the empty
-string. A set of columns is *closed* if, in all that was seen, the columns after an item, and the
-answer, are functions of the columns before it and of the item. A machine can keep such a state.
+string. Where there are few items, how often each has come is a column, too. A set of columns is
+*closed* if, in all that was seen, the columns after an item, and the answer, are functions of the
+columns before it and of the item. A machine can keep such a state.
 """
 
 import itertools
@@ -142,11 +143,13 @@ def states(box: BlackBox, transitions: Sequence[tuple[String, int]], read: np.nd
     digits, tested = _digits([box.answers(s) for s in strings]), _distinct(_tested(box, strings))
     columns = _distinct([*tested, *_counted(box, strings)])
     order = sorted(range(len(columns)), key=lambda i: len(set(columns[i])))
-    table = _table([*digits, *(columns[i] for i in order)], len(strings))
+    came = [[s.count(i) for s in strings] for i in range(box.items)] if box.items <= FEW else []
+    table = _table([*digits, *(columns[i] for i in order), *came], len(strings))
+    all_counts = range(table.shape[1] - len(came), table.shape[1])
     each = np.eye(box.items)[items] if read is None or box.items <= MANY else np.column_stack([read, np.ones(len(items))])
     stays = _linear_set(_table(tested, len(strings)), rows, each.astype(float), answers)
     linear = [len(digits) + order.index(i) for i in stays]
-    for chosen in closed_sets(table, [linear, range(len(digits))], rows, items, answers, box.end):
+    for chosen in closed_sets(table, [linear, range(len(digits))], rows, items, answers, box.end, all_counts):
         yield States(table[rows[0]][:, chosen], table[rows[1]][:, chosen])
 
 
@@ -240,6 +243,7 @@ def closed_sets(
     items: np.ndarray,
     answers: np.ndarray,
     end: float,
+    larger: Sequence[int] = (),
 ) -> Iterator[list[int]]:
     """Closed sets of columns: the smallest, those that may be of use, small ones, some of any size.
 
@@ -250,6 +254,7 @@ def closed_sets(
         items: (transitions,), which item each is.
         answers: (transitions, answers).
         end: of the time, as of ``time.monotonic()``.
+        larger: a set that may be of use where no small one is.
 
     Yields:
         The places of the columns of a closed set, one set after the other.
@@ -287,8 +292,9 @@ def closed_sets(
         for code in first if size == 1 else ():
             if len(code) and not conflicts(code, grouped(code)):
                 yield list(code)
-        if size == SIZE and len(larger := grown(len(ids))) >= SIZE and not conflicts(larger, grouped(larger)):
-            yield larger
+        for code in (larger, grown(len(ids))) if size == SIZE else ():
+            if len(code) >= SIZE and not conflicts(code, grouped(code)):
+                yield list(code)
         late: list[list[int]] = []
         for chosen in itertools.combinations(range(len(ids)), size):
             tried += 1

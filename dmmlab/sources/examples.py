@@ -152,7 +152,7 @@ class Examples(Problem):
             f"What are {', '.join(map(repr, asked))} after {', '.join(map(repr, inputs))}?",
             _never_run,
             draw=lambda rng, letters, size: _drawn(strings, rng, size),
-            constants={f"letter-{word}": {word: 1.0} for word in words} if len(inputs) == 1 else {},
+            constants={f"letter-{word}": {word: 1.0} for word in words},
             answers=tuple(asked),
             inputs=names,
             silence=any(v == {} for column in read.values() for v in column),

@@ -71,9 +71,9 @@ def machine_of_rows(examples: "Examples", seconds: float) -> Made | None:
     columns = _of_columns(examples, end)
     for until in (began + FIRST * seconds, end):
         with contextlib.suppress(TransitionError):
-            for seen, scales in columns:
+            for seen in columns:
                 with contextlib.suppress(TransitionError):
-                    tell(fitted(examples, seen, True, until, scales))
+                    tell(fitted(examples, seen, True, until))
                 until = min(until, time.monotonic() + FITTING) if right else until
                 if time.monotonic() > until:
                     break
@@ -102,14 +102,14 @@ def _strings(examples: "Examples", features: Sequence[Feature]) -> Iterator[tupl
         yield numbers, string.answers[:count]
 
 
-def _of_columns(examples: "Examples", end: float) -> Iterator[tuple[Transitions, Sequence[Fraction]]]:
+def _of_columns(examples: "Examples", end: float) -> Iterator[Transitions]:
     """Closed sets of what was answered and read before."""
     features = features_of(examples)
     strings = list(_strings(examples, features))
     units = [_unit(np.concatenate([numbers[:, i] for numbers, _ in strings])) for i in range(len(features))]
     scales = [_unit(np.concatenate([right[:, j] for _, right in strings])) for j in range(len(examples.answers))]
     features = [
-        f if unit == 1 else Feature(lambda item, f=f, unit=unit: round(f.of(item) * unit), None, f.source, None, unit)  # type: ignore[misc]
+        f if unit == 1 else Feature(lambda item, f=f, unit=unit: round(f.of(item) * unit), None, f.source, unit=unit)  # type: ignore[misc]
         for f, unit in zip(features, units, strict=True)
     ]
     tables, before, after, read, answered = list[np.ndarray](), list[int](), list[int](), [], []
@@ -142,7 +142,7 @@ def _of_columns(examples: "Examples", end: float) -> Iterator[tuple[Transitions,
         columns = table[before][:, state], items[:, needed], table[after][:, state], answers
         _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
         b, i, a, y = (column[np.sort(first)[:MOST]] for column in columns)
-        yield Transitions(b, i, a, y, [features[k] for k in needed]), scales
+        yield Transitions(b, i, a, y, [features[k] for k in needed], scales=scales)
 
 
 def _columns(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:

@@ -129,8 +129,8 @@ class MachineOfSums:
 
     def _feature(self, i: int) -> Port:
         """The output that has a feature of the items."""
-        _, kind, source, threshold, _ = self.features[i]
-        item = (source if threshold is not None or kind is None else self.problem.inputs[0]), "char"
+        _, kind, source, constant, threshold, _ = self.features[i]
+        item = source, "char"
         if kind is None and not self.lag:
             return item
         if i not in self.feature_neurons:
@@ -138,8 +138,8 @@ class MachineOfSums:
             self._link((name, (kind or _SUM).inputs[0 if kind else 1]), item, Fraction(1))
             if threshold is not None:
                 self._link((name, "dict-1"), self._one(0), Fraction(-threshold))
-            elif source and kind:
-                self._link((name, kind.inputs[1]), (source, "char"), Fraction(1))
+            elif constant and kind:
+                self._link((name, kind.inputs[1]), (constant, "char"), Fraction(1))
         return self.feature_neurons[i], (kind or _SUM).outputs[0]
 
     def _one(self, late: int) -> Port:

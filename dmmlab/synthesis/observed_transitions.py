@@ -8,6 +8,7 @@ says in words, as ``None`` or ``"a"``, is a number for each such value.
 
 import copy
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -22,6 +23,7 @@ from ..core.neurons import COMPARE, DOT, NORM
 from ..core.vvalues import VValue, dot, max_norm
 from .automata import Automaton
 from .draws import Items
+from .exact_fits import LARGEST
 from .explorations import alphabet_of, numbers_of
 from .letter_classes import is_slow
 from .problems import Problem
@@ -31,6 +33,7 @@ LONGEST = 40  # items of the strings whose transitions are looked at; every four
 ITEMS = 4000  # of all strings together
 MOST = 2500  # transitions
 STRING, DRAWN = 14, 60  # items of the strings after which tests of a black box are tried, at most; so many are drawn
+SCALED = 8  # strings whose answers say by what all are multiplied to be whole; one where a run is slow
 SWITCHES = 6  # items, at most, of which each may switch something on or off
 FEW = 20  # items that are looked at for keys
 WORDS = 8  # that a part of the state may take, beside the initial one
@@ -46,7 +49,8 @@ class Transitions(NamedTuple):
 
     ``before`` and ``after`` are (transitions, components) of the state, less the initial state;
     ``items`` are (transitions, features), ``answers`` (transitions, answers). ``switches`` are
-    linear functions of features that are 1 for some items, and 0 for all others.
+    linear functions of features that are 1 for some items, and 0 for all others. ``scales`` say by
+    what each answer was multiplied to be whole; 1 if empty.
     """
 
     before: np.ndarray
@@ -55,14 +59,15 @@ class Transitions(NamedTuple):
     answers: np.ndarray
     features: Sequence["Feature"]
     switches: Sequence[tuple[int, ...]] = ()
+    scales: Sequence[Fraction] = ()
 
 
 def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> Transitions:
     """The transitions of a problem's automaton on drawn strings.
 
     Args:
-        problem: its target is an automaton; its state and its answers are whole numbers, or tuples
-            of them.
+        problem: its target is an automaton; its state is a whole number, its answer a fraction, or
+            each is a tuple of such.
         seed: for the random numbers.
         strings: to look at beside those that are drawn.
 
@@ -91,7 +96,7 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
             except Exception as error:
                 raise TransitionError(f"the target's step: {told(error)}") from error
             x = tuple(_whole(feature.of(item), "an item") for feature in features)
-            rows[_parts(state), x, _parts(after), tuple(_whole(a, "an answer") for a in _parts(answer))] = None
+            rows[_parts(state), x, _parts(after), tuple(_fraction(a) for a in _parts(answer))] = None
             state = after
     if len({tuple(map(len, row)) for row in rows}) > 1:
         raise TransitionError("states of different sizes")
@@ -102,7 +107,8 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     def encoded(state: tuple) -> list[int]:
         return [x for part, encoder in zip(state, encoders, strict=True) for x in encoder(part)]
 
-    table = [(*encoded(before), *x, *encoded(after), *answers) for before, x, after, answers in rows]
+    scales = _scales([answers for *_, answers in rows])
+    table = [(*encoded(before), *x, *encoded(after), *_scaled(answers, scales)) for before, x, after, answers in rows]
     small = [row for row in table if max(map(abs, row)) < LARGE]
     if not small:
         raise TransitionError(f"all numbers are larger than {LARGE:,}")
@@ -112,7 +118,7 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     columns = np.split(np.array(chosen, dtype=object), [n, n + m, 2 * n + m], axis=1)
     needed = independent(columns[1])
     before, items_of, after, answers_of = columns
-    return Transitions(before, items_of[:, needed], after, answers_of, [features[i] for i in needed])
+    return Transitions(before, items_of[:, needed], after, answers_of, [features[i] for i in needed], scales=scales)
 
 
 def observe_black_box(
@@ -126,7 +132,7 @@ def observe_black_box(
     """Transitions of a target that can only be run: what it will answer is its state.
 
     Args:
-        problem: its target is a function; its answers are whole numbers, or tuples of them.
+        problem: its target is a function; its answers are fractions, or tuples of them.
         seed: for the random numbers.
         strings: to look at beside those that are drawn.
         end: of the time, as of ``time.monotonic()``.
@@ -139,7 +145,7 @@ def observe_black_box(
         (:mod:`dmmlab.black_boxes.predictions`), the simple ones first.
 
     Raises:
-        TransitionError: answers that are no whole numbers, or features that cannot be read.
+        TransitionError: answers that are no fractions, or features that cannot be read.
         LabError: the target fails, or is no function of the string.
     """
     items = list(alphabet_of(problem)[0])
@@ -151,12 +157,19 @@ def observe_black_box(
 
     read = list(map(problem.as_read, items))
 
-    def run(string: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    def answers_to(string: Sequence[int]) -> Iterator[tuple[Fraction, ...]]:
         given = [copy.copy(read[i]) for i in string]  # which a target may change
         rows = rows_of(problem.target, problem.answers, given)  # type: ignore[arg-type]
-        return (tuple(_whole(x, "an answer") for x in row) for row in rows)
+        return (tuple(map(_fraction, row)) for row in rows)
 
-    box = BlackBox(run, len(items), len(problem.answers), end, known, is_slow(problem))
+    slow = is_slow(problem)
+    few = drawn[: 1 if slow else SCALED]
+    scales = _scales([row for string in few for row in answers_to(tuple(map(items.index, string)))])
+
+    def run(string: Sequence[int]) -> Iterator[tuple[int, ...]]:
+        return (_scaled(row, scales) for row in answers_to(string))
+
+    box = BlackBox(run, len(items), len(problem.answers), end, known, slow)
     longest = min(STRING, problem.longest or STRING)
     learned = [tuple(map(items.index, each)) for each in strings]
     pairs: dict[tuple[tuple[int, ...], int], None] = {}
@@ -172,7 +185,7 @@ def observe_black_box(
         _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
         before_, items_, after_, answers_ = (each[np.sort(first)] for each in columns)
         switches = [tuple(d) for d in _switches(items_)] if may_multiply else []
-        yield Transitions(before_, items_, after_, answers_, [features[i] for i in needed], switches)
+        yield Transitions(before_, items_, after_, answers_, [features[i] for i in needed], switches, scales)
 
 
 def _switches(numbers: np.ndarray) -> Iterator[tuple[int, ...]]:
@@ -195,14 +208,16 @@ def _short_strings(problem: Problem, rng: random.Random) -> list[Items]:
 class Feature(NamedTuple):
     """A number that a machine reads of an item.
 
-    ``of`` says which; ``kind`` is the type of the neuron that makes it of the item and a constant,
-    ``None`` if the item is the number. With a ``threshold``, it is by how much the item is larger.
-    What the neuron emits is multiplied by ``unit``, to be a whole number.
+    ``of`` says which; ``kind`` is the type of the neuron that makes it of what the neuron
+    ``source`` reads, and of the ``constant`` if it has one; ``None`` if what is read is the number.
+    With a ``threshold``, it is by how much that is larger. What the neuron emits is multiplied by
+    ``unit``, to be a whole number.
     """
 
     of: Callable[[VValue], Any]
     kind: NeuronType | None
     source: str
+    constant: str = ""
     threshold: int | None = None
     unit: Fraction = Fraction(1)
 
@@ -215,33 +230,29 @@ def features_of(problem: Problem, thresholds: Sequence[VValue] = ()) -> list[Fea
         thresholds: items; by how much a number is larger than each of their numbers is read, too.
 
     Returns:
-        The features.
-
-    Raises:
-        TransitionError: items with keys, from several streams.
+        The features. An input of numbers is read as it is where there are no constants, or where
+        there are several inputs.
     """
-    if not problem.constants and not _has_keys(problem):
-        found = []
-        for i, name in enumerate(problem.inputs):
-            found.append(Feature(lambda item, i=i: numbers_of(problem, item)[i], None, name))  # type: ignore[misc]
-            for at in sorted({int(numbers_of(problem, item)[i]) for item in thresholds})[1:-1]:
-                above = lambda item, i=i, at=at: max(0, numbers_of(problem, item)[i] - at)  # type: ignore[misc]  # noqa: E731
-                found.append(Feature(above, COMPARE, name, at))
-        return found
-    if len(problem.inputs) > 1:
-        raise TransitionError("items with keys, from several streams")
-    products = [
-        Feature(lambda item, v=v: dot(item, v), DOT, name)  # type: ignore[misc]
-        for name, v in problem.constants.items()
-    ]
-    return [*products, Feature(max_norm, NORM, "")]
+    found = []
+    for i, name in enumerate(problem.inputs):
+        read = lambda item, i=i: numbers_of(problem, item)[i]  # type: ignore[misc]  # noqa: E731
+        if _has_keys(problem, name) or (problem.constants and len(problem.inputs) == 1):
+            vvalue = lambda item, name=name: problem.items_by_neuron(item)[name]  # type: ignore[misc]  # noqa: E731
+            for constant, v in problem.constants.items():
+                found.append(Feature(lambda item, of=vvalue, v=v: dot(of(item), v), DOT, name, constant))  # type: ignore[misc]
+            found.append(Feature(lambda item, of=vvalue: max_norm(of(item)), NORM, name))  # type: ignore[misc]
+            continue
+        found.append(Feature(read, None, name))
+        for at in sorted({int(read(item)) for item in thresholds})[1:-1]:
+            above = lambda item, of=read, at=at: max(0, of(item) - at)  # type: ignore[misc]  # noqa: E731
+            found.append(Feature(above, COMPARE, name, threshold=at))
+    return found
 
 
-def _has_keys(problem: Problem) -> bool:
+def _has_keys(problem: Problem, name: str) -> bool:
     rng = random.Random(0)
-    return any(
-        isinstance(v, dict) and v for item in problem.draw(rng, "abc", FEW) for v in problem.items_by_neuron(item).values()
-    )
+    read = [problem.items_by_neuron(item)[name] for item in problem.draw(rng, "abc", FEW)]
+    return any(isinstance(v, dict) and v for v in read)
 
 
 def _parts(value: Any) -> tuple:
@@ -254,6 +265,25 @@ def _whole(x: Any, what: str) -> int:
     if not isinstance(x, int):
         raise TransitionError(f"{what} {x!r}: expected a whole number, or a tuple of them")
     return int(x)
+
+
+def _fraction(x: Any) -> Fraction:
+    if isinstance(x, int | float | Fraction) and x - x == 0:
+        return Fraction(x)
+    raise TransitionError(f"an answer {x!r}: expected a number, or a tuple of them")
+
+
+def _scales(rows: Sequence[tuple[Fraction, ...]]) -> list[Fraction]:
+    """The smallest whole numbers that make the answers whole, times them."""
+    scales = [Fraction(math.lcm(*{x.denominator for x in column})) for column in zip(*rows, strict=True)]
+    if max(scales) > LARGEST:
+        raise TransitionError(f"answers whose denominators are above {LARGEST}")
+    return scales
+
+
+def _scaled(answers: Sequence[Fraction], scales: Sequence[Fraction]) -> tuple[int, ...]:
+    whole = [x * scale for x, scale in zip(answers, scales, strict=True)]
+    return tuple(_whole(int(x) if x.denominator == 1 else x, "an answer, made larger") for x in whole)
 
 
 def _encoder(seen: Sequence[Any], initial: Any) -> Callable[[Any], Sequence[int]]:

@@ -20,7 +20,7 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -160,9 +160,7 @@ def _best_of_states(
     return best
 
 
-def fitted(
-    problem: Problem, seen: Transitions, may_multiply: bool, end: float, scales: Sequence[Fraction] = ()
-) -> tuple[Machine, tuple[int, ...]]:
+def fitted(problem: Problem, seen: Transitions, may_multiply: bool, end: float) -> tuple[Machine, tuple[int, ...]]:
     """The machine of these transitions, right or not on others.
 
     Args:
@@ -170,7 +168,6 @@ def fitted(
         seen: the transitions.
         may_multiply: whether the machine may have products.
         end: of the time, as of ``time.monotonic()``.
-        scales: what each answer was multiplied by to be a whole number; 1 if left out.
 
     Returns:
         The machine, and the delay of each of its answers, in cycles.
@@ -190,7 +187,7 @@ def fitted(
         known += found.hinges
     builder = MachineOfSums(problem, state, seen.features)
     delays = []
-    for name, column, scale in zip(problem.answers, seen.answers.T, scales or itertools.repeat(Fraction(1)), strict=False):
+    for name, column, scale in zip(problem.answers, seen.answers.T, seen.scales or itertools.repeat(Fraction(1)), strict=False):
         direct = fit_sum(inputs, column, known, may_multiply, end, switches)
         later = None if direct else fit_sum(seen.after, column, end=end)
         if direct is not None:
