@@ -459,8 +459,9 @@ def recorded(problem, strings, cycles, rng):
         items = problem.draw(rng, "abc", cycles)
         answers = problem.target(items)
         for item, answer in zip(items, answers, strict=True):
-            rows.append((i, *(item.values() if isinstance(item, dict) else [item]), answer))
-    return pd.DataFrame(rows, columns=["run", *problem.inputs, "answer"])
+            read = item.values() if isinstance(item, dict) else [item]
+            rows.append((i, *read, *(answer if isinstance(answer, tuple) else [answer])))
+    return pd.DataFrame(rows, columns=["run", *problem.inputs, *problem.answers])
 
 
 def tables(names):
@@ -468,7 +469,7 @@ def tables(names):
     found, certain, began = 0, 0, time.monotonic()
     for name in names or STREAMING_TASKS:
         problem, rng = STREAMING_TASKS[name], random.Random(f"table of {name}")
-        columns = {"inputs": list(problem.inputs), "outputs": ["answer"], "string": "run"}
+        columns = {"inputs": list(problem.inputs), "outputs": list(problem.answers), "string": "run"}
         short, long = recorded(problem, 10_000, 10, rng), recorded(problem, 200, 40, rng)
         start = time.monotonic()
         try:

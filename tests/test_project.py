@@ -131,8 +131,9 @@ def test_environment_and_pyproject_agree():
 
 
 def test_the_readme_names_commands_that_there_are():
-    readme = (PROJECT / "README.md").read_text()
+    readme = (PROJECT / "README.md").read_text() + (PROJECT / "guide.md").read_text()
     commands = set(re.findall(r"^dmmlab (\w+) ", readme, flags=re.M))
+    assert len((PROJECT / "README.md").read_text().splitlines()) <= 150
     assert commands
     helped = subprocess.run([sys.executable, "-m", "dmmlab", "--help"], capture_output=True, text=True).stdout
     assert commands <= set(helped.split())

@@ -135,8 +135,8 @@ def test_errors():
         verify(replace(magnetic, answers=("y", "x")), transition_machine(magnetic)[0])
 
 
-def test_grades_are_what_the_readme_says():
-    text = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+def test_grades_are_what_the_guide_says():
+    text = (Path(__file__).resolve().parents[1] / "guide.md").read_text()
     assert all(f"*{grade}" in text for grade in GRADES)
 
 

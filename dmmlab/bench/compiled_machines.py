@@ -25,7 +25,7 @@ from ..learning.training import descent_for
 from ..learning.training_loop import GradientDescent
 from ..machines.detectors import handcrafted, published
 from ..machines.superfluid_machines import superfluid as superfluid_network
-from .measurement import Row, median, row
+from .measurement import Row, median, row, row_of_elsewhere
 
 SEEDS = (8, 32)  # that are trained together
 SEEDS_ON_ACCELERATOR = (8, 32, 512, 4096)  # if there is one
@@ -70,13 +70,8 @@ def training_step() -> Iterator[Row]:
     compiled, batch = run_3()
     descent = descent_for(compiled, L1)
     step, first = median(training_steps(descent, batch, 1000), 1000)
-    yield row(
-        "training step, 1486 weights, 140 cycles",
-        step,
-        "the 2022 log (Julia, 12 to 44 s a step)",
-        12.0,
-        compile_s=first,
-    )
+    name, peer = "training step, 1486 weights, 140 cycles", "the 2022 log (12 to 44 s a step)"
+    yield row_of_elsewhere(name, step, peer, 12.0, first, "a laptop; Julia, Zygote")
     scan = compile_machine(compiled.machine, characters(STRING), schedule="scan")
     slower = descent_for(scan, L1)
     theirs, _ = median(training_steps(slower, batch, 50), 50)
@@ -163,7 +158,7 @@ def recurrent() -> Iterator[Row]:
     batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
     descent = descent_for(compiled, RUNS["recurrent"].regularizers)
     step, first = median(training_steps(descent, batch, 50), 50)
-    yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "given up in 2022", None, None, first)
+    yield Row("training step, fully recurrent, 20306 weights, 140 cycles", step * 1e3, "no timing published", None, None, first)
 
 
 def superfluid() -> Iterator[Row]:
@@ -172,11 +167,12 @@ def superfluid() -> Iterator[Row]:
     batch = imitation_batch(compiled, [characters(STRING)], 140, handcrafted())
     step, first = median(training_steps(descent_for(compiled, L1), batch, 50), 50)
     name = f"training step, superfluid, {len(network.links)} weights, 140 cycles"
-    yield row(name, step, "the author's gradient in 2024, JAX not compiled, 140 cycles", 2373.0, compile_s=first)
+    peer, note = "the author's gradient in 2024, 140 cycles", "a laptop; JAX without jit, 2,906 weights"
+    yield row_of_elsewhere(name, step, peer, 2373.0, first, note)
     for cycles, seconds in ((11, 147.0), (2, 19.0)):
         short = imitation_batch(compiled, [characters(STRING)], cycles, handcrafted())
         step, first = median(training_steps(descent_for(compiled, L1), short, 200), 200)
-        yield row(f"the same, {cycles} cycles", step, "the same", seconds, compile_s=first)
+        yield row_of_elsewhere(f"the same, {cycles} cycles", step, "the same", seconds, first, note)
 
 
 def specialised() -> Iterator[Row]:

@@ -14,7 +14,10 @@ MEMORY_LIMIT = 8 * 2**30  # bytes, for peers that are known to exhaust a machine
 
 
 class Row(NamedTuple):
-    """A comparison: ``ours_ms`` and ``peer_ms`` are for the same work, None where not measured."""
+    """A comparison: ``ours_ms`` and ``peer_ms`` are for the same work, None where not measured.
+
+    There is no ``ratio`` to what was measured on another computer.
+    """
 
     name: str
     ours_ms: float | None
@@ -35,6 +38,11 @@ def row(name: str, ours: float, peer: str, theirs: float | None, **more: Any) ->
         None if theirs is None else theirs / ours,
         **more,
     )
+
+
+def row_of_elsewhere(name: str, ours: float, peer: str, theirs: float, compile_s: float, note: str) -> Row:
+    """A row whose peer was measured by others, on another computer: without a ratio."""
+    return row(name, ours, peer, theirs, compile_s=compile_s, note=note)._replace(ratio=None)
 
 
 def median(function: Callable[[], Any], inner: int = 1, repeats: int = 7) -> tuple[float, float]:

@@ -30,7 +30,7 @@ largest = np.argsort(-np.abs(flatten(weights)))[:60]
 few = np.zeros_like(flatten(weights))
 few[largest] = flatten(weights)[largest]
 """
-CASES = {  # the explorer, and the milliseconds that were asked for
+CASES = {  # the explorer, and the target in milliseconds
     "19 links": ("dm.PruningExplorer(dm.PruningSession(dm.Task(problem, dm.published(), seed=1)))", 150.0),
     "60 links": ("dm.PruningExplorer(dm.PruningSession(task, unflatten(few, weights)))", 150.0),
     "1486 links": ("dm.PruningExplorer(dm.PruningSession(task, weights))", 1000.0),
@@ -56,7 +56,7 @@ def repaint() -> Iterator[Row]:
     for name, times in json.loads(done.stdout).items():
         ours, asked = statistics.median(times), CASES[name][1]
         note = f"{len(times)} moves, the slowest {max(times):.0f} ms"
-        yield Row(f"a slider's move is seen, {name}", ours, "asked for", asked, asked / ours, note=note)
+        yield Row(f"a slider's move is seen, {name}", ours, "target", asked, asked / ours, note=note)
 
 
 def _measure() -> dict[str, list[float]]:

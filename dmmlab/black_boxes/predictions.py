@@ -147,7 +147,7 @@ def states(box: BlackBox, transitions: Sequence[tuple[String, int]], read: np.nd
     table = _table([*digits, *(columns[i] for i in order), *came], len(strings))
     all_counts = range(table.shape[1] - len(came), table.shape[1])
     each = np.eye(box.items)[items] if read is None or box.items <= MANY else np.column_stack([read, np.ones(len(items))])
-    stays = _linear_set(_table(tested, len(strings)), rows, each.astype(float), answers)
+    stays = linear_set(_table(tested, len(strings)), rows, each.astype(float), answers)
     linear = [len(digits) + order.index(i) for i in stays]
     for chosen in closed_sets(table, [linear, range(len(digits))], rows, items, answers, box.end, all_counts):
         yield States(table[rows[0]][:, chosen], table[rows[1]][:, chosen])
@@ -308,10 +308,19 @@ def closed_sets(
         yield from late
 
 
-def _linear_set(table: np.ndarray, rows: tuple[list[int], list[int]], each: np.ndarray, answers: np.ndarray) -> list[int]:
-    """The columns that stay linear functions of one another, and of numbers of the item, ``each``.
+def linear_set(table: np.ndarray, rows: tuple[list[int], list[int]], each: np.ndarray, answers: np.ndarray) -> list[int]:
+    """The columns that stay linear functions of one another, and of numbers of the item.
 
-    Those that do not are left out again and again; none are left if the answer is not one.
+    Those that do not are left out again and again.
+
+    Args:
+        table: (strings, columns), whole.
+        rows: the places of the strings before, and after, each transition.
+        each: (transitions, numbers) of the item, a 1 among them.
+        answers: (transitions, answers).
+
+    Returns:
+        Their places; none if the answer is no linear function of what is left.
     """
     chosen = independent(table)
     while chosen:

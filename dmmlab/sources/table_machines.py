@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..black_boxes.predictions import closed_sets, independent
+from ..black_boxes.predictions import closed_sets, independent, linear_set
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.vvalues import VValue
@@ -34,11 +34,13 @@ SHARES = (0.6, 0.8)  # of the strings, or of time: to learn from up to here, to 
 NEARLY = 1e-9  # off by no more is right
 
 ROWS, MOST = 6000, 2500  # that are looked at, and distinct transitions that are fitted, at most
-BACK = 3  # items and answers before, that are columns
+SMALL = 10  # sets of last answers and items that are tried before the linear functions of all columns
+BACK, ITEMS_BACK = 3, 6  # answers, and items, before, that are columns
+KINDS = 4  # different items, at most, where how often each came is a column
 DECIMALS = 4  # of numbers that are made whole
 FITTING = 2.0  # seconds after which one machine that reproduces the rows to choose with is enough
 FIRST = 0.15  # of the time, for what shows in the rows, before states are merged
-LETTERS, LONGEST, STATES = 12, 200, 60  # different items, items of a string, and states of an automaton, at most
+LETTERS, LONGEST, STATES = 64, 200, 60  # different items, items of a string, and states of an automaton, at most
 CHOSEN = 6  # terms of a linear function with noise, at most
 BETTER = 0.98  # of the squared error with a term less: what one more must reach
 
@@ -112,16 +114,20 @@ def _of_columns(examples: "Examples", end: float) -> Iterator[Transitions]:
         f if unit == 1 else Feature(lambda item, f=f, unit=unit: round(f.of(item) * unit), None, f.source, unit=unit)  # type: ignore[misc]
         for f, unit in zip(features, units, strict=True)
     ]
+    multiplied = [np.rint(numbers * [float(u) for u in units]) for numbers, _ in strings]
+    kinds = np.unique(np.concatenate(multiplied), axis=0)
+    ends = kinds.min(axis=0), kinds.max(axis=0)
+    kinds = kinds[: len(kinds) if len(kinds) <= KINDS else 0]
     tables, before, after, read, answered = list[np.ndarray](), list[int](), list[int](), [], []
-    for numbers, right in strings:
-        x, y = np.rint(numbers * [float(u) for u in units]), right * [float(s) for s in scales]
+    for x, (_, right) in zip(multiplied, strings, strict=True):
+        y = right * [float(s) for s in scales]
         known = ~np.isnan(y).any(axis=1)
         carried = y.copy()
         for t in range(len(carried)):
             unknown = np.isnan(carried[t])
             carried[t, unknown] = carried[t - 1, unknown] if t else 0.0
         start = sum(map(len, tables))
-        tables.append(np.stack(list(_columns(x, np.rint(carried))), axis=1))
+        tables.append(np.stack(list(_columns(x, np.rint(carried), ends, kinds)), axis=1))
         rows = np.nonzero(known)[0]
         before += (start + rows).tolist()
         after += (start + rows + 1).tolist()
@@ -133,36 +139,43 @@ def _of_columns(examples: "Examples", end: float) -> Iterator[Transitions]:
     kept = [same.index(place) for place in range(len(places))]
     order = sorted((i for i in kept if table[:, i].any()), key=lambda i: len(np.unique(table[:, i])))
     rank = {same[i]: n for n, i in enumerate(order)}
-    natural = [sorted({rank[same[i]] for i in each if same[i] in rank}) for each in _natural(len(scales), len(features))]
+    numbered = [*_natural(len(scales), len(features)), [len(same) - 1 - i for i in range(len(kinds))]]
+    natural = [sorted({rank[same[i]] for i in each if same[i] in rank}) for each in numbered]
     whole = np.vectorize(int, otypes=[object])
     table, items, answers = whole(table[:, order]), whole(np.concatenate(read)), whole(np.concatenate(answered))
     _, each = np.unique(items.astype(float), axis=0, return_inverse=True)
     needed = independent(items)
-    for state in closed_sets(table, natural, (before, after), each.ravel(), answers, end):
+    linear = linear_set(table, (before, after), np.column_stack([items, np.ones(len(items))]).astype(float), answers)
+    for state in closed_sets(table, [*natural[:SMALL], linear, *natural[SMALL:]], (before, after), each.ravel(), answers, end):
         columns = table[before][:, state], items[:, needed], table[after][:, state], answers
         _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
         b, i, a, y = (column[np.sort(first)[:MOST]] for column in columns)
         yield Transitions(b, i, a, y, [features[k] for k in needed], scales=scales)
 
 
-def _columns(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
+def _columns(x: np.ndarray, y: np.ndarray, ends: tuple[np.ndarray, np.ndarray], kinds: np.ndarray) -> Iterator[np.ndarray]:
     """What a machine might remember, before the first item and after each: (cycles + 1,)."""
-    for numbers in (*y.T, *x.T):
-        for back in range(1, BACK + 1):
-            yield np.concatenate([np.zeros(back), numbers])[: len(numbers) + 1]
-    for numbers in x.T:
+    for back, table in ((BACK, y), (ITEMS_BACK, x)):
+        for numbers in table.T:
+            for n in range(1, back + 1):
+                yield np.concatenate([np.zeros(n), numbers])[: len(numbers) + 1]
+    yield np.minimum(np.arange(len(x) + 1), 1)
+    for numbers, low, high in zip(x.T, *ends, strict=True):
         yield np.concatenate([[0], np.cumsum(numbers)])
-        yield np.concatenate([[0], np.maximum(0, np.maximum.accumulate(numbers))])
-        yield np.concatenate([[0], np.minimum(0, np.minimum.accumulate(numbers))])
+        for above in (numbers, -numbers, numbers - low, high - numbers):  # the largest, or the smallest, so far
+            yield np.concatenate([[0], np.maximum(0, np.maximum.accumulate(above))])
         came = np.where(numbers != 0, np.arange(1, len(numbers) + 1), 0)
         yield np.arange(len(numbers) + 1) - np.concatenate([[0], np.maximum.accumulate(came)])
     yield np.arange(len(x) + 1) % 2
+    for kind in kinds:
+        yield np.concatenate([[0], np.cumsum((x == kind).all(axis=1))])
 
 
 def _natural(answers: int, features: int) -> Iterator[list[int]]:
     """Sets of columns: so many answers before, and so many items before."""
-    for a, b in sorted(itertools.product(range(BACK + 1), repeat=2), key=lambda both: (sum(both), both)):
-        yield [n * BACK + back for n in range(answers + features) for back in range(a if n < answers else b)]
+    for a, b in sorted(itertools.product(range(BACK + 1), range(ITEMS_BACK + 1)), key=lambda both: (sum(both), both)):
+        last = [n * BACK + back for n in range(answers) for back in range(a)]
+        yield [*last, *(answers * BACK + n * ITEMS_BACK + back for n in range(features) for back in range(b))]
 
 
 def _of_automaton(examples: "Examples", end: float) -> Made:

@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..black_boxes.predictions import independent
+
+VALUES = 16  # of a function that is a conjunction, at most
 LARGEST = 64  # denominator of a coefficient
 FEW = 120  # rows with which a direction is tried first
 HINGES = 60  # of one function, at most
@@ -135,7 +138,11 @@ def _shifts(inputs: np.ndarray) -> Iterator[tuple[int, ...]]:
 def _linear(inputs: np.ndarray, values: np.ndarray) -> tuple[tuple[Fraction, ...], Fraction] | None:
     """``values`` as an exact linear function, and its constant; or None."""
     columns = np.concatenate([inputs, np.ones((len(inputs), 1), dtype=object)], axis=1).astype(float)
-    weights, *_ = np.linalg.lstsq(columns, values.astype(float), rcond=None)
+    weights, _, rank, _ = np.linalg.lstsq(columns, values.astype(float), rcond=None)
+    if rank < columns.shape[1]:  # its weights are many small ones: those of columns that are needed are few
+        needed = [*independent(inputs), inputs.shape[1]]
+        weights = np.zeros(columns.shape[1])
+        weights[needed] = np.linalg.lstsq(columns[:, needed], values.astype(float), rcond=None)[0]
     exact = [Fraction(float(w)).limit_denominator(LARGEST) for w in weights]
     fitted = sum((int(w.numerator) * inputs[:, i] * (LCM // w.denominator) for i, w in enumerate(exact[:-1]) if w), 0)
     fitted = fitted + exact[-1].numerator * (LCM // exact[-1].denominator)
@@ -297,8 +304,10 @@ def fit_conjunctions(states: np.ndarray, values: np.ndarray) -> dict[int, list[H
 
     Returns:
         By value, hinges of which ``direction . state > threshold`` is meant; None if there are none
-        such.
+        such, or too many values.
     """
+    if len(set(values)) > VALUES:
+        return None
     found = {}
     for value in sorted(set(values) - {0}):
         taken = values == value
