@@ -8,7 +8,7 @@ each the target and its alphabet; what came of them stands in history.md. The ta
 
 and the same for the sixty-two streaming tasks: with ``--tasks``, where they can be run and their states
 are hidden; with ``--tables``, where nothing but 10,000 recorded strings of 10 items is known (the published
-setting), judged on 200 strings of 40 items.
+setting), judged on 200 strings of 40 items. After it may come names of tasks, and a CSV file for the results.
 """
 
 import random
@@ -436,20 +436,19 @@ def right_on_long_strings(target, alphabet, machine, delays):
     return True
 
 
-def tasks():
+def tasks(names):
     """The streaming tasks as functions that can only be run; the automata are the judge."""
-    certain, began = 0, time.monotonic()
-    for name, problem in STREAMING_TASKS.items():
-        hidden, start = replace(problem, target=lambda items, automaton=problem.target: automaton(items)), time.monotonic()
+    for name in names or STREAMING_TASKS:
+        problem = STREAMING_TASKS[name]
+        hidden = replace(problem, target=lambda items, automaton=problem.target: automaton(items))
+        start = time.monotonic()
         try:
             machine, delays = transition_machine(hidden, budget=20.0, black_box=True)
-        except LabError as error:
-            print(f"{name:<25}{time.monotonic() - start:6.1f} s  not found: {error}", flush=True)
+        except LabError:
+            yield name, time.monotonic() - start, None, "not found", ""
             continue
         seconds, proof = time.monotonic() - start, verify(problem.with_delay(delays), machine, 5.0)
-        certain += proof.holds
-        print(f"{name:<25}{seconds:6.1f} s  {machine.count()} links, {proof}", flush=True)
-    print(f"{certain} of {len(STREAMING_TASKS)} proved, {time.monotonic() - began:.0f} s in all")
+        yield name, seconds, machine.count(), proof.grade, proof
 
 
 def recorded(problem, strings, cycles, rng):
@@ -465,42 +464,43 @@ def recorded(problem, strings, cycles, rng):
 
 
 def tables(names):
-    """The streaming tasks as tables of short strings; the judge is a table of long ones."""
-    found, certain, began = 0, 0, time.monotonic()
+    """The streaming tasks as tables of short strings; the judge is a table of long ones, and the automaton."""
     for name in names or STREAMING_TASKS:
         problem, rng = STREAMING_TASKS[name], random.Random(f"table of {name}")
         columns = {"inputs": list(problem.inputs), "outputs": list(problem.answers), "string": "run"}
         short, long = recorded(problem, 10_000, 10, rng), recorded(problem, 200, 40, rng)
         start = time.monotonic()
-        try:
-            made = Examples.from_table(short, **columns).own_machine(20.0)
-        except LabError as error:
-            made = None
-            print(error, end="; ")
+        made = Examples.from_table(short, **columns).own_machine(20.0)
+        seconds = time.monotonic() - start
         if made is None:
-            print(f"{name:<25}{time.monotonic() - start:6.1f} s  not found", flush=True)
+            yield name, seconds, None, "not found", ""
             continue
-        seconds, (machine, delays) = time.monotonic() - start, made
+        machine, delays = made
         judged = replace(Examples.from_table(long, **columns), delay=delays)
-        shares = [judged.judge(machine, part).share() for part in range(3)]
-        found += min(shares) == 1.0
-        proof = (
-            verify(problem.with_delay(delays), machine, 5.0)
-            if min(shares) == 1.0
-            else f"right on {np.mean(shares):.1%} of rows"
-        )
-        certain += getattr(proof, "holds", False)
-        print(f"{name:<25}{seconds:6.1f} s  {machine.count()} links, {proof}", flush=True)
-    print(
-        f"{found} of {len(names or STREAMING_TASKS)} reproduce the long strings, {certain} proved, {time.monotonic() - began:.0f} s in all"
-    )
+        share = np.mean([judged.judge(machine, part).share() for part in range(3)])
+        proof = verify(problem.with_delay(delays), machine, 5.0)
+        yield name, seconds, machine.count(), proof.grade if share == 1.0 else "wrong", f"right on {share:.1%} of rows; {proof}"
+
+
+def show(rows, out):
+    """Prints what comes of each task, and writes it to a CSV file if one is named."""
+    found, began = [], time.monotonic()
+    for name, seconds, links, grade, proof in rows:
+        found.append((name, round(seconds, 1), links, grade))
+        print(f"{name:<25}{seconds:6.1f} s  {links} links, {grade}: {proof}", flush=True)
+    grades = [grade for *_, grade in found]
+    exact = len(grades) - grades.count("not found") - grades.count("wrong")
+    print(f"{exact} of {len(grades)} exact, {grades.count('proved')} proved, {time.monotonic() - began:.0f} s in all")
+    if out:
+        table = pd.DataFrame(found, columns=["task", "seconds", "links", "grade"])
+        table.astype({"links": "Int64"}).to_csv(out[0], index=False)
 
 
 def main(names):
-    if names == ["--tasks"]:
-        return tasks()
-    if names[:1] == ["--tables"]:
-        return tables(names[1:])
+    ways = {"--tasks": tasks, "--tables": tables}
+    if names and names[0] in ways:
+        out = [name for name in names[1:] if name.endswith(".csv")]
+        return show(ways[names[0]]([name for name in names[1:] if name not in out]), out)
     exact = []
     for name in names or FUNCTIONS:
         target, alphabet = FUNCTIONS[name]
