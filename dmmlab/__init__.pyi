@@ -8,8 +8,13 @@ from . import (
     june2022 as june2022,
     learning as learning,
     machines as machines,
+    problems as problems,
+    proofs as proofs,
+    pruning as pruning,
+    runs as runs,
+    search as search,
     sources as sources,
-    synthesis as synthesis,
+    transitions as transitions,
 )
 from .compiler import compile_machine as compile_machine, compile_rewriting as compile_rewriting
 from .core import (
@@ -77,16 +82,14 @@ from .machines import (
     recurrent as recurrent,
     same as same,
 )
-from .sources import Command as Command, Examples as Examples
-from .synthesis import (
+from .problems import (
     PROBLEMS as PROBLEMS,
     STREAMING_TASKS as STREAMING_TASKS,
     TREE_PROBLEMS as TREE_PROBLEMS,
     Automaton as Automaton,
     Problem as Problem,
-    Settings as Settings,
-    Task as Task,
-    repair as repair,
-    synthesize as synthesize,
-    verify as verify,
 )
+from .proofs import verify as verify
+from .pruning import Settings as Settings, Task as Task
+from .search import repair as repair, synthesize as synthesize
+from .sources import Command as Command, Examples as Examples

@@ -27,10 +27,10 @@ from dmmlab.core.neurons import ACCUM, COMPARE, CONST_1, DOT, ID, NORM, PRODUCT,
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import max_norm, number, scale
 from dmmlab.drawing.python_programs import PythonError, python_program
-from dmmlab.synthesis import proofs
-from dmmlab.synthesis.certificates import check_certificate
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
+from dmmlab.problems.problems import Problem
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.proofs import proofs
+from dmmlab.proofs.certificates import check_certificate
 
 SOLVED = Path(__file__).resolve().parents[1] / "figures" / "streaming-tasks"
 FINITE = """Add_Mod_3 Add_Mod_4 Div_3 Div_5 Parity_Last2 Parity_Last3 Parity_All Binary_Addition Base_3_Addition Bitwise_Xor
@@ -375,7 +375,7 @@ def pair(seed):
     machine, delays = solved(name)
     problem, what = STREAMING_TASKS[name].with_delay(delays), name
     if ((name in LINEAR and where < 0.7) or rng.random() < 0.1) and len(problem.inputs) == 1:
-        problem = replace(problem, alphabet=rng.choice(ALPHABETS), draw=dm.synthesis.problems.ANY_LETTERS)
+        problem = replace(problem, alphabet=rng.choice(ALPHABETS), draw=dm.problems.problems.ANY_LETTERS)
         what += f" over {problem.alphabet}"
     if rng.random() < 0.15:
         problem = replace(problem, longest=rng.randint(1, 6))

@@ -23,11 +23,11 @@ import pandas as pd
 
 from dmmlab.core.errors import LabError
 from dmmlab.machines.exact_steps import ExactMachine
+from dmmlab.problems.problems import Problem
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.proofs.proofs import verify
 from dmmlab.sources.examples import Examples
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.proofs import verify
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
-from dmmlab.synthesis.transitions import transition_machine
+from dmmlab.transitions.transitions import transition_machine
 
 
 def _opaque(make):

@@ -5,7 +5,7 @@ import agreement
 import jax
 import pytest
 
-from dmmlab.synthesis import proofs
+from dmmlab.proofs import proofs
 
 
 @pytest.mark.slow

@@ -12,14 +12,14 @@ from hypothesis import given, settings, strategies as st
 from readers_functions import FUNCTIONS
 
 import dmmlab as dm
-from dmmlab.black_boxes.predictions import BlackBox, OutOfTime, independent, prefixes, states
 from dmmlab.core.errors import LabError
-from dmmlab.synthesis import portfolio
-from dmmlab.synthesis.evaluation import max_abs_errors
-from dmmlab.synthesis.observed_transitions import TransitionError
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.proofs import verify
-from dmmlab.synthesis.transitions import transition_machine
+from dmmlab.problems.problems import Problem
+from dmmlab.proofs.proofs import verify
+from dmmlab.pruning.evaluation import max_abs_errors
+from dmmlab.search import portfolio
+from dmmlab.transitions.observed_transitions import TransitionError
+from dmmlab.transitions.predictions import BlackBox, OutOfTime, independent, prefixes, states
+from dmmlab.transitions.transitions import transition_machine
 
 
 def box(step, items, start=0, seconds=60.0):

@@ -15,10 +15,10 @@ import dmmlab as dm
 from dmmlab.cli.commands import main
 from dmmlab.core.errors import LabError
 from dmmlab.machines.exact_steps import exact_weight
-from dmmlab.synthesis.certificates import CertificateError, check_certificate
-from dmmlab.synthesis.plain_steps import why_not_plain
-from dmmlab.synthesis.proofs import verify
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.proofs.certificates import CertificateError, check_certificate
+from dmmlab.proofs.plain_steps import why_not_plain
+from dmmlab.proofs.proofs import verify
 
 EXPLORED = ["Add_Mod_3", "Parity_Last3", "Div_3", "Base_3_Addition", "Bit_Shift_Right"]
 INDUCED = ["Sum_All", "Sum_Last3", "Max_Seen", "Newton_Spring", "Abs_Diff", "Prev2"]
@@ -81,7 +81,7 @@ def test_a_hundred_changed_certificates_are_rejected_or_prove_what_is_right():
             outcomes[what, "rejected"] += 1
         else:
             outcomes[what, "accepted"] += 1
-            assert dm.synthesis.counterexample(problem, other, problem.validation()[:10]) is None, (i, name, what)
+            assert dm.proofs.counterexample(problem, other, problem.validation()[:10]) is None, (i, name, what)
     assert sum(outcomes.values()) >= 100
     assert not outcomes["row", "accepted"]
     assert sum(n for (_, how), n in outcomes.items() if how == "rejected") > 80
@@ -133,10 +133,10 @@ def test_an_exhaustive_certificate_says_no_more_than_was_tried():
 
 
 def test_the_checker_imports_nothing_of_the_prover():
-    code = "import sys, dmmlab.synthesis.certificates; print([m for m in sys.modules if m.startswith('dmmlab')])"
+    code = "import sys, dmmlab.proofs.certificates; print([m for m in sys.modules if m.startswith('dmmlab')])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "certificates" in loaded
-    assert not [name for name in ("explorations", "inductions", "proofs", "observed_transitions") if name in loaded]
+    assert not [name for name in ("explorations", "inductions", "proofs.proofs", "observed_transitions") if name in loaded]
 
 
 def test_the_command_line(tmp_path, capsys):

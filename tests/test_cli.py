@@ -14,10 +14,10 @@ import pytest
 from dmmlab import Machine
 from dmmlab.cli.commands import main
 from dmmlab.machines.detectors import handcrafted
-from dmmlab.synthesis import run_folder
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.rounding import Verdict
-from dmmlab.synthesis.synthesis_result import Synthesis
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.rounding import Verdict
+from dmmlab.runs import run_folder
+from dmmlab.search.synthesis_result import Synthesis
 
 
 def dmmlab(*arguments, cwd=None, env=None):

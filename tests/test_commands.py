@@ -1,6 +1,7 @@
 """Programs as targets: run on each string, never by a shell; what goes wrong is told in one line."""
 
 import json
+import shlex
 import sys
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_program_that_is_not_there():
 
 @pytest.mark.slow
 def test_on_the_command_line(tmp_path, capsys, program):
-    given = ["--command", " ".join(program(RESET)), "--alphabet", "0:3"]
+    given = ["--command", shlex.join(program(RESET)), "--alphabet", "0:3"]
     assert main(["synthesize", *given, "--restarts", "1", "--budget", "300", "--out", str(tmp_path / "run"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["exact"]

@@ -11,12 +11,12 @@ from dmmlab.core.neurons import answering
 from dmmlab.core.vvalues import number
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.counterexamples import counterexample
-from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.repairs import DAMAGES
-from dmmlab.synthesis.settings import Settings
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.problems.problems import Problem
+from dmmlab.proofs.counterexamples import counterexample
+from dmmlab.pruning.settings import Settings
+from dmmlab.search.portfolio import synthesize
+from dmmlab.search.repairs import DAMAGES
 
 DUPLICATES = PROBLEMS["duplicates"]
 

@@ -25,11 +25,11 @@ from dmmlab.explorers.training_explorer import RUNNING, TrainingExplorer
 from dmmlab.learning.session import read_schedule, replay_schedule
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.rounding import Verdict
-from dmmlab.synthesis.synthesis_result import Synthesis
-from dmmlab.synthesis.tasks import Task
-from dmmlab.synthesis.trace import Trace
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.rounding import Verdict
+from dmmlab.pruning.tasks import Task
+from dmmlab.pruning.trace import Trace
+from dmmlab.search.synthesis_result import Synthesis
 
 DUPLICATES = PROBLEMS["duplicates"]
 SMALLEST = "compare-3-1.dict-2 <- norm-2-1.norm"  # -0.25

@@ -9,8 +9,8 @@ import pytest
 
 from dmmlab.core.errors import LabError
 from dmmlab.core.files import FileError, read_json
-from dmmlab.synthesis import job_tables
-from dmmlab.synthesis.job_tables import Finished, Job, cluster, fill_table, processes
+from dmmlab.runs import job_tables
+from dmmlab.runs.job_tables import Finished, Job, cluster, fill_table, processes
 
 
 def square(n):

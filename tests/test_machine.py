@@ -10,7 +10,7 @@ from dmmlab.core.machine import MachineError
 from dmmlab.core.neurons import ACCUM, NORM, OUTPUT, TYPES_2022, constant, constants
 from dmmlab.core.vvalues import VValueError, add
 from dmmlab.machines.detectors import handcrafted, published
-from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.problems.catalogue import PROBLEMS
 
 
 def test_handcrafted_links():

@@ -14,11 +14,11 @@ from dmmlab.core.neurons import ACCUM, CONST_1, constant, constants
 from dmmlab.core.vvalues import add, number, scale
 from dmmlab.drawing.python_programs import PythonError, python_program
 from dmmlab.machines.isomorphism import same
-from dmmlab.synthesis.counterexamples import on_string
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.proofs import verify
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
-from dmmlab.synthesis.transitions import transition_machine
+from dmmlab.problems.problems import Problem
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.proofs.counterexamples import on_string
+from dmmlab.proofs.proofs import verify
+from dmmlab.transitions.transitions import transition_machine
 
 OUTPUT = answering(("answer",))
 ECHO = Problem("The same", dm.Automaton(0, lambda s, x: (s, x)), alphabet=(0, 1, 2), silence=False, delay=1)

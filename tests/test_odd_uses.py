@@ -36,14 +36,15 @@ from dmmlab.drawing.python_programs import python_program
 from dmmlab.drawing.standalone_functions import nest
 from dmmlab.journal.site import _with_distinct_anchors
 from dmmlab.machines.detectors import handcrafted
-from dmmlab.synthesis import portfolio, sweeps
-from dmmlab.synthesis.automata import Automaton
-from dmmlab.synthesis.exact_fits import Affine, Hinge, Product
-from dmmlab.synthesis.job_tables import Finished, Job, fill_table
-from dmmlab.synthesis.problem_checks import ProblemWarning
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
-from dmmlab.synthesis.tasks import Task
+from dmmlab.problems.automata import Automaton
+from dmmlab.problems.problem_checks import ProblemWarning
+from dmmlab.problems.problems import Problem
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.pruning.tasks import Task
+from dmmlab.runs import sweeps
+from dmmlab.runs.job_tables import Finished, Job, fill_table
+from dmmlab.search import portfolio
+from dmmlab.transitions.exact_fits import Affine, Hinge, Product
 
 # Synthesis
 
@@ -123,7 +124,7 @@ def test_nan_is_no_error_where_jax_looks_for_it():
             return [lambda task, weights, settings, trace, key: seen.append(bool(jnp.log(-1.0) != 0)) or weights]
 
     with jax.debug_nans(True), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dmmlab.synthesis.search.PHASES", Phases(one=None))
+        patch.setattr("dmmlab.search.search.PHASES", Phases(one=None))
         task = Task(STREAMING_TASKS["Sum_All"], seed=0)
         dm.synthesize(task.problem, task=task, settings=dm.Settings(restarts=1, rounds=1), progress=False)
     assert seen == [True]
@@ -243,7 +244,7 @@ PARENT = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_odd_uses import stuck
-from dmmlab.synthesis.job_tables import Job, fill_table, processes
+from dmmlab.runs.job_tables import Job, fill_table, processes
 if __name__ == "__main__":
     fill_table({{str(n): Job(stuck, ({folder!r}, n)) for n in range(2)}}, {folder!r}, {{}}, processes(2))
 """
@@ -286,7 +287,7 @@ def missing(n):
 def test_a_cluster_that_fails_is_told_in_one_line(tmp_path, what):
     from test_sweeps import _free_port, _wait_for
 
-    from dmmlab.synthesis.job_tables import cluster
+    from dmmlab.runs.job_tables import cluster
 
     address = f"tcp://127.0.0.1:{_free_port()}"
     common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

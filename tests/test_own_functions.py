@@ -9,12 +9,12 @@ import pytest
 import dmmlab as dm
 from dmmlab.core.errors import LabError
 from dmmlab.machines.isomorphism import same
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.letter_classes import letter_classes, name_letters
-from dmmlab.synthesis.observed_transitions import TransitionError
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.proofs import verify
-from dmmlab.synthesis.transitions import transition_machine
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.problems.letter_classes import letter_classes, name_letters
+from dmmlab.problems.problems import Problem
+from dmmlab.proofs.proofs import verify
+from dmmlab.transitions.observed_transitions import TransitionError
+from dmmlab.transitions.transitions import transition_machine
 
 
 def abc(rng, letters, size):

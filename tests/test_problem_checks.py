@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dmmlab.core.errors import LabError
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.problem_checks import ProblemWarning, check_problem, item_text
-from dmmlab.synthesis.problems import Problem
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.problems.problem_checks import ProblemWarning, check_problem, item_text
+from dmmlab.problems.problems import Problem
+from dmmlab.search.portfolio import synthesize
 
 
 def counting(amount):

@@ -3,8 +3,8 @@
 import pytest
 
 from dmmlab.core.errors import LabError
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.problem_files import load_problem
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.problems.problem_files import load_problem
 
 FILE = """
 import dmmlab as dm

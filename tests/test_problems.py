@@ -11,10 +11,10 @@ from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
 from dmmlab.core.neuron_type import NeuronType
 from dmmlab.core.vvalues import number
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.evaluation import Evaluator
-from dmmlab.synthesis.problems import VALIDATION_LENGTHS, Problem
-from dmmlab.synthesis.tasks import Task
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.problems.problems import VALIDATION_LENGTHS, Problem
+from dmmlab.pruning.evaluation import Evaluator
+from dmmlab.pruning.tasks import Task
 
 
 def target(name, text, delay=True):

@@ -12,13 +12,13 @@ import pytest
 
 from dmmlab.core.errors import LabError
 from dmmlab.machines.detectors import handcrafted
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.progress import SearchState, TerminalView, as_html, kept_up, view_for
-from dmmlab.synthesis.rounding import Verdict
-from dmmlab.synthesis.settings import Settings
-from dmmlab.synthesis.tasks import Task
-from dmmlab.synthesis.trace import Event
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.rounding import Verdict
+from dmmlab.pruning.settings import Settings
+from dmmlab.pruning.tasks import Task
+from dmmlab.pruning.trace import Event
+from dmmlab.search.portfolio import synthesize
+from dmmlab.search.progress import SearchState, TerminalView, as_html, kept_up, view_for
 
 ENDLESS = Settings(restarts=2, fit_steps=20, ramp_steps=10**8)
 
@@ -82,7 +82,7 @@ def test_a_terminal_is_told_once_though_a_start_is_shown_again(state, monkeypatc
 
 
 def test_a_view_is_kept_up_while_nothing_is_told(state, monkeypatch):
-    monkeypatch.setattr("dmmlab.synthesis.progress.REFRESH", 0.01)
+    monkeypatch.setattr("dmmlab.search.progress.REFRESH", 0.01)
     shown, enough = [], threading.Event()
 
     def view(state):
@@ -99,7 +99,7 @@ def test_a_view_is_kept_up_while_nothing_is_told(state, monkeypatch):
 
 
 def test_a_view_that_fails_fails_where_it_is_called(state, monkeypatch):
-    monkeypatch.setattr("dmmlab.synthesis.progress.REFRESH", 0.01)
+    monkeypatch.setattr("dmmlab.search.progress.REFRESH", 0.01)
     calls = []
 
     def view(state):

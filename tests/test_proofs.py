@@ -13,11 +13,11 @@ from dmmlab.core.errors import LabError
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import number
 from dmmlab.machines.exact_steps import Exact, ExactMachine, InexactError, exact, exact_weight
-from dmmlab.synthesis.automata import Automaton
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.proofs import GRADES, verify
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
-from dmmlab.synthesis.transitions import transition_machine
+from dmmlab.problems.automata import Automaton
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.proofs.proofs import GRADES, verify
+from dmmlab.transitions.transitions import transition_machine
 
 KINDS = {  # of machine, and by what it is proved
     "Add_Mod_3": "explored",
@@ -67,7 +67,7 @@ def test_a_weight_that_is_a_quarter_off_is_refuted_or_changes_no_answer(name):
             found = proof.counterexample
             assert abs(found.answers - found.targets).max() > 1e-9
         else:
-            assert dm.synthesis.counterexample(problem, changed) is None
+            assert dm.proofs.counterexample(problem, changed) is None
     assert grades.count("wrong") >= 15
 
 

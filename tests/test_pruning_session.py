@@ -13,9 +13,9 @@ from dmmlab.core.errors import LabError
 from dmmlab.explorers.pruning_session import Measured, PruningSession
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.tasks import Task
-from dmmlab.synthesis.trace import Trace
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.tasks import Task
+from dmmlab.pruning.trace import Trace
 
 LINKS = sorted(str(link) for link in published().links() if not link.hard)
 INPUT = "accum-1-2.dict-2 <- input.char"

@@ -18,8 +18,8 @@ from dmmlab.core.neuron_type import Formula, NeuronType
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import add, max_norm, number, paths, scale
 from dmmlab.drawing.python_programs import PythonError, python_program
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
-from dmmlab.synthesis.transitions import transition_machine
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.transitions.transitions import transition_machine
 
 SOLVED = Path(__file__).resolve().parents[1] / "figures" / "streaming-tasks"
 

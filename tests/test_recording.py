@@ -22,7 +22,7 @@ from dmmlab.explorers.recording import LONGEST, MOST, Recording, brief
 from dmmlab.explorers.run_data import LEAVES, packed_run, run_data
 from dmmlab.explorers.svg_curves import SVG, XLINK
 from dmmlab.machines.detectors import handcrafted, published
-from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.problems.catalogue import PROBLEMS
 
 DUPLICATES = PROBLEMS["duplicates"]
 ODD = ["a", ".", " ", "\n\t\x00\x0b\x7f", "<b>&\"']]>", "αβ😀\u202e\ud7ff\ufffe", "::number", ":number", "a" * 60, "ab." * 4]

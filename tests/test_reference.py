@@ -60,7 +60,7 @@ def test_no_link_is_dead_and_nothing_is_fetched(out):
 
 @pytest.mark.slow
 def test_docstrings_become_headings_and_links(out):
-    text = page_of(out, "dmmlab.synthesis").read_text(encoding="utf-8")
+    text = page_of(out, "dmmlab.problems").read_text(encoding="utf-8")
     problem = text[text.index('<section id="Problem">') :]
     assert '<h6 id="arguments">Arguments:</h6>' in problem
     assert '<a href="../dmmlab.html#LabError">LabError</a>' in problem

@@ -18,12 +18,12 @@ from dmmlab.core.errors import LabError
 from dmmlab.core.neuron_type import NeuronType
 from dmmlab.core.neurons import ACCUM, constant
 from dmmlab.core.vvalues import number
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.provenance import differences, provenance
-from dmmlab.synthesis.restart_files import Restart, RestartFolder
-from dmmlab.synthesis.tasks import Task
-from dmmlab.synthesis.trace import Event, Trace
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.tasks import Task
+from dmmlab.pruning.trace import Event, Trace
+from dmmlab.search.portfolio import synthesize
+from dmmlab.search.provenance import differences, provenance
+from dmmlab.search.restart_files import Restart, RestartFolder
 
 DESCRIPTION = {
     "question": "What?",
@@ -110,7 +110,7 @@ def test_one_process_at_a_time(folder):
     program = (
         "import sys, json\n"
         "from dmmlab.core.errors import LabError\n"
-        "from dmmlab.synthesis.restart_files import RestartFolder\n"
+        "from dmmlab.search.restart_files import RestartFolder\n"
         "try:\n"
         "    with RestartFolder(sys.argv[1], json.loads(sys.argv[2])): print('mine')\n"
         "except LabError as error: print(error)\n"
@@ -191,7 +191,7 @@ MODULE = """
 
 PROGRAM = """
 import importlib.util, sys
-from dmmlab.synthesis.provenance import provenance
+from dmmlab.search.provenance import provenance
 spec = importlib.util.spec_from_file_location("mine", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)

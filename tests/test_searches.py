@@ -12,12 +12,12 @@ import pytest
 
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.machines.isomorphism import same
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.phases import PHASES
-from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.repairs import DAMAGES, repair
-from dmmlab.synthesis.settings import Settings
-from dmmlab.synthesis.tasks import Task
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.phases import PHASES
+from dmmlab.pruning.settings import Settings
+from dmmlab.pruning.tasks import Task
+from dmmlab.search.portfolio import synthesize
+from dmmlab.search.repairs import DAMAGES, repair
 
 pytestmark = pytest.mark.slow
 
@@ -58,10 +58,10 @@ PROGRAM = """
 import itertools
 import sys
 from dmmlab.machines.networks import LAYER, feedforward
-from dmmlab.synthesis import portfolio
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.run_folder import run_into_folder
-from dmmlab.synthesis.settings import Settings
+from dmmlab.search import portfolio
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.runs.run_folder import run_into_folder
+from dmmlab.pruning.settings import Settings
 
 problem, folder, resume = PROBLEMS["words"], sys.argv[1], "resume" in sys.argv
 neurons = problem.network.neurons

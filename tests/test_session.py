@@ -12,8 +12,8 @@ from dmmlab.core.errors import LabError
 from dmmlab.learning.session import EVERY, MOST, TrainingSession, read_schedule, replay_schedule
 from dmmlab.machines.detectors import published
 from dmmlab.machines.networks import feedforward
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.tasks import Task
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.tasks import Task
 
 BIG = 10**4000
 TWICE = [{"checkpoint": 1}, {"checkpoint": 2}]

@@ -12,7 +12,8 @@ import dmmlab as dm
 from dmmlab.core.neurons import answering
 from dmmlab.learning.side_by_side import SideBySide
 from dmmlab.learning.training_loop import constantly
-from dmmlab.synthesis import Task, search
+from dmmlab.pruning import Task
+from dmmlab.search import search
 
 SPANS = ((1e-2, 1e-3), (1e-6, 1e-5))
 

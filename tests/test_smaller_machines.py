@@ -4,11 +4,11 @@ import pytest
 
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.machines.isomorphism import same
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.repairs import embed
-from dmmlab.synthesis.rounding import round_off
-from dmmlab.synthesis.smaller_machines import with_fewer_links
-from dmmlab.synthesis.tasks import Task
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.rounding import round_off
+from dmmlab.pruning.smaller_machines import with_fewer_links
+from dmmlab.pruning.tasks import Task
+from dmmlab.search.repairs import embed
 
 pytestmark = pytest.mark.slow
 

@@ -9,16 +9,16 @@ import pytest
 import dmmlab as dm
 from dmmlab.core.errors import LabError
 from dmmlab.machines.networks import LAYER, RECURRENT
-from dmmlab.synthesis import portfolio
-from dmmlab.synthesis.automata import Automaton
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.observed_transitions import TransitionError
-from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.search import NothingToKeep, Search
-from dmmlab.synthesis.settings import Settings
-from dmmlab.synthesis.starts import starts, with_smaller_delays
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
+from dmmlab.problems.automata import Automaton
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.problems.problems import Problem
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.pruning.settings import Settings
+from dmmlab.search import portfolio
+from dmmlab.search.portfolio import synthesize
+from dmmlab.search.search import NothingToKeep, Search
+from dmmlab.search.starts import starts, with_smaller_delays
+from dmmlab.transitions.observed_transitions import TransitionError
 
 SHORT = Settings(restarts=2, rounds=2, fit_steps=20, ramp_steps=40, cool_steps=20, retrain_steps=10, finish_steps=20, trials=2)
 

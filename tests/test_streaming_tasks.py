@@ -11,13 +11,13 @@ from dmmlab.core.errors import LabError
 from dmmlab.core.files import csv_text
 from dmmlab.core.streams import values
 from dmmlab.core.vvalues import number
-from dmmlab.synthesis.automata import Automaton
-from dmmlab.synthesis.exact_fits import Hinge, directions, fit_sum
-from dmmlab.synthesis.observed_transitions import TransitionError, observe
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.streaming_benchmark import run_tasks
-from dmmlab.synthesis.streaming_tasks import STREAMING_TASKS
-from dmmlab.synthesis.transitions import transition_machine
+from dmmlab.problems.automata import Automaton
+from dmmlab.problems.problems import Problem
+from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.runs.streaming_benchmark import run_tasks
+from dmmlab.transitions.exact_fits import Hinge, directions, fit_sum
+from dmmlab.transitions.observed_transitions import TransitionError, observe
+from dmmlab.transitions.transitions import transition_machine
 
 # From the published table, on whole strings: what the answer to the last item is.
 DEFINITIONS = {

@@ -32,11 +32,13 @@ from dmmlab.learning import EvolutionStrategy, GradientDescent, HardConcreteGate
 from dmmlab.learning.training_loop import constantly
 from dmmlab.machines import wave
 from dmmlab.machines.detectors import ImitationError
+from dmmlab.problems import PROBLEMS
+from dmmlab.proofs.counterexamples import counterexample
+from dmmlab.pruning import Evaluator, Event, Settings, Task, Trace, Verdict
+from dmmlab.search import Repair, Restart, SearchState
+from dmmlab.search.repairs import DAMAGES
+from dmmlab.search.synthesis_result import Synthesis
 from dmmlab.sources import Examples, Judged
-from dmmlab.synthesis import PROBLEMS, Evaluator, Event, Repair, Restart, SearchState, Settings, Task, Trace, Verdict
-from dmmlab.synthesis.counterexamples import counterexample
-from dmmlab.synthesis.repairs import DAMAGES
-from dmmlab.synthesis.synthesis_result import Synthesis
 
 PACKAGES = [
     "core",
@@ -45,7 +47,12 @@ PACKAGES = [
     "learning",
     "june2022",
     "drawing",
-    "synthesis",
+    "problems",
+    "pruning",
+    "proofs",
+    "transitions",
+    "search",
+    "runs",
     "sources",
     "explorers",
     "journal",
@@ -109,7 +116,7 @@ def instances():
         session, Recording(small, "no." * 30), as_tree({"a": 1.0}), Executed("01", 1.0, *[dm.bench.__path__[0]] * 2), Row("a", 1, "b", 2, 3),
         PruningExplorer(session, figures="build"), MachineEditor(small, text="noon"), StreamStepper(small, "noon"),
         TrainingExplorer(task, task.weights(small)), ended_dashboard(), LiveEditor(), LiveRun(),
-        dm.Automaton((0,) * 1000, lambda state, item: (state, item)), dm.synthesis.Proof("proved", "long " * 200, (2,)),
+        dm.Automaton((0,) * 1000, lambda state, item: (state, item)), dm.proofs.Proof("proved", "long " * 200, (2,)),
         dm.core.ArrayShape((3, 4)), wave(), dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), Inbox(), StochasticDown(0),
         dm.Command("cat"), examples, examples.strings[0], Judged(np.zeros((5000, 1)), "row 1"),
         dm.drawing.animate([small.soft], small.neurons), SelfModification(dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), ROUND),

@@ -101,7 +101,7 @@ def test_a_network_needs_layers_and_a_constant():
 def test_functions_are_pruned_down_to_an_exact_machine():
     problem = dm.PROBLEMS["characters"]
     network = superfluid(2, 1, answering(problem.answers), problem.sources)
-    found = dm.synthesis.synthesize_superfluid(problem, network, seed=1)
+    found = dm.search.synthesize_superfluid(problem, network, seed=1)
     assert found.best.exact
     assert not any(kind is SUPERFLUID for kind in found.machine.neurons.values())
     assert found.best_restart.verdict is found.best
@@ -110,4 +110,4 @@ def test_functions_are_pruned_down_to_an_exact_machine():
 
 def test_a_synthesis_needs_a_restart():
     with pytest.raises(LabError, match="0 restarts: at least one is needed"):
-        dm.synthesis.synthesize_superfluid(dm.PROBLEMS["sum"], restarts=0)
+        dm.search.synthesize_superfluid(dm.PROBLEMS["sum"], restarts=0)

@@ -15,9 +15,9 @@ from dmmlab import PROBLEMS, LabError, Machine
 from dmmlab.cli.commands import main
 from dmmlab.core.files import write_json
 from dmmlab.june2022.replay import recurrent_2022
-from dmmlab.synthesis import sweeps
-from dmmlab.synthesis.provenance import provenance
-from dmmlab.synthesis.sweeps import success_rates, sweep
+from dmmlab.runs import sweeps
+from dmmlab.runs.sweeps import success_rates, sweep
+from dmmlab.search.provenance import provenance
 
 QUICK = {
     "recurrent": [1],

@@ -14,17 +14,17 @@ from dmmlab.compiler.weights import count_links, flatten, unflatten
 from dmmlab.core.errors import LabError
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.machines.isomorphism import same
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.held_folder import LOCK
-from dmmlab.synthesis.phases import finish, fit, sparsify
-from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.pruning import prune
-from dmmlab.synthesis.repairs import DAMAGES, embed
-from dmmlab.synthesis.rounding import round_off
-from dmmlab.synthesis.run_folder import run_into_folder, summary
-from dmmlab.synthesis.settings import Settings
-from dmmlab.synthesis.tasks import Task
-from dmmlab.synthesis.trace import Event, Trace
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.phases import finish, fit, sparsify
+from dmmlab.pruning.pruning import prune
+from dmmlab.pruning.rounding import round_off
+from dmmlab.pruning.settings import Settings
+from dmmlab.pruning.tasks import Task
+from dmmlab.pruning.trace import Event, Trace
+from dmmlab.runs.run_folder import run_into_folder, summary
+from dmmlab.search.held_folder import LOCK
+from dmmlab.search.portfolio import synthesize
+from dmmlab.search.repairs import DAMAGES, embed
 
 QUICK = Settings(restarts=2, rounds=1, fit_steps=200, ramp_steps=1500, cool_steps=300, retrain_steps=100, finish_steps=800)
 

@@ -12,7 +12,8 @@ import dmmlab as dm
 from dmmlab.core.errors import LabError
 from dmmlab.explorers.svg_curves import restart_curves
 from dmmlab.explorers.synthesis_dashboard import AT_WORK, SynthesisDashboard
-from dmmlab.synthesis import Event, SearchState, Verdict
+from dmmlab.pruning import Event, Verdict
+from dmmlab.search import SearchState
 
 SMALL = dm.Settings(restarts=2, rounds=1, ramp_steps=1500, cool_steps=300, finish_steps=300, trials=20)
 ENDLESS = dm.Settings(restarts=2, rounds=1, fit_steps=10_000_000)

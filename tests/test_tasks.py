@@ -14,13 +14,13 @@ from dmmlab.learning.batches import make_batch
 from dmmlab.learning.losses import squared_error
 from dmmlab.learning.session import TrainingSession
 from dmmlab.machines.networks import feedforward
-from dmmlab.synthesis.catalogue import PROBLEMS
-from dmmlab.synthesis.network_programs import KEPT, PENALTIES, Kept
-from dmmlab.synthesis.phases import fit, sparsify
-from dmmlab.synthesis.pruning import retrain
-from dmmlab.synthesis.settings import Settings
-from dmmlab.synthesis.tasks import Task
-from dmmlab.synthesis.trace import Trace
+from dmmlab.problems.catalogue import PROBLEMS
+from dmmlab.pruning.network_programs import KEPT, PENALTIES, Kept
+from dmmlab.pruning.phases import fit, sparsify
+from dmmlab.pruning.pruning import retrain
+from dmmlab.pruning.settings import Settings
+from dmmlab.pruning.tasks import Task
+from dmmlab.pruning.trace import Trace
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ import pytest
 from dmmlab.core.neurons import CONST_1, INPUT, answering
 from dmmlab.core.vvalues import number
 from dmmlab.machines.networks import feedforward
-from dmmlab.synthesis import rounding, search
-from dmmlab.synthesis.evaluation import Evaluator
-from dmmlab.synthesis.portfolio import synthesize
-from dmmlab.synthesis.problems import Problem
-from dmmlab.synthesis.rounding import EXACT, TOLERANCE, Verdict, rank, round_off
-from dmmlab.synthesis.settings import Settings
-from dmmlab.synthesis.tasks import Task
+from dmmlab.problems.problems import Problem
+from dmmlab.pruning import rounding
+from dmmlab.pruning.evaluation import Evaluator
+from dmmlab.pruning.rounding import EXACT, TOLERANCE, Verdict, rank, round_off
+from dmmlab.pruning.settings import Settings
+from dmmlab.pruning.tasks import Task
+from dmmlab.search import search
+from dmmlab.search.portfolio import synthesize
 
 LEAST = 9e-4  # the largest number at the input that hardly counts
 

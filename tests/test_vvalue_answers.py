@@ -13,11 +13,14 @@ from dmmlab.core.neurons import answering
 from dmmlab.core.vvalues import add, paths, scale
 from dmmlab.learning.losses import squared_error
 from dmmlab.machines.attention_machines import INDUCTION_DELAY, induction_head
-from dmmlab.synthesis import PROBLEMS, TREE_PROBLEMS, Problem, Task, synthesize, verify
-from dmmlab.synthesis.counterexamples import counterexample
-from dmmlab.synthesis.evaluation import max_abs_errors
-from dmmlab.synthesis.samples import as_rows
-from dmmlab.synthesis.settings import Settings
+from dmmlab.problems import PROBLEMS, TREE_PROBLEMS, Problem
+from dmmlab.problems.samples import as_rows
+from dmmlab.proofs import verify
+from dmmlab.proofs.counterexamples import counterexample
+from dmmlab.pruning import Task
+from dmmlab.pruning.evaluation import max_abs_errors
+from dmmlab.pruning.settings import Settings
+from dmmlab.search import synthesize
 
 FOLLOWERS = TREE_PROBLEMS["followers"]
 

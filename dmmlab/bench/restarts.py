@@ -1,6 +1,6 @@
 """Benchmarks of synthesis: many restarts.
 
-A step is one of :meth:`dmmlab.synthesis.tasks.Task.descend` for the duplicate detector: 1486
+A step is one of :meth:`dmmlab.pruning.tasks.Task.descend` for the duplicate detector: 1486
 weights, 8 strings of 40 cycles.
 """
 
@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from ..learning.training_loop import Schedule
-from ..synthesis.catalogue import PROBLEMS
-from ..synthesis.tasks import Task
+from ..problems.catalogue import PROBLEMS
+from ..pruning.tasks import Task
 from .measurement import Row, in_another_process, median, row
 
 STEPS, RESTARTS = 300, 8

@@ -209,7 +209,7 @@ def _show(options: argparse.Namespace) -> int:
 def _explore(options: argparse.Namespace) -> int:
     from ..core.files import read_json
     from ..journal.exploring import exploring_notebook
-    from ..synthesis.problem_files import load_problem
+    from ..problems.problem_files import load_problem
 
     machine, problem, given = machine_named(options.machine), options.problem, Path(options.machine)
     if problem is None and (given / "result.json").is_file():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import LabError
 
 if TYPE_CHECKING:
-    from ..synthesis.problems import Problem
+    from ..problems.problems import Problem
 
 TABLES = (".csv", ".parquet", ".jsonl")
 
@@ -40,12 +40,12 @@ def problem_named(options: argparse.Namespace) -> tuple[str, "Problem"]:
 
         return name, Examples.from_table(name, options.inputs, options.outputs, options.by, options.tolerance)
     if program is not None:
+        from ..problems.problems import Problem
         from ..sources.commands import Command
-        from ..synthesis.problems import Problem
 
         if not options.alphabet:
             raise LabError("--command needs --alphabet, such as 0:10 for the items 0 to 9")
         return program, Problem(f"What does {program!r} answer?", Command(program), alphabet=options.alphabet, silence=False)
-    from ..synthesis.problem_files import load_problem
+    from ..problems.problem_files import load_problem
 
     return name, load_problem(name)

@@ -13,7 +13,7 @@ from ..core.machine import Machine
 from .machine_names import machine_named, print_json
 
 if TYPE_CHECKING:
-    from ..synthesis.problems import Problem
+    from ..problems.problems import Problem
 
 INTERRUPTED = "interrupted"  # why a synthesis ended early
 
@@ -21,8 +21,8 @@ INTERRUPTED = "interrupted"  # why a synthesis ended early
 def run_synthesis(options: argparse.Namespace) -> int:
     """``dmmlab synthesize``; an interrupt is raised when what is best so far is written."""
     from ..drawing.circuits import circuit
-    from ..synthesis.run_folder import run_into_folder, summary
-    from ..synthesis.settings import Settings
+    from ..pruning.settings import Settings
+    from ..runs.run_folder import run_into_folder, summary
     from .problem_names import problem_named
 
     settings = Settings(
@@ -54,7 +54,7 @@ def run_synthesis(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """``dmmlab compare``."""
-    from ..synthesis.run_folder import compare_runs
+    from ..runs.run_folder import compare_runs
 
     finished = [folder for folder in options.runs if (Path(folder) / "result.json").is_file()]
     for folder in options.runs:
@@ -70,8 +70,8 @@ def compare(options: argparse.Namespace) -> int:
 
 def verify_machine(options: argparse.Namespace) -> int:
     """``dmmlab verify``; the exit status is 1 for a wrong machine or a rejected certificate."""
-    from ..synthesis.certificates import CertificateError, check_certificate
-    from ..synthesis.proofs import verify
+    from ..proofs.certificates import CertificateError, check_certificate
+    from ..proofs.proofs import verify
     from .problem_names import problem_named
 
     name, problem = problem_named(options)
@@ -118,7 +118,7 @@ def verify_machine(options: argparse.Namespace) -> int:
 
 def run_streaming_tasks(options: argparse.Namespace) -> int:
     """``dmmlab tasks``."""
-    from ..synthesis.streaming_benchmark import run_tasks
+    from ..runs.streaming_benchmark import run_tasks
 
     def tell(row: dict) -> None:
         if not options.json:
@@ -143,7 +143,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     """``dmmlab sweep``."""
     from tqdm import tqdm
 
-    from ..synthesis.sweeps import success_rates, sweep
+    from ..runs.sweeps import success_rates, sweep
 
     values = dict(options.values)
     if len(values) < len(options.values):
@@ -189,8 +189,8 @@ def run_sweep(options: argparse.Namespace) -> int:
 
 def run_on_problem(options: argparse.Namespace) -> int:
     """``dmmlab test --problem``."""
-    from ..synthesis.counterexamples import counterexample
-    from ..synthesis.evaluation import max_abs_errors
+    from ..proofs.counterexamples import counterexample
+    from ..pruning.evaluation import max_abs_errors
     from .problem_names import problem_named
 
     name, problem = problem_named(options)

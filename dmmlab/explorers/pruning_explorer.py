@@ -14,8 +14,8 @@ from ipywidgets import Layout
 
 from ..core.errors import LabError
 from ..drawing.graphviz_drawing import Drawing
-from ..synthesis.problem_checks import item_text
-from ..synthesis.tasks import Task
+from ..problems.problem_checks import item_text
+from ..pruning.tasks import Task
 from .explorer import NARROW, WIDE, Explorer, table
 from .pruning_session import PruningSession
 from .svg_curves import SILENCE, answer_curves, inline

@@ -24,8 +24,8 @@ from ..core.summaries import Facts, summarised
 from ..core.vvalues import describe
 from ..drawing.bundles import READABLE, circuit_or_bundle
 from ..drawing.graphviz_drawing import Drawing
-from ..synthesis.tasks import Task
-from ..synthesis.trace import Trace
+from ..pruning.tasks import Task
+from ..pruning.trace import Trace
 
 
 class Place(NamedTuple):

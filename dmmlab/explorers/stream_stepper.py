@@ -20,8 +20,8 @@ from ..core.machine import Link, Machine
 from ..core.streams import Stream
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.graphviz_drawing import Drawing
-from ..synthesis.problems import Problem
-from ..synthesis.synthesis_result import Synthesis
+from ..problems.problems import Problem
+from ..search.synthesis_result import Synthesis
 from .explorer import RUN_IT, WIDE, Explorer, table
 from .recording import Recording
 from .run_player import RunPlayer, run_page

@@ -1,7 +1,7 @@
 """The dashboard of a synthesis: its restarts as they work, the best circuit as it shrinks.
 
 The synthesis runs in a thread, so that the notebook's other cells can be used meanwhile.
-:func:`dmmlab.synthesis.portfolio.synthesize` does the work; it needs no browser.
+:func:`dmmlab.search.portfolio.synthesize` does the work; it needs no browser.
 """
 
 import os
@@ -17,12 +17,12 @@ from ..core.machine import Machine
 from ..drawing.bundles import circuit_or_bundle
 from ..drawing.graphviz_drawing import Drawing
 from ..machines.networks import Network
-from ..synthesis.portfolio import synthesize
-from ..synthesis.problems import Problem
-from ..synthesis.progress import SearchState, in_words, table_of_restarts
-from ..synthesis.rounding import rank
-from ..synthesis.settings import Settings
-from ..synthesis.synthesis_result import Synthesis
+from ..problems.problems import Problem
+from ..pruning.rounding import rank
+from ..pruning.settings import Settings
+from ..search.portfolio import synthesize
+from ..search.progress import SearchState, in_words, table_of_restarts
+from ..search.synthesis_result import Synthesis
 from .explorer import Explorer, table
 from .svg_curves import inline, restart_curves
 

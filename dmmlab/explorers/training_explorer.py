@@ -21,7 +21,7 @@ from ..core.machine import Machine
 from ..drawing.bundles import READABLE, circuit_or_bundle
 from ..drawing.graphviz_drawing import Drawing
 from ..learning.session import TrainingSession
-from ..synthesis.tasks import Task
+from ..pruning.tasks import Task
 from .explorer import NARROW, WIDE, Explorer, table
 from .svg_curves import inline, loss_curve
 

@@ -25,7 +25,7 @@ def exploring_notebook(
         name: of the notebook.
         folder: where it is written.
         problem: what the machine answers, by name
-            (:func:`~dmmlab.synthesis.problem_files.load_problem`). Without one there are no right
+            (:func:`~dmmlab.problems.problem_files.load_problem`). Without one there are no right
             answers to compare with, and no explorer that prunes.
         text: the string that the machine reads.
 
@@ -54,7 +54,7 @@ def _cells(machine: Machine, name: str, problem: str | None, text: str) -> list[
     given = ", problem=problem" if problem else ""
     begin = ["import dmmlab as dm\n", f"machine = dm.Machine.from_json({f'{name}-machine.json'!r})"]
     if problem:
-        begin += [f"problem = dm.synthesis.load_problem({_absolute(problem)!r})"]
+        begin += [f"problem = dm.problems.load_problem({_absolute(problem)!r})"]
     cells = [("markdown", f"# {name}\n\n{HOW}"), ("code", "\n".join(begin))]
     cells += [("code", f'dm.StreamStepper(machine, {text!r}{given}, figures=".")')]
     if problem:

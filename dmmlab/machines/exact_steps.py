@@ -1,7 +1,7 @@
 """Exact steps: the tree engine on fractions.
 
 In a proof no number may be rounded. The tree engine adds and multiplies whatever numbers it is
-given, so here it is given fractions, or symbols (:mod:`dmmlab.synthesis.symbols`): weights are the
+given, so here it is given fractions, or symbols (:mod:`dmmlab.proofs.symbols`): weights are the
 fractions that they stand for, and a float that a neuron's function brings in counts as the fraction
 that it is. Down and up movement are those of :mod:`dmmlab.core.engine`; nothing is written again.
 

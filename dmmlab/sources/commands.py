@@ -18,7 +18,7 @@ LONGEST = 200  # characters of what a program says that are shown
 
 
 class Command:
-    """A program that answers strings: a target for a :class:`~dmmlab.synthesis.problems.Problem`.
+    """A program that answers strings: a target for a :class:`~dmmlab.problems.problems.Problem`.
 
     An item that is a number is written as one; a letter ``{text: 1.0}`` as its text; several inputs
     with spaces between them; a cycle without an item as an empty line. A line of the answer has as

@@ -27,10 +27,10 @@ from ..core.machine import Machine
 from ..core.summaries import Facts, names as listed, plural, summarised
 from ..core.vvalues import VValue
 from ..machines.exact_steps import ExactMachine, InexactError
-from ..synthesis.draws import Items
-from ..synthesis.evaluation import all_keys
-from ..synthesis.problems import Problem
-from ..synthesis.samples import Sample
+from ..problems.draws import Items
+from ..problems.problems import Problem
+from ..problems.samples import Sample
+from ..pruning.evaluation import all_keys
 from .table_files import answers_of, items_of, read_table
 from .table_machines import NEARLY, SHARES, machine_of_rows
 

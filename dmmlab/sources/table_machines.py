@@ -2,7 +2,7 @@
 
 A row has no answers to tests, unless the table has every short string. But a state often shows in
 what was answered and read before: the last answers and items, a sum of all items, the largest, how
-long ago one came. These are columns as those of :mod:`dmmlab.black_boxes.predictions`, and closed
+long ago one came. These are columns as those of :mod:`dmmlab.transitions.predictions`, and closed
 sets of them are fitted in the same way. Where no fit is exact, answers that are no whole numbers
 are taken as a linear function of sums and last items, with noise.
 """
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..black_boxes.predictions import closed_sets, independent, linear_set
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.vvalues import VValue
-from ..synthesis.exact_fits import Sum
-from ..synthesis.machines_of_sums import MachineOfSums
-from ..synthesis.observed_transitions import Feature, TransitionError, Transitions, features_of
-from ..synthesis.problems import Problem
-from ..synthesis.transitions import LINKS, fitted, transition_machine
+from ..problems.problems import Problem
+from ..transitions.exact_fits import Sum
+from ..transitions.machines_of_sums import MachineOfSums
+from ..transitions.observed_transitions import Feature, TransitionError, Transitions, features_of
+from ..transitions.predictions import closed_sets, independent, linear_set
+from ..transitions.transitions import LINKS, fitted, transition_machine
 
 if TYPE_CHECKING:
     from .examples import Examples

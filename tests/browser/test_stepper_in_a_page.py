@@ -12,7 +12,7 @@ from dmmlab.explorers.stream_stepper import StreamStepper
 from dmmlab.explorers.svg_curves import SVG, XLINK
 from dmmlab.journal import site
 from dmmlab.machines.detectors import handcrafted, published
-from dmmlab.synthesis.catalogue import PROBLEMS
+from dmmlab.problems.catalogue import PROBLEMS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

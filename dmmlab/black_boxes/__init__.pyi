@@ -1,1 +1,0 @@
-from .predictions import BlackBox as BlackBox, OutOfTime as OutOfTime, prefixes as prefixes, states as states

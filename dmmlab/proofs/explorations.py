@@ -1,0 +1,263 @@
+"""Explorations: machine and target side by side, in exact arithmetic, on all strings.
+
+A *joint state* is what the machine's neurons emit, the state of the target, and the answers that
+are due in the next cycles. From each the items of a finite alphabet lead to others. If only
+finitely many are reachable, and the machine's answer is right in each, it is right on all strings
+of any length. If there are too many, it is still right on all strings up to some length.
+
+What an exploration has seen is a table: for each joint state the machine's answers, and the state
+that each item leads to. It is the certificate that :mod:`dmmlab.proofs.certificates` checks.
+"""
+
+import copy
+import random
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from numbers import Rational
+from typing import Any, NamedTuple
+
+from ..core.errors import LabError, told
+from ..core.machine import Machine
+from ..core.vvalues import VValue, describe, paths
+from ..machines.exact_steps import ExactMachine, InexactError, is_double, key_of
+from ..problems.automata import Automaton
+from ..problems.draws import Items
+from ..problems.problem_checks import item_text
+from ..problems.problems import Problem
+from ..problems.target_rows import rows_of
+from .certificates import PLAIN
+
+MOST = 20_000  # joint states that are kept
+SECONDS = 20.0
+LETTERS = "ab"  # of strings of a problem without an alphabet
+MOST_ITEMS = 12  # in such an alphabet
+FUNCTION_SECONDS = 5.0  # to run a target that shows no state on one string after the other
+
+
+class TargetError(LabError):
+    """A target that cannot be followed: its step raises, or gives what is no state or answer."""
+
+
+class Target(NamedTuple):
+    """What a machine is compared with, one cycle at a time.
+
+    ``step`` takes a state and an item, and returns the next state and the answers that are due
+    ``delay`` cycles later; ``key`` makes something hashable of a state, equal for equal states, and
+    only for these.
+    """
+
+    initial: Any
+    step: Callable[[Any, VValue], tuple[Any, tuple]]
+    key: Callable[[Any], Hashable]
+
+    def after(self, state: Any, item: VValue) -> tuple[Any, Hashable, tuple]:
+        """The next state, its key, and answers. Raises :class:`TargetError` for whatever fails."""
+        try:
+            following, answers = self.step(state, copy.deepcopy(item))
+            return following, self.key(following), answers
+        except Exception as error:  # whatever a reader's step raises
+            raise TargetError(f"the target: {told(error)}") from error
+
+
+def target_of(problem: Problem, automaton: Automaton | None = None) -> Target:
+    """The problem's target; or an automaton in its place, as a guess."""
+    if isinstance(problem.target, Machine):
+        return _machine_target(problem, ExactMachine(problem.target))
+    automaton = problem.target if isinstance(problem.target, Automaton) else automaton
+    if automaton is None:
+        return _function_target(problem)
+
+    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
+        after, answer = automaton.step(state, problem.as_read(item))
+        return after, exact_answers(answer, len(problem.answers))
+
+    return Target(automaton.initial, step, _state_key)
+
+
+def _machine_target(problem: Problem, machine: ExactMachine) -> Target:
+    """A machine as a target: its answers are due in the cycle in which it gives them."""
+
+    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
+        answers, emitted = machine.step(state)
+        return emitted + machine.shown(problem.items_by_neuron(item)), answers
+
+    return Target(machine.initial, step, lambda state: tuple(map(key_of, state)))
+
+
+def _function_target(problem: Problem) -> Target:
+    """A function as a target: its state cannot be seen, so that it is all that has been read."""
+
+    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
+        items = [problem.as_read(each) for each in (*(before for before, _ in state), item)]
+        rows = rows_of(problem.target, problem.answers, items)  # type: ignore[arg-type]
+        answers = [exact_answers(tuple(row), len(problem.answers)) for row in rows]
+        if answers[:-1] != [answer for _, answer in state]:
+            raise TargetError("its answers depend on items that come later")
+        return (*state, (item, answers[-1])), answers[-1]
+
+    return Target((), step, lambda state: tuple(key_of(item) for item, _ in state))
+
+
+def _state_key(state: Any) -> Hashable:
+    """1, 1.0 and True are equal, but a step may tell them apart."""
+    if isinstance(state, tuple):
+        return tuple(map(_state_key, state))
+    if type(state) not in PLAIN:
+        raise TargetError(f"a state is {describe(state)}: expected numbers, texts, None, or tuples of them")
+    return type(state), repr(state)
+
+
+def exact_answers(answer: Any, count: int) -> tuple[Fraction | int, ...]:
+    """The answers of one cycle, exactly. Raises TypeError or ValueError for what is none."""
+    answers = tuple(answer) if isinstance(answer, tuple | list) else (answer,)
+    if len(answers) != count:
+        raise ValueError(f"{len(answers)} answers where {count} are expected")
+    if not all(isinstance(x, Rational | float) for x in answers):
+        raise TypeError(f"the answer {describe(answer)} is no number")
+    return tuple(x.numerator if x.denominator == 1 else x for x in map(Fraction, answers))
+
+
+@dataclass
+class Outcome:
+    """What an exploration came to.
+
+    ``complete`` says that there are no other joint states; ``length`` is that of the strings all of
+    which were tried; ``refuted`` is a string on which the machine errs, a shortest one, or None;
+    ``reason`` says why it ended, if the target could not be followed. ``answers`` and
+    ``transitions`` have a row for each joint state, in the order in which they were found, as far
+    as all strings of that length were tried. ``in_doubles`` says whether double precision has all
+    numbers that a machine with finitely many states may emit.
+    """
+
+    states: int = 0
+    complete: bool = False
+    length: int = 0
+    refuted: Items | None = None
+    reason: str = ""
+    answers: list[tuple] = field(default_factory=list)
+    transitions: list[list[int]] = field(default_factory=list)
+    in_doubles: bool = False
+
+
+def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
+    """The items that strings are made of, silence among them, and in words what they are."""
+    silence: list[VValue] = [{}] if problem.silence else []
+    if problem.alphabet:
+        return [*problem.alphabet, *silence], f"its alphabet of {len(problem.alphabet):,}"
+    drawn = problem.draw(random.Random(0), LETTERS, 200)
+    items = sorted(list({key_of(item): item for item in drawn}.values())[:MOST_ITEMS], key=_in_order)
+    return [*items, *silence], f"the items {', '.join(map(item_text, items))}"
+
+
+def _in_order(item: VValue) -> tuple[bool, Any]:
+    """Numbers by size, then other items as they read."""
+    return (True, item_text(item)) if isinstance(item, dict) else (False, item)
+
+
+def numbers_of(problem: Problem, item: VValue) -> list[Any]:
+    """The number that each reading neuron reads of an item; 0 in silence."""
+    return [0 if isinstance(v, dict) and not v else v for v in problem.items_by_neuron(item).values()]
+
+
+def explore(
+    machine: ExactMachine,
+    problem: Problem,
+    target: Target,
+    alphabet: Sequence[VValue],
+    delays: Sequence[int],
+    most: int = MOST,
+    seconds: float = SECONDS,
+) -> Outcome:
+    """All strings over an alphabet, the short ones first.
+
+    Args:
+        machine: what is checked.
+        problem: what is asked. With ``problem.longest`` no longer strings are tried; at the end of
+            each, long or short, comes silence until the last answer is due.
+        target: what is right.
+        alphabet: the items; ``{}`` among them, if there is silence.
+        delays: of each answer, in cycles; 0 for a target that is a machine.
+        most: joint states to keep.
+        seconds: to spend.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        InexactError: a neuron type cannot be run exactly.
+    """
+    end, last, longest = time.monotonic() + seconds, max(delays, default=0), problem.longest
+    items = [*alphabet, *([{}] if longest is not None else [])]  # the last one: silence after the end
+    shown = [machine.shown(problem.items_by_neuron(item)) for item in items]
+    steps: dict[tuple[Hashable, int], tuple[Any, Hashable, tuple]] = {}  # of the target
+    found = Outcome()
+    # A joint state: the machine's, the target's, what is due, cycles since the string's end.
+    # Beside it stands the cycle in which it was first reached, and how.
+    waiting: list[tuple[tuple, Any, tuple, int, int, Any]] = []
+    places: dict[Hashable, int] = {}
+
+    def place_of(emitted: tuple, state: Any, key: Hashable, due: tuple, ended: int, cycle: int, path: Any) -> int:
+        place = places.setdefault((tuple(map(key_of, emitted)), key, due, ended), len(waiting))
+        if place == len(waiting):
+            waiting.append((emitted, state, due, ended, cycle, path))
+        return place
+
+    try:
+        start = target.key(target.initial)
+        place_of(machine.initial, target.initial, start, tuple((0,) * d for d in delays), 0, 0, None)
+        for emitted, state, due, ended, cycle, path in waiting:
+            if len(waiting) > most or time.monotonic() > end:
+                break
+            options, row, key = choices(len(items), longest, last, cycle, ended), [], target.key(state)
+            try:
+                given, after = machine.step(emitted)
+            except InexactError:
+                raise
+            except Exception:  # whatever a reader's neuron type raises: a run ends here
+                found.refuted = [*_string(items, path), items[options[0] if options else -1]]
+                return found
+            for i in options:
+                if (key, i) not in steps:
+                    steps[key, i] = target.after(state, items[i])
+                state_after, key_after, answers = steps[key, i]
+                queues = tuple((*queue, answer) for queue, answer in zip(due, answers, strict=True))
+                if any(queue[0] != answer for queue, answer in zip(queues, given, strict=True)):
+                    found.refuted = _string(items, (i, path))
+                    return found
+                rest, since = tuple(queue[1:] for queue in queues), ended + (longest is not None and i == len(items) - 1)
+                row.append(place_of(after + shown[i], state_after, key_after, rest, since, cycle + 1, (i, path)))
+            found.answers.append(given)
+            found.transitions.append(row)
+        else:
+            found.complete = longest is None or all(cycle < longest for *_, cycle, _ in waiting)
+    except TargetError as error:
+        found.reason = str(error)
+    found.states, tried = len(waiting), len(found.transitions)
+    if found.complete:
+        found.length = waiting[-1][4]
+        found.in_doubles = all(is_double(x) for emitted, *_ in waiting for v in emitted for _, x in paths(v))
+    elif waiting:  # as far as all strings of a length were tried
+        cycles = waiting[tried][4] if tried < len(waiting) else (longest or 0) + last
+        found.length = max(0, cycles - last)
+        rows = sum(cycle < cycles for *_, cycle, _ in waiting[:tried])
+        found.answers, found.transitions = found.answers[:rows], found.transitions[:rows]
+    return found
+
+
+def choices(items: int, longest: int | None, last: int, cycle: int, ended: int) -> range:
+    """Which items may come in a cycle, by their places; the last one is the silence at the end."""
+    if longest is None:
+        return range(items)
+    if ended:
+        return range(items - 1, items) if ended < last else range(0)
+    return range(items - 1 if cycle >= longest else 0, items if last and cycle else items - 1)
+
+
+def _string(items: Sequence[VValue], path: Any) -> Items:
+    string = []
+    while path is not None:
+        i, path = path
+        string.append(items[i])
+    return string[::-1]

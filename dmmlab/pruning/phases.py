@@ -1,0 +1,171 @@
+"""The phases of a synthesis: from a large network to a small machine.
+
+Each takes weights and returns weights, and can be used alone, on any task:
+
+=========  =====================================================================================
+fit        train all links, with hardly any penalty
+sparsify   train on while the penalty grows, until most weights are zero; then let it fall
+prune      cut the links that matter least, train again, take a cut back if that does not mend it
+           (:mod:`dmmlab.pruning.pruning`)
+shorten    leave out neurons that only pass a value on, where training mends that
+finish     train what is left, without a penalty
+=========  =====================================================================================
+
+:mod:`dmmlab.search.search` composes them, and :mod:`dmmlab.pruning.rounding` makes fractions
+of the weights.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..compiler.layout import LayoutError
+from ..compiler.weights import Weights, support
+from ..learning.batches import Batch
+from ..machines.simplifications import shortcuts
+from .idle_links import without_idle_links
+from .pruning import is_acceptable, prune, prune_links, retrain, tidy
+from .settings import Settings
+from .tasks import Task
+from .trace import Trace
+
+BEGINNINGS = (8, 16, 24)  # cycles
+SHORT = 50  # cycles; strings to learn from usually have 40
+FINISHED = 1e-4  # canonical weights up to this are cut in the end
+
+Phase = Callable[..., Weights]  # (task, weights, settings, trace, key) -> weights
+
+
+def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
+    """Trains all links, with the smallest penalty; on the task's short lessons, if it has lessons.
+
+    Where loops make that explode: once more, on the beginnings of the strings first.
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: unused.
+
+    Returns:
+        The trained weights, in the same shapes.
+    """
+    l1, learning_rate = (settings.l1[0], settings.l1[0]), (settings.learning_rate, settings.learning_rate)
+    short, _ = _lessons(task)
+    for batch in short[:-1]:
+        weights = task.on(batch).descend(weights, settings.fit_steps, learning_rate, l1)
+    task = task.on(short[-1])
+    trained = task.descend(weights, settings.fit_steps, learning_rate, l1)
+    if not np.isfinite(task.error(trained)):
+        trained = weights
+        for cycles in (*BEGINNINGS, None):
+            lesson = task.on(task.batch.first_cycles(cycles))
+            trained = lesson.descend(trained, settings.fit_steps, learning_rate, l1)
+    trace.add(task, "fit", "", trained)
+    return trained
+
+
+def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
+    """Trains on while the penalty grows, then while it falls with the learning rate; then tidies.
+
+    The penalty drives weights to zero as ``settings.penalty`` says (:meth:`Task.descent`). If the
+    task has lessons, all this happens on the last of the short ones; then what is left learns from
+    the longer ones, and from the task's own strings.
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: a JAX key, for the penalty ``gates``.
+
+    Returns:
+        The weights, zero where a link is cut.
+    """
+    (*_, last), longer = _lessons(task)
+    task = task.on(last)
+    low, high = settings.l1
+    learning_rate, penalty = settings.learning_rate, settings.penalty
+    weights = task.descend(weights, settings.ramp_steps, (learning_rate, learning_rate), (low, high), penalty=penalty, key=key)
+    trace.add(task, "sparsify", "ramp", weights)
+    mask = support(weights) if penalty == "gates" else None
+    after = "proximal" if penalty == "gates" else penalty
+    fall = (high, max(low, high / 30))
+    weights = task.descend(weights, settings.cool_steps, (learning_rate, learning_rate / 10), fall, mask, after)
+    trace.add(task, "sparsify", "cool", weights)
+    weights = tidy(task, weights, settings.threshold)
+    trace.add(task, "sparsify", "tidy", weights)
+    weights = retrain(task, weights, settings)
+    trace.add(task, "sparsify", "retrain", weights)
+    for batch in longer:
+        task, slow = task.on(batch), learning_rate / 3
+        weights = task.descend(weights, settings.fit_steps, (slow, slow), (settings.keep_l1,) * 2, support(weights))
+        trace.add(task, "sparsify", f"{batch.cycles} cycles", weights)
+    return weights
+
+
+def _lessons(task: Task) -> tuple[list[Batch], list[Batch]]:
+    """The short lessons, at least one, and the longer ones, the task's own strings last."""
+    every = [*task.lessons, task.batch]
+    short = sum(batch.cycles <= SHORT for batch in every) or 1
+    return every[:short], every[short:]
+
+
+def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
+    """Leaves out neurons that only pass a value on, as long as training mends it.
+
+    A value then arrives a cycle earlier (:func:`~dmmlab.machines.simplifications.shortcuts`).
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: unused.
+
+    Returns:
+        The weights, zero where a link is cut.
+    """
+    improved = True
+    while improved:
+        improved = False
+        for machine in shortcuts(task.machine(weights)):
+            try:
+                shorter = task.weights(machine)
+            except LayoutError:  # the network has no such link
+                continue
+            shorter = tidy(task, retrain(task, shorter, settings, weights), settings.threshold)
+            if task.error(shorter) <= task.error(weights) + 3 * settings.tolerance:
+                shorter = prune_links(task, shorter, settings, Trace())
+            mended = is_acceptable(task, weights, shorter, settings)
+            left_out = sorted(set(task.machine(weights).live().neurons) - set(task.machine(shorter).live().neurons))
+            trace.add(task, "shorten", " ".join(left_out), shorter, accepted=mended)
+            if mended:
+                weights, improved = shorter, True
+                break
+    return weights
+
+
+def finish(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
+    """Trains what is left, without a penalty, and cuts what is then dead or idle.
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of the phase.
+        key: unused.
+
+    Returns:
+        The weights, zero where a link is cut.
+    """
+    weights = task.descend(weights, settings.finish_steps, (settings.learning_rate / 3, 1e-5), mask=support(weights))
+    weights = tidy(task, weights, FINISHED)
+    weights = task.weights(without_idle_links(task.machine(weights), task.keys, 1).live())
+    trace.add(task, "finish", "", weights)
+    return weights
+
+
+PHASES: Mapping[str, Phase] = {phase.__name__: phase for phase in (fit, sparsify, prune, shorten, finish)}

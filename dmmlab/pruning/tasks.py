@@ -1,0 +1,318 @@
+"""Tasks: a network compiled for a problem, with strings to train, validate and test on.
+
+All that synthesis does with arrays begins here: the error, many steps of gradient descent that also
+shrinks weights, and what each link is worth.
+"""
+
+import copy
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..compiler.compiled import Compiled
+from ..compiler.weights import Weights, flatten, masked, unflatten
+from ..core.errors import LabError
+from ..core.machine import Machine
+from ..core.summaries import Facts, names, plural, summarised
+from ..core.vvalues import describe
+from ..learning.batches import Batch, make_batch
+from ..learning.side_by_side import SideBySide
+from ..learning.training_loop import GradientDescent, Schedule
+from ..machines.networks import Network
+from ..problems.problems import Problem
+from ..problems.samples import Sample, coordinate_name
+from .evaluation import Evaluator, all_keys, targets_of
+from .network_programs import network_programs
+
+PIECE = 500  # steps after which a descent looks whether it is to stop
+SCALE, SCALE_OF_PRODUCTS = 0.01, 0.1  # of initial weights
+QUICK_LENGTHS = (14, 200)  # items of the strings of a quick evaluation: a fraction of those of a synthesis
+
+Span = tuple[float, float]  # a number at the first and at the last step; geometric in between
+
+
+class Stopped(Exception):
+    """A descent that was told to stop."""
+
+
+@summarised
+class Task:
+    """A network compiled for a problem.
+
+    ``batch`` has the training strings, ``mask`` is 1.0 for the links of the network. Set the event
+    ``stop``, if there is one, and a descent under way raises :class:`Stopped`. With ``together``,
+    the descents of several threads run as one.
+
+    Args:
+        problem: what is asked.
+        network: what is trained; the problem's own if left out. Of a machine, the links, whatever
+            their weights.
+        samples: the strings to learn from; ``problem.training(seed)`` if left out.
+        seed: for the training and the test strings.
+        lessons: a curriculum: sets of shorter strings, the shortest first, that are learned from
+            before ``samples``. While they are about as long as usual ones, links are driven to zero
+            (:func:`~dmmlab.pruning.phases.sparsify`).
+
+    Raises :class:`~dmmlab.core.errors.LabError` where there are no strings, or the network does not
+    answer what is asked.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        network: Network | Machine | None = None,
+        samples: Sequence[Sample] | None = None,
+        seed: int = 0,
+        lessons: Sequence[Sequence[Sample]] = (),
+    ):
+        self.problem, self.seed = problem, seed
+        self.stop: threading.Event | None = None
+        self.together: SideBySide | None = None
+        self.queries: int | None = None  # strings that the target was asked, where it is a black box
+        self.samples = list(samples if samples is not None else problem.training(seed))
+        if not self.samples or not all(map(len, lessons)):
+            raise LabError("no strings to learn from")
+        self.network = problem.network if network is None else network
+        whole = self.network
+        if isinstance(whole, Network):
+            whole = whole.machine([1.0] * len(whole.links))
+        every = [*self.samples, *(sample for lesson in lessons for sample in lesson)]
+        self.keys = all_keys(every)  # for each reading neuron, a stream of one V-value that has all keys
+        self.programs = network_programs(whole, self.keys, any(sample.rows for sample in every))
+        self.compiled = self.programs.compiled
+        _check_answers(self.compiled, problem, every)
+        self.mask = self.compiled.mask
+        self.lessons, self.batch = [self._batch(lesson) for lesson in lessons], self._batch(self.samples)
+
+    def on(self, batch: Batch) -> "Task":
+        """The same task on other strings, those of a lesson: errors and descents are theirs."""
+        other = copy.copy(self)
+        other.batch, other.lessons = batch, []
+        return other
+
+    def _batch(self, samples: Sequence[Sample]) -> Batch:
+        right = [targets_of(self.compiled, sample) for sample in samples]
+        return make_batch(self.compiled, [sample.streams for sample in samples], right)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells one task from another: links, neuron types by name, strings and targets."""
+        digest = hashlib.sha256()
+        machine = self.compiled.machine
+        digest.update(repr([(name, kind.name) for name, kind in machine.neurons.items()]).encode())
+        digest.update(repr(sorted(str(link) for link in machine.links())).encode())
+        for leaf in jax.tree.leaves([self.batch, *self.lessons]):
+            digest.update(np.asarray(leaf).tobytes())
+        return digest.hexdigest()[:16]
+
+    def initial_weights(self, key: Any, scale: float = 0.0) -> Weights:
+        """Random weights, ``scale * N(0, 1)``, a matrix for each stage.
+
+        If the scale is 0 it is 0.01, as in 2022; or 0.1 where neurons multiply trees, since a
+        product of several small weights has no gradient.
+
+        Raises :class:`~dmmlab.core.errors.LabError` for a task of a machine, not of a network.
+        """
+        if isinstance(self.network, Machine):
+            raise LabError("a machine has its weights; random ones are for networks")
+        usual = SCALE_OF_PRODUCTS if self.programs.multiplies_trees else SCALE
+        return self.compiled.weights(self.network.random(key, scale or usual).soft)
+
+    def machine(self, weights: Weights) -> Machine:
+        """The machine with these weights; those that are zero are no links."""
+        return self.compiled.machine.with_soft(self.compiled.soft(weights))
+
+    def weights(self, machine: Machine) -> Weights:
+        """The soft links of a machine as matrices, one for each stage.
+
+        Raises :class:`~dmmlab.compiler.layout.LayoutError` for a link that the network has not.
+        """
+        return self.compiled.weights(machine.soft)
+
+    def error(self, weights: Weights) -> float:
+        """The squared error on the training strings, relative to the targets' squares."""
+        return float(self.descent("none").error(weights, self.batch))
+
+    def answers(self, weights: Weights) -> np.ndarray:
+        """The answers to the training strings: (answers, strings, cycles), :attr:`answer_names`."""
+        return np.asarray(self.programs.answers(weights, self.batch))
+
+    @property
+    def answer_names(self) -> list[str]:
+        """The answers; where they are V-values, their coordinates, ``answer/path``."""
+        return [coordinate_name(name, path) for (_, name), path in self.compiled.answer_coordinates]
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The targets, (answers, strings, cycles); NaN where nothing is asked."""
+        return np.where(self.batch.loss_mask, self.batch.targets, np.nan)
+
+    def mean_squared_error(self, weights: Weights) -> float:
+        """The mean over training strings and cycles of the squared error, summed over answers."""
+        squares, asked = float(self.batch.sum_of_squares), float(jnp.sum(self.batch.loss_mask))
+        return self.error(weights) * squares * len(self.batch.targets) / asked
+
+    def descent(self, penalty: str = "proximal") -> GradientDescent:
+        """The training loop that drives links to zero in this way.
+
+        Args:
+            penalty: ``proximal``: weights move towards zero after each step, and stop there
+                (:func:`~dmmlab.learning.proximal.proximal_l1`). ``gradient``: L1 is part of the
+                objective. ``gates``: each weight has a hard-concrete gate
+                (:class:`~dmmlab.learning.objectives.HardConcreteGates`). ``none``.
+
+        Returns:
+            The loop; its penalty is called ``l1``.
+
+        Raises:
+            LabError: an unknown penalty.
+        """
+        return self.programs.descent(penalty)
+
+    def descend(
+        self,
+        weights: Weights,
+        steps: int,
+        learning_rate: Span,
+        l1: Span = (0.0, 0.0),
+        mask: Weights | None = None,
+        penalty: str = "proximal",
+        key: Any = None,
+        looks: Sequence[int] = (),
+        is_hopeless: Callable[[Sequence[float]], bool] = lambda errors: False,
+    ) -> Weights:
+        """So many steps of Adam, from a fresh state, on ``error + l1 * sum of |w|``.
+
+        Args:
+            weights: where to start, a matrix for each stage.
+            steps: how many steps. Their number is no reason to compile anew.
+            learning_rate: at first and at last; geometric in between, as ``l1`` is.
+            l1: the penalty.
+            mask: 0.0 for links that are to stay at zero; all may move if left out.
+            penalty: how links are driven to zero; see :meth:`descent`.
+            key: a JAX key, for the gates.
+            looks: after so many steps each, the error is looked at.
+            is_hopeless: given the errors at the looks so far, whether the latest look is the end.
+
+        Returns:
+            The weights after the last step.
+
+        Raises:
+            LabError: an unknown penalty.
+            Stopped: the task's ``stop`` was set; at most 500 steps before.
+        """
+        loop, mask, count = self.descent(penalty), self.mask if mask is None else mask, jnp.asarray(steps)
+        rates, penalties = (
+            Schedule(jnp.asarray(span[0], float), jnp.asarray(span[1], float), count) for span in (learning_rate, l1)
+        )
+        random = (jax.random.key(0) if key is None else key) if penalty == "gates" else None
+        state = loop.initial_state(masked(weights, mask))
+        done, errors = 0, list[float]()
+        looks = [look for look in looks if look < steps]
+        for end in sorted({*looks, *range(PIECE, steps, PIECE), steps}):
+            if self.stop is not None and self.stop.is_set():
+                raise Stopped
+            piece = jnp.asarray(end - done)
+            arguments = state, self.batch, mask, piece, rates, {"l1": penalties}, random
+            if self.together is None:
+                state = jax.block_until_ready(loop.run(*arguments))
+            elif (others := self.together.run(loop, *arguments, stop=self.stop)) is None:
+                raise Stopped
+            else:
+                state = others
+            done = end
+            if end in looks:
+                errors.append(self.error(loop.objective.weights_of(state.parameters, mask)))
+                if is_hopeless(errors):
+                    break
+        return loop.objective.weights_of(state.parameters, mask)
+
+    def ablation_errors(self, weights: Weights) -> Weights:
+        """The error with each link ablated, one at a time; infinite where there is none.
+
+        Shaped as the weights.
+        """
+        array = flatten(weights)
+        live = np.nonzero(array)[0]
+        places = np.concatenate([live, np.zeros(len(array) - len(live), int)])
+        errors = self.programs.ablation_errors(weights, jnp.asarray(places), jnp.asarray(len(live)), self.batch)
+        result = np.full(len(array), np.inf)
+        result[live] = np.asarray(errors)[: len(live)]
+        return unflatten(result, weights)
+
+    def saliency(self, weights: Weights) -> Weights:
+        """``w^2 * mean over strings of g^2``, with g the gradient of one string's error.
+
+        This is twice the cost of ablating the link, to second order and with the empirical Fisher
+        information in place of the curvature. Shaped as the weights.
+        """
+        return self.programs.saliency(weights, self.batch)
+
+    @cached_property
+    def links(self) -> dict[int, str]:
+        """The soft links by their place in flattened weights, as ``to.input <- from.output``."""
+        shapes = [stage.exists.shape for stage in self.compiled.stages]
+        offsets = np.cumsum([0, *(rows * columns for rows, columns in shapes)])
+        return {
+            int(offsets[s] + row * shapes[s][1] + column): f"{to}.{into} <- {source}.{output}"
+            for (to, into, source, output), (s, row, column) in self.compiled.places.items()
+        }
+
+    @cached_property
+    def unseen(self) -> dict[str, list[Sample]]:
+        """The ``validation`` strings, and the ``test`` strings of this seed."""
+        return {
+            "validation": self.problem.validation(apart_from=self.samples),
+            "test": self.problem.test(self.seed, apart_from=self.samples),
+        }
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """What measures machines of the network on the :attr:`unseen` strings."""
+        return Evaluator(self.compiled.machine, self.unseen)
+
+    @cached_property
+    def quick_evaluator(self) -> Evaluator:
+        """Measures errors on fewer and shorter validation strings: fast enough for a slider."""
+        samples = self.problem.validation(apart_from=self.samples, lengths=QUICK_LENGTHS)
+        return Evaluator(self.compiled.machine, {"validation": samples})
+
+    def _summary(self) -> tuple[str, Facts]:
+        facts = {
+            "network": f"{plural(self.compiled.machine.count(), 'soft link')}, {self.compiled.schedule}",
+            "training strings": f"{self.batch.strings:,} of {plural(self.batch.cycles, 'cycle')}",
+            "seed": self.seed,
+        }
+        return f"Task: {self.problem.question}", facts.items()
+
+
+def _check_answers(compiled: Compiled, problem: Problem, samples: Sequence[Sample]) -> None:
+    wanted = [("output", name) for name in problem.answers]
+    for sample in samples:
+        if not sample.rows and len(sample.targets) != len(wanted):
+            raise LabError(f"a string with {len(sample.targets)} answers: the problem asks for {len(wanted)}")
+    if list(compiled.answer_ports) != wanted:
+        raise LabError(f"the network answers {compiled.answer_ports}, the problem asks for {tuple(wanted)}")
+    reached = [(port[1], path) for port, path in compiled.answer_coordinates] if compiled.whole else ()
+    for sample in samples if reached else ():
+        if beyond := sample.beyond(reached):
+            asked = names((coordinate_name(*row) for row in beyond), 4)
+            raise LabError(f"the target has {asked}, which no neuron of this network can emit: give other types, or constants")
+
+
+def random_key(key: Any) -> Any:
+    """A JAX key, from a seed of 0 to 2^32 - 1, or as it is.
+
+    Raises :class:`~dmmlab.core.errors.LabError` for anything else.
+    """
+    if isinstance(key, int | np.integer) and not isinstance(key, bool) and 0 <= key < 2**32:
+        return jax.random.key(int(key))
+    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+        return key
+    raise LabError(f"key {describe(key)}: expected a JAX key, or a seed from 0 to 2^32 - 1")

@@ -1,0 +1,193 @@
+"""Tables of jobs: a row for each, in a folder; what is finished stays, whatever ends the rest.
+
+A job is done by a function that returns its row and its files, as text. Here they are written: the
+files first, then the row, then the table, each whole or not at all. So a folder may be on another
+computer than the one that does the work, and a run that was killed goes on where it was.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..core.errors import LabError, told
+from ..core.files import csv_text, read_json, write_json, write_text
+from ..search.held_folder import held
+
+Row = dict[str, Any]
+LOST = (BrokenExecutor, CancelledError, OSError, ImportError)  # a process, a scheduler, or what a worker needs
+CLOSING = 5.0  # seconds to take leave of a scheduler
+
+
+class Job(NamedTuple):
+    """What is done for a row: ``function(*arguments)``, both of which another process can read."""
+
+    function: Callable[..., "Finished"]
+    arguments: tuple[Any, ...]
+
+
+class Finished(NamedTuple):
+    """What came of a job: its row of the table, in values that JSON has; its files, by name."""
+
+    row: Row
+    files: Mapping[str, str]
+
+
+def fill_table(
+    jobs: Mapping[str, Job],
+    folder: str | os.PathLike,
+    description: Mapping[str, Any],
+    executor: Callable[[], contextlib.AbstractContextManager[Executor]],
+    resume: bool = False,
+    tell: Callable[[Row], None] = lambda row: None,
+) -> list[Row]:
+    """Does all jobs that are not done, and writes one table.
+
+    Args:
+        jobs: by the name of the folder in which each leaves its files.
+        folder: where to write ``run.json``, ``table.csv``, and a folder for each job.
+        description: of the run, in values that JSON has. One that differs in it is another run.
+        executor: makes what does the work (:func:`processes`, :func:`cluster`).
+        resume: whether to go on with a run that was interrupted; of one that is finished, nothing
+            is done anew.
+        tell: is called with each new row.
+
+    Returns:
+        The rows of the table, in the order of the jobs.
+
+    Raises:
+        LabError: a folder that holds a run, without ``resume``, or another run, with it; another
+            process works on it; or a process that was at work was killed.
+    """
+    folder, description = Path(folder), json.loads(json.dumps(description))
+    with _begun(folder, description, resume, jobs):
+        rows = {name: row for name in jobs if (row := _read(folder / name)) is not None}
+        if len({tuple(row) for row in rows.values()}) > 1:
+            raise LabError(f"{folder}: rows of different columns: name another folder")
+        waiting = {name: job for name, job in jobs.items() if name not in rows}
+        if waiting:
+            with executor() as pool:
+                futures = {pool.submit(job.function, *job.arguments): name for name, job in waiting.items()}
+                for future in as_completed(futures):
+                    name = futures[future]
+                    try:
+                        row, files = future.result()
+                    except LOST as error:
+                        raise LabError(f"{folder}: a process at work was lost ({told(error)}); --resume goes on") from None
+                    _write(folder / name, row, files)
+                    rows[name] = row
+                    write_text(folder / "table.csv", csv_text([rows[each] for each in jobs if each in rows]))
+                    tell(row)
+        ordered = [rows[name] for name in jobs]
+        write_text(folder / "table.csv", csv_text(ordered))
+    return ordered
+
+
+def processes(count: int) -> Callable[[], contextlib.AbstractContextManager[Executor]]:
+    """So many processes on this computer, for :func:`fill_table`."""
+
+    @contextlib.contextmanager
+    def pool() -> Iterator[Executor]:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as executor:
+            try:
+                yield executor
+            except BaseException:  # nobody waits for what is under way
+                for process in list((executor._processes or {}).values()):
+                    process.terminate()
+                raise
+
+    return pool
+
+
+def _end_with_parent() -> None:
+    """Lets a process end when the one that has started it is gone, however that ended."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def cluster(address: str) -> Callable[[], contextlib.AbstractContextManager[Executor]]:
+    """The workers of a Dask cluster, for :func:`fill_table`.
+
+    What a worker that dies was at is done by another.
+
+    Args:
+        address: of its scheduler, such as ``tcp://127.0.0.1:8786``.
+
+    Returns:
+        What makes the executor.
+
+    Raises:
+        LabError: Dask is not installed. What is returned raises it, too, if no scheduler answers.
+    """
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError:
+        raise LabError("a cluster needs Dask: pip install '.[cluster]'") from None
+
+    @contextlib.contextmanager
+    def connected() -> Iterator[Executor]:
+        try:
+            client = Client(address, timeout=10, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise LabError(f"{address}: no Dask scheduler answers there: {str(error).splitlines()[0]}") from None
+        executor = client.get_executor(pure=False, retries=3)
+        try:
+            yield executor
+        except KilledWorker as error:
+            raise LabError(f"{address}: {told(error)}; --resume goes on") from None
+        finally:  # a scheduler that is lost is not waited for
+            with contextlib.suppress(Exception):
+                executor.shutdown(wait=False)
+            with contextlib.suppress(Exception):
+                client.close(timeout=CLOSING)
+
+    return connected
+
+
+@contextlib.contextmanager
+def _begun(folder: Path, description: Mapping[str, Any], resume: bool, jobs: Iterable[str]) -> Iterator[None]:
+    """The folder, while this process alone works on it."""
+    if (folder / "run.json").exists():
+        if not resume:
+            raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
+        there = read_json(folder / "run.json")
+        if there != description:
+            old = there if isinstance(there, dict) else {}
+            other = sorted(key for key in {*old, *description} if old.get(key) != description.get(key))
+            raise LabError(f"{folder}: holds another run, with other {', '.join(other)}: name another folder")
+    elif there := [name for name in jobs if (folder / name / "row.json").exists()]:
+        raise LabError(f"{folder}: holds {there[0]}, and no run.json that says of which run: name another folder")
+    with held(folder):
+        if not (folder / "run.json").exists():
+            write_json(folder / "run.json", dict(description))
+        yield
+
+
+def _write(folder: Path, row: Row, files: Mapping[str, str]) -> None:
+    """The files of a job, and last its row, which says that it is done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        write_text(folder / name, text)
+    write_json(folder / "row.json", {**row, "files": sorted(files)})
+
+
+def _read(folder: Path) -> Row | None:
+    """The row of a job that is done: it is there, and so are the job's files."""
+    path = folder / "row.json"
+    row = read_json(path) if path.exists() else {"files": [path.name]}
+    names = row.pop("files", None) if isinstance(row, dict) else None
+    if not isinstance(names, list):
+        raise LabError(f"{path}: no row of this run; without it the job is done again")
+    return row if all((folder / str(name)).is_file() for name in names) else None

@@ -1,0 +1,329 @@
+"""Fits: a function of a few whole numbers as an exact sum of few neurons.
+
+A sum is linear but for *hinges*, ``relu(direction . numbers - threshold)``. For a direction of
+small whole numbers, whether a function is linear but for what depends on ``direction . numbers`` is
+decided by one small least-squares problem; the thresholds are then where its slope changes. So
+directions are tried from the simple ones upwards. All coefficients are fractions, and a fit is one
+only if it is exact on all rows.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from .predictions import independent
+
+VALUES = 16  # of a function that is a conjunction, at most
+LARGEST = 64  # denominator of a coefficient
+FEW = 120  # rows with which a direction is tried first
+HINGES = 60  # of one function, at most
+ENOUGH = 2  # neurons: what takes more in one direction may take fewer in several
+SIMPLE, LEVELS = 16, 16  # directions in which hinges are combined, and values along one of them, at most
+DICTIONARY = 250  # hinges that are combined, at most
+REWEIGHTED, SOLVING = 3, 1.0  # linear programs of one fit, and seconds of one, at most
+FAR, LONGEST_SHIFT = 3, 100  # by which a bit shifts a number, at least and at most
+DIRECTIONS, SOON = 1000, 200  # at most, from the simple ones upwards; and once there is a fit
+
+
+@dataclass(frozen=True)  # no tuple: it would be equal to one of another class
+class Hinge:
+    """``relu(direction . (state, item) - threshold)``."""
+
+    direction: tuple[int, ...]
+    threshold: int
+
+
+@dataclass(frozen=True)
+class Product:
+    """The product of two linear functions of (state, item)."""
+
+    one: tuple[int, ...]
+    other: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A linear function of (state, item), and a constant."""
+
+    linear: tuple[Fraction, ...]
+    constant: Fraction
+
+
+class Sum(NamedTuple):
+    """A function of (state, item): a linear part, a constant, hinges and products with weights."""
+
+    linear: tuple[Fraction, ...]
+    constant: Fraction
+    hinges: dict[Hinge, Fraction]
+    products: dict[Product, Fraction] = {}  # noqa: RUF012
+
+
+def fit_sum(
+    inputs: np.ndarray,
+    values: np.ndarray,
+    known: Sequence[Hinge] = (),
+    may_multiply: bool = False,
+    end: float = math.inf,
+    switches: Sequence[tuple[int, ...]] = (),
+) -> Sum | None:
+    """The sum of few neurons that gives ``values`` exactly, or None.
+
+    Args:
+        inputs: (rows, numbers), whole.
+        values: (rows,), whole.
+        known: hinges that are there already, and so cost nothing.
+        may_multiply: whether a bit times a number may be a product. If not, it takes a hinge, which
+            is right as long as the number is no larger than it is here.
+        end: of the time in which directions are tried, as of ``time.monotonic()``.
+        switches: linear functions of the numbers that are bits, beside those numbers that are.
+
+    Returns:
+        A linear function; else one with a product, if it may; else, of the sums with hinges in one
+        direction, the one with the fewest new hinges, and of these with the fewest terms.
+    """
+    linear = _linear(inputs, values)
+    if linear is not None:
+        return Sum(*linear, {})
+    multiplied = _with_product(inputs, values, switches) if may_multiply else None
+    if multiplied is not None:
+        return multiplied
+
+    def cost(found: Sum) -> tuple[int, int]:
+        new = len(found.hinges.keys() - set(known)) + any(found.linear)
+        return new, len(found.hinges) + sum(map(bool, found.linear)) + sum(abs(x) for h in found.hinges for x in h.direction)
+
+    few, found = slice(0, FEW), list[Sum]()
+    for tried, direction in enumerate([*directions(inputs.shape[1]), *_shifts(inputs)]):
+        if time.monotonic() > end or (found and tried > SOON):
+            break
+        if _along(inputs[few], values[few], direction) is not None:
+            found += [fit for fit in [_along(inputs, values, direction)] if fit is not None]
+    if not found or min(map(cost, found))[0] > ENOUGH:
+        found += [fit for fit in [_sparse(inputs, values, known)] if fit is not None]
+    if not found or min(map(cost, found))[0] > ENOUGH:
+        found += [fit for fit in [_gated(inputs, values)] if fit is not None]
+    return min(found, key=cost, default=None)
+
+
+def directions(size: int) -> list[tuple[int, ...]]:
+    """Vectors of small whole numbers, the simple ones first; of a vector and its negative, one."""
+    found = []
+    for most, entries in ((3, 2), (2, 4), (1, 8)):
+        for count in range(1, min(size, entries) + 1):
+            for places in itertools.combinations(range(size), count):
+                for numbers in itertools.product([x for x in range(-most, most + 1) if x], repeat=count):
+                    if numbers[0] > 0:
+                        vector = [0] * size
+                        for place, x in zip(places, numbers, strict=True):
+                            vector[place] = x
+                        found.append(tuple(vector))
+    unique = sorted(dict.fromkeys(found), key=lambda d: (sum(map(abs, d)), d))
+    return unique[:DIRECTIONS]
+
+
+def _shifts(inputs: np.ndarray) -> Iterator[tuple[int, ...]]:
+    """Directions in which a bit shifts a number: thresholds with hysteresis."""
+    units = np.eye(inputs.shape[1], dtype=int)
+    for bit, n in itertools.product(_bits(inputs), range(inputs.shape[1])):
+        for shift in range(FAR, min(int(np.ptp(inputs[:, n])), LONGEST_SHIFT) + 1 if n != bit else 0):
+            yield from (tuple((units[n] + sign * shift * units[bit]).tolist()) for sign in (-1, 1))
+
+
+def _linear(inputs: np.ndarray, values: np.ndarray) -> tuple[tuple[Fraction, ...], Fraction] | None:
+    """``values`` as an exact linear function, and its constant; or None."""
+    columns = np.concatenate([inputs, np.ones((len(inputs), 1), dtype=object)], axis=1).astype(float)
+    weights, _, rank, _ = np.linalg.lstsq(columns, values.astype(float), rcond=None)
+    if rank < columns.shape[1]:  # its weights are many small ones: those of columns that are needed are few
+        needed = [*independent(inputs), inputs.shape[1]]
+        weights = np.zeros(columns.shape[1])
+        weights[needed] = np.linalg.lstsq(columns[:, needed], values.astype(float), rcond=None)[0]
+    exact = [Fraction(float(w)).limit_denominator(LARGEST) for w in weights]
+    fitted = sum((int(w.numerator) * inputs[:, i] * (LCM // w.denominator) for i, w in enumerate(exact[:-1]) if w), 0)
+    fitted = fitted + exact[-1].numerator * (LCM // exact[-1].denominator)
+    return (tuple(exact[:-1]), exact[-1]) if np.all(fitted == values * LCM) else None
+
+
+LCM = int(np.lcm.reduce(np.arange(1, LARGEST + 1).astype(object)))
+
+
+def _along(inputs: np.ndarray, values: np.ndarray, direction: tuple[int, ...]) -> Sum | None:
+    """``values`` as a linear function plus one of ``direction . inputs``, exactly; or None."""
+    u = inputs @ np.array(direction, dtype=object)
+    points, group = np.unique(u.astype(np.int64), return_inverse=True)
+    if len(points) < 3:
+        return None
+    skip = max(i for i, x in enumerate(direction) if x)  # the direction itself makes up for it
+    counts = np.bincount(group)
+
+    def within(column: np.ndarray) -> np.ndarray:
+        return column - (np.bincount(group, column) / counts)[group]
+
+    columns = np.stack([within(inputs[:, i].astype(float)) for i in range(inputs.shape[1]) if i != skip] or [np.zeros(len(u))])
+    weights, *_ = np.linalg.lstsq(columns.T, within(values.astype(float)), rcond=1e-9)
+    if np.abs(columns.T @ weights - within(values.astype(float))).max() > 1e-6:
+        return None
+    linear = [Fraction(float(w)).limit_denominator(LARGEST) for w in weights]
+    if inputs.shape[1] == 1:
+        linear = []
+    linear.insert(skip, Fraction(0))
+    rest = values * LCM - sum(
+        (w.numerator * (LCM // w.denominator) * inputs[:, i] for i, w in enumerate(linear) if w), np.zeros(len(u), dtype=object)
+    )
+    levels: dict[int, int] = {}
+    for point, value in zip(u, rest, strict=True):
+        if levels.setdefault(point, value) != value:
+            return None
+    places = sorted(levels)
+    slopes = [Fraction(levels[b] - levels[a], LCM * (b - a)) for a, b in itertools.pairwise(places)]
+    hinges = {
+        Hinge(direction, at): after - before
+        for at, (before, after) in zip(places[1:], itertools.pairwise(slopes), strict=False)
+    }
+    hinges = {hinge: weight for hinge, weight in hinges.items() if weight}
+    if len(hinges) > HINGES:
+        return None
+    first = slopes[0]
+    linear = [w + first * d for w, d in zip(linear, direction, strict=True)]
+    constant = Fraction(levels[places[0]], LCM) - first * places[0]
+    return Sum(tuple(linear), constant, hinges)
+
+
+def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
+    """``values`` as a linear function plus a multiple of a bit times a bounded number; or None.
+
+    ``bit * n = relu(n - low + size * bit - size) + low * bit``, where ``low <= n <= low + size``.
+    """
+    size = inputs.shape[1]
+    for bit, other in itertools.product(_bits(inputs), range(size)):
+        low, span = int(inputs[:, other].min()), int(np.ptp(inputs[:, other]))
+        if other == bit or not span:
+            continue
+        hinge = Hinge(tuple(span if i == bit else int(i == other) for i in range(size)), low + span)
+        column = np.maximum(inputs @ np.array(hinge.direction, dtype=object) - hinge.threshold, 0)
+        fitted = _linear(np.concatenate([inputs, column[:, None]], axis=1), values)
+        if fitted is not None:
+            *linear, weight = fitted[0]
+            return Sum(tuple(linear), fitted[1], {hinge: weight})
+    return None
+
+
+def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> Sum | None:
+    """``values`` as a sum of hinges in any of the simple directions and of gates; or None.
+
+    The weights are those of the least sum of absolute values (basis pursuit), which is a linear
+    program; what had small weights costs more the next time, so that few are left (Candes, Wakin
+    and Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008). It is solved on some rows;
+    those on which the solution errs join.
+    """
+    from scipy.optimize import linprog  # takes a third of a second to be imported
+
+    hinges = list(dict.fromkeys([*known, *_dictionary(inputs)]))[:DICTIONARY]
+    if not hinges:
+        return None
+    raised = np.stack([np.maximum(inputs @ np.array(h.direction, dtype=object) - h.threshold, 0) for h in hinges], axis=1)
+    columns = np.concatenate([raised, inputs, np.ones((len(inputs), 1), dtype=object)], axis=1)
+    is_known = np.array([hinge in known for hinge in hinges])
+    price = np.where(is_known, 0.1, 1.0 + 0.05 * np.array([sum(map(bool, h.direction)) for h in hinges]))
+    cost = np.concatenate([price, np.full(inputs.shape[1] + 1, 0.01)])
+    rows = np.arange(len(inputs)) if len(inputs) <= FEW else np.random.default_rng(0).choice(len(inputs), FEW, replace=False)
+    floats, weight = columns.astype(float), np.ones(len(cost))
+    for _ in range(REWEIGHTED):
+        solved = linprog(
+            np.tile(cost * weight, 2),
+            A_eq=np.concatenate([floats[rows], -floats[rows]], axis=1),
+            b_eq=values[rows].astype(float),
+            options={"time_limit": SOLVING},
+        )
+        if solved.x is None:
+            return None
+        w = solved.x[: len(cost)] - solved.x[len(cost) :]
+        wrong = np.nonzero(np.abs(floats @ w - values.astype(float)) > 1e-6 * max(1.0, np.abs(values).max()))[0]
+        if len(wrong):
+            rows = np.concatenate([rows, wrong[:FEW]])
+        else:
+            weight = 1 / (np.abs(w) + 0.05)
+    exact = [Fraction(float(x)).limit_denominator(LARGEST) for x in w]
+    if np.any(columns @ np.array([x.numerator * (LCM // x.denominator) for x in exact], dtype=object) != values * LCM):
+        return None
+    chosen = {hinge: x for hinge, x in zip(hinges, exact, strict=False) if x}
+    return Sum(tuple(exact[len(hinges) : -1]), exact[-1], chosen)
+
+
+def _dictionary(inputs: np.ndarray) -> Iterator[Hinge]:
+    """Hinges that a sum may have: gates, and those of simple directions.
+
+    A gate passes a bounded number on where another is at least, or at most, c: for ``0 <= n <=
+    size`` it is ``relu(n + size * (x - c)) - size * relu(x - c)``.
+    """
+    size = inputs.shape[1]
+    low, span = inputs.min(axis=0), np.ptp(inputs, axis=0)
+    levels = [sorted(set(column)) for column in inputs.T]
+    for x, n in itertools.permutations([i for i in range(size) if len(levels[i]) <= LEVELS], 2):
+        for sign, c in itertools.product((1, -1), levels[x]):
+            direction = tuple(int(span[n]) * sign * (i == x) + (i == n) for i in range(size))
+            yield Hinge(direction, int(low[n] + span[n] * sign * c))
+    for direction in directions(size)[:SIMPLE]:
+        points = np.unique(inputs @ np.array(direction, dtype=object))
+        if len(points) <= LEVELS:
+            yield from (Hinge(direction, int(point)) for point in points[1:-1])
+
+
+def _with_product(inputs: np.ndarray, values: np.ndarray, switches: Sequence[tuple[int, ...]]) -> Sum | None:
+    """``values`` as a linear function plus a multiple of a bit times another number; or None.
+
+    A bit is one of the numbers, or the product with one of the ``switches``.
+    """
+    units = [tuple(int(i == j) for i in range(inputs.shape[1])) for j in range(inputs.shape[1])]
+    for bit, other in itertools.product([*(units[j] for j in _bits(inputs)), *switches], units):
+        if other == bit:
+            continue
+        column = (inputs @ np.array(bit, dtype=object)) * (inputs @ np.array(other, dtype=object))
+        fitted = _linear(np.concatenate([inputs, column[:, None]], axis=1), values)
+        if fitted is not None:
+            *linear, weight = fitted[0]
+            return Sum(tuple(linear), fitted[1], {}, {Product(bit, other): weight})
+    return None
+
+
+def _bits(inputs: np.ndarray) -> list[int]:
+    return [j for j in range(inputs.shape[1]) if set(inputs[:, j]) == {0, 1}]
+
+
+def fit_conjunctions(states: np.ndarray, values: np.ndarray) -> dict[int, list[Hinge]] | None:
+    """For each value but zero, thresholds that are all passed where, and only where, it is taken.
+
+    Args:
+        states: (rows, components), whole.
+        values: (rows,), whole.
+
+    Returns:
+        By value, hinges of which ``direction . state > threshold`` is meant; None if there are none
+        such, or too many values.
+    """
+    if len(set(values)) > VALUES:
+        return None
+    found = {}
+    for value in sorted(set(values) - {0}):
+        taken = values == value
+        thresholds = []
+        for direction in directions(states.shape[1])[:200]:
+            for sign in (1, -1):
+                d = tuple(sign * x for x in direction)
+                u = states @ np.array(d, dtype=object)
+                thresholds.append((Hinge(d, int(u[taken].min()) - 1), u > int(u[taken].min()) - 1))
+        chosen: list[Hinge] = []
+        others = ~taken  # that are still to be excluded
+        while others.any():
+            hinge, reached = min(thresholds, key=lambda each: (int((others & each[1]).sum()), sum(map(abs, each[0].direction))))
+            if not (others & ~reached).any():
+                return None
+            chosen.append(hinge)
+            others = others & reached
+        found[int(value)] = chosen
+    return found

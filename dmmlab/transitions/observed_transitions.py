@@ -1,0 +1,301 @@
+"""Observed transitions: what a target that shows its state does in one cycle, as whole numbers.
+
+An item that is a number is read as it is. Of one that has keys, *features* are read: its largest
+coordinate (:data:`~dmmlab.core.neurons.NORM`), and its product with each constant of the problem,
+which says what class of letters has come (:mod:`dmmlab.problems.letter_classes`). What a state
+says in words, as ``None`` or ``"a"``, is a number for each such value.
+"""
+
+import copy
+import itertools
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.errors import LabError, told
+from ..core.neuron_type import NeuronType
+from ..core.neurons import COMPARE, DOT, NORM
+from ..core.vvalues import VValue, dot, max_norm
+from ..problems.automata import Automaton
+from ..problems.draws import Items
+from ..problems.letter_classes import is_slow
+from ..problems.problems import Problem
+from ..problems.target_rows import rows_of
+from ..proofs.explorations import alphabet_of, numbers_of
+from .exact_fits import LARGEST
+from .predictions import BlackBox, independent, prefixes, states
+
+LONGEST = 40  # items of the strings whose transitions are looked at; every fourth is four times as long
+ITEMS = 4000  # of all strings together
+MOST = 2500  # transitions
+STRING, DRAWN = 14, 60  # items of the strings after which tests of a black box are tried, at most; so many are drawn
+SCALED = 8  # strings whose answers say by what all are multiplied to be whole; one where a run is slow
+SWITCHES = 6  # items, at most, of which each may switch something on or off
+FEW = 20  # items that are looked at for keys
+WORDS = 8  # that a part of the state may take, beside the initial one
+LARGE = 10**7  # numbers up to this are looked at: least squares are solved in floats
+
+
+class TransitionError(LabError):
+    """A target that shows no state, or whose transitions are no sum of few neurons."""
+
+
+class Transitions(NamedTuple):
+    """What is seen of an automaton: whole numbers, one row for each transition.
+
+    ``before`` and ``after`` are (transitions, components) of the state, less the initial state;
+    ``items`` are (transitions, features), ``answers`` (transitions, answers). ``switches`` are
+    linear functions of features that are 1 for some items, and 0 for all others. ``scales`` say by
+    what each answer was multiplied to be whole; 1 if empty.
+    """
+
+    before: np.ndarray
+    items: np.ndarray
+    after: np.ndarray
+    answers: np.ndarray
+    features: Sequence["Feature"]
+    switches: Sequence[tuple[int, ...]] = ()
+    scales: Sequence[Fraction] = ()
+
+
+def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> Transitions:
+    """The transitions of a problem's automaton on drawn strings.
+
+    Args:
+        problem: its target is an automaton; its state is a whole number, its answer a fraction, or
+            each is a tuple of such.
+        seed: for the random numbers.
+        strings: to look at beside those that are drawn.
+
+    Returns:
+        The distinct transitions.
+
+    Raises:
+        TransitionError: it is not so.
+    """
+    target = problem.target
+    if not isinstance(target, Automaton):
+        raise TransitionError("the target shows no state: write it as an Automaton")
+    rng = random.Random(f"transitions {seed}")
+    lengths = [problem.longest or LONGEST * (1 if i % 4 else 4) for i in range(ITEMS // (problem.longest or 2 * LONGEST))]
+    rows: dict[tuple[tuple, tuple, tuple, tuple], None] = {}  # (state before, features, state after, answers), each once
+    drawn = (
+        _with_silence(rng, problem.draw(rng, "abc", length)) if problem.silence else problem.draw(rng, "abc", length)
+        for length in lengths
+    )
+    features = features_of(problem)
+    for items in itertools.chain(strings, drawn):
+        state = target.initial
+        for item in items:
+            try:
+                after, answer = target.step(state, problem.as_read(item))
+            except Exception as error:
+                raise TransitionError(f"the target's step: {told(error)}") from error
+            x = tuple(_whole(feature.of(item), "an item") for feature in features)
+            rows[_parts(state), x, _parts(after), tuple(_fraction(a) for a in _parts(answer))] = None
+            state = after
+    if len({tuple(map(len, row)) for row in rows}) > 1:
+        raise TransitionError("states of different sizes")
+    encoders = [
+        _encoder([row[side][i] for row in rows for side in (0, 2)], part) for i, part in enumerate(_parts(target.initial))
+    ]
+
+    def encoded(state: tuple) -> list[int]:
+        return [x for part, encoder in zip(state, encoders, strict=True) for x in encoder(part)]
+
+    scales = _scales([answers for *_, answers in rows])
+    table = [(*encoded(before), *x, *encoded(after), *_scaled(answers, scales)) for before, x, after, answers in rows]
+    small = [row for row in table if max(map(abs, row)) < LARGE]
+    if not small:
+        raise TransitionError(f"all numbers are larger than {LARGE:,}")
+    first = sum(map(len, strings))  # what was learned from is kept
+    chosen = small[:first] + random.Random(0).sample(small[first:], min(len(small[first:]), MOST))
+    n, m = len(encoded(_parts(target.initial))), len(features)
+    columns = np.split(np.array(chosen, dtype=object), [n, n + m, 2 * n + m], axis=1)
+    needed = independent(columns[1])
+    before, items_of, after, answers_of = columns
+    return Transitions(before, items_of[:, needed], after, answers_of, [features[i] for i in needed], scales=scales)
+
+
+def observe_black_box(
+    problem: Problem,
+    seed: int,
+    strings: Sequence[Items],
+    end: float,
+    known: dict[tuple[int, ...], tuple[int, ...]],
+    may_multiply: bool = False,
+) -> Iterator[Transitions]:
+    """Transitions of a target that can only be run: what it will answer is its state.
+
+    Args:
+        problem: its target is a function; its answers are fractions, or tuples of them.
+        seed: for the random numbers.
+        strings: to look at beside those that are drawn.
+        end: of the time, as of ``time.monotonic()``.
+        known: what it is known to answer, by strings of places of items; more is added.
+        may_multiply: whether to read more of the items of a small alphabet than the number: which
+            one it is switches something on or off.
+
+    Returns:
+        The distinct transitions, for each state that the target may have
+        (:mod:`dmmlab.transitions.predictions`), the simple ones first.
+
+    Raises:
+        TransitionError: answers that are no fractions, or features that cannot be read.
+        LabError: the target fails, or is no function of the string.
+    """
+    items = list(alphabet_of(problem)[0])
+    features = features_of(problem, items if may_multiply and len(items) <= SWITCHES else ())
+    rng = random.Random(f"black box {seed}")
+    drawn = [_with_silence(rng, d) if problem.silence else d for d in _short_strings(problem, rng)]
+    for string in (*drawn, *strings):
+        items += [item for item in string if item not in items]
+
+    read = list(map(problem.as_read, items))
+
+    def answers_to(string: Sequence[int]) -> Iterator[tuple[Fraction, ...]]:
+        given = [copy.copy(read[i]) for i in string]  # which a target may change
+        rows = rows_of(problem.target, problem.answers, given)  # type: ignore[arg-type]
+        return (tuple(map(_fraction, row)) for row in rows)
+
+    slow = is_slow(problem)
+    few = drawn[: 1 if slow else SCALED]
+    scales = _scales([row for string in few for row in answers_to(tuple(map(items.index, string)))])
+
+    def run(string: Sequence[int]) -> Iterator[tuple[int, ...]]:
+        return (_scaled(row, scales) for row in answers_to(string))
+
+    box = BlackBox(run, len(items), len(problem.answers), end, known, slow)
+    longest = min(STRING, problem.longest or STRING)
+    learned = [tuple(map(items.index, each)) for each in strings]
+    pairs: dict[tuple[tuple[int, ...], int], None] = {}
+    for before in prefixes(box, rng, [tuple(map(items.index, each)) for each in drawn], longest):
+        pairs |= {(before, i): None for i in box.some_items(rng)}
+    for each in learned:
+        pairs |= {(each[:t], i): None for t in range(len(each)) for i in {each[t], *box.some_items(rng)}}
+    numbers = np.array([[_whole(f.of(items[i]), "an item") for f in features] for _, i in pairs], dtype=object)
+    answers = np.array([box.answers((*s, i)) for s, i in pairs], dtype=object)
+    needed = independent(numbers)
+    for state in states(box, list(pairs), numbers):
+        columns = state.before, numbers[:, needed], state.after, answers
+        _, first = np.unique(np.concatenate(columns, axis=1).astype(float), axis=0, return_index=True)
+        before_, items_, after_, answers_ = (each[np.sort(first)] for each in columns)
+        switches = [tuple(d) for d in _switches(items_)] if may_multiply else []
+        yield Transitions(before_, items_, after_, answers_, [features[i] for i in needed], switches, scales)
+
+
+def _switches(numbers: np.ndarray) -> Iterator[tuple[int, ...]]:
+    """Linear functions of what is read that are 1 for some items, and 0 for all others."""
+    each = np.unique(numbers.astype(float), axis=0)
+    known = np.concatenate([each, np.ones((len(each), 1))], axis=1)
+    if len(each) <= SWITCHES:
+        for chosen in itertools.product((0.0, 1.0), repeat=len(each)):
+            weights, *_ = np.linalg.lstsq(known, np.array(chosen), rcond=None)
+            whole = np.rint(weights)
+            if 0 < sum(chosen) < len(each) and not whole[-1] and np.abs(known @ whole - chosen).max() < 1e-9:
+                yield tuple(map(int, whole[:-1]))
+
+
+def _short_strings(problem: Problem, rng: random.Random) -> list[Items]:
+    longest = min(STRING, problem.longest or STRING)
+    return [list(problem.draw(rng, "abc", rng.randint(1, longest))) for _ in range(DRAWN)]
+
+
+class Feature(NamedTuple):
+    """A number that a machine reads of an item.
+
+    ``of`` says which; ``kind`` is the type of the neuron that makes it of what the neuron
+    ``source`` reads, and of the ``constant`` if it has one; ``None`` if what is read is the number.
+    With a ``threshold``, it is by how much that is larger. What the neuron emits is multiplied by
+    ``unit``, to be a whole number.
+    """
+
+    of: Callable[[VValue], Any]
+    kind: NeuronType | None
+    source: str
+    constant: str = ""
+    threshold: int | None = None
+    unit: Fraction = Fraction(1)
+
+
+def features_of(problem: Problem, thresholds: Sequence[VValue] = ()) -> list[Feature]:
+    """What is read of the items of a problem, as numbers.
+
+    Args:
+        problem: what is asked.
+        thresholds: items; by how much a number is larger than each of their numbers is read, too.
+
+    Returns:
+        The features. An input of numbers is read as it is where there are no constants, or where
+        there are several inputs.
+    """
+    found = []
+    for i, name in enumerate(problem.inputs):
+        read = lambda item, i=i: numbers_of(problem, item)[i]  # type: ignore[misc]  # noqa: E731
+        if _has_keys(problem, name) or (problem.constants and len(problem.inputs) == 1):
+            vvalue = lambda item, name=name: problem.items_by_neuron(item)[name]  # type: ignore[misc]  # noqa: E731
+            for constant, v in problem.constants.items():
+                found.append(Feature(lambda item, of=vvalue, v=v: dot(of(item), v), DOT, name, constant))  # type: ignore[misc]
+            found.append(Feature(lambda item, of=vvalue: max_norm(of(item)), NORM, name))  # type: ignore[misc]
+            continue
+        found.append(Feature(read, None, name))
+        for at in sorted({int(read(item)) for item in thresholds})[1:-1]:
+            above = lambda item, of=read, at=at: max(0, of(item) - at)  # type: ignore[misc]  # noqa: E731
+            found.append(Feature(above, COMPARE, name, threshold=at))
+    return found
+
+
+def _has_keys(problem: Problem, name: str) -> bool:
+    rng = random.Random(0)
+    read = [problem.items_by_neuron(item)[name] for item in problem.draw(rng, "abc", FEW)]
+    return any(isinstance(v, dict) and v for v in read)
+
+
+def _parts(value: Any) -> tuple:
+    return tuple(value) if isinstance(value, tuple) else (value,)
+
+
+def _whole(x: Any, what: str) -> int:
+    if isinstance(x, float) and x.is_integer():
+        return int(x)
+    if not isinstance(x, int):
+        raise TransitionError(f"{what} {x!r}: expected a whole number, or a tuple of them")
+    return int(x)
+
+
+def _fraction(x: Any) -> Fraction:
+    if isinstance(x, int | float | Fraction) and x - x == 0:
+        return Fraction(x)
+    raise TransitionError(f"an answer {x!r}: expected a number, or a tuple of them")
+
+
+def _scales(rows: Sequence[tuple[Fraction, ...]]) -> list[Fraction]:
+    """The smallest whole numbers that make the answers whole, times them."""
+    scales = [Fraction(math.lcm(*{x.denominator for x in column})) for column in zip(*rows, strict=True)]
+    if max(scales) > LARGEST:
+        raise TransitionError(f"answers whose denominators are above {LARGEST}")
+    return scales
+
+
+def _scaled(answers: Sequence[Fraction], scales: Sequence[Fraction]) -> tuple[int, ...]:
+    whole = [x * scale for x, scale in zip(answers, scales, strict=True)]
+    return tuple(_whole(int(x) if x.denominator == 1 else x, "an answer, made larger") for x in whole)
+
+
+def _encoder(seen: Sequence[Any], initial: Any) -> Callable[[Any], Sequence[int]]:
+    """Of a part of the state: the number, less the initial one; or one for each other word."""
+    words = sorted({x for x in seen if not isinstance(x, int | float)}, key=repr)
+    if not words:
+        return lambda x: [_whole(x, "a state") - _whole(initial, "the initial state")]
+    words = [word for word in sorted(set(seen), key=repr) if word != initial]
+    if len(words) > WORDS:
+        raise TransitionError(f"a part of the state has {len(words) + 1} values that are no numbers: {WORDS} at most")
+    return lambda x: [int(x == word) for word in words]
+
+
+def _with_silence(rng: random.Random, items: Items) -> Items:
+    return [each for item in items for each in [*[{}] * rng.randrange(2), item]]
