@@ -1,7 +1,7 @@
 """The package itself, drawn from its source: the packages of dmmlab as floors, and their imports.
 
 A package stands above all that it imports. An arrow that follows from others is left out:
-``synthesis`` imports ``learning``, which imports ``compiler``, so nothing says that ``synthesis``
+``pruning`` imports ``learning``, which imports ``compiler``, so nothing says that ``pruning``
 imports ``compiler`` as well.
 """
 
