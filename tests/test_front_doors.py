@@ -66,11 +66,11 @@ def test_the_front_door_takes_nothing_heavy():
 def test_machines_and_the_tree_engine_take_no_jax():
     program = """
 import dmmlab as dm
-dm.Machine; dm.NeuronType; dm.PRODUCT
+dm.Machine; dm.NeuronType; dm.core.PRODUCT
 machine = dm.handcrafted()
 states = list(dm.run(machine, dm.characters("aa."), 40))
 assert states[-1].arrived("output.dict-1") == 1.0, states[-1]
-dm.canonical(machine), dm.same(machine, dm.published()), dm.imitation_error(machine, dm.characters("a"), 5)
+dm.machines.canonical(machine), dm.same(machine, dm.published()), dm.imitation_error(machine, dm.characters("a"), 5)
 """
     imported = modules_after(program)
     assert "dmmlab.core.engine" in imported

@@ -353,11 +353,11 @@ def test_what_is_the_same_is_the_same_function():
             return True
 
         def __hash__(self):
-            return hash(dm.NORM.function)
+            return hash(dm.core.NORM.function)
 
     links = {"x.dict": {"input.char": 1.0}, "output.answer": {"x.norm": 1.0}}
-    asked = Problem("The machine", dm.Machine.build(links, {**NEURONS, "x": dm.NORM}), alphabet=(0, 1), silence=False)
-    assert verify(asked, dm.Machine.build(links, {**NEURONS, "x": replace(dm.NORM, function=Alike())})).grade == "wrong"
+    asked = Problem("The machine", dm.Machine.build(links, {**NEURONS, "x": dm.core.NORM}), alphabet=(0, 1), silence=False)
+    assert verify(asked, dm.Machine.build(links, {**NEURONS, "x": replace(dm.core.NORM, function=Alike())})).grade == "wrong"
 
 
 def test_alphabets_of_fractions_and_targets_that_change_what_they_read():
@@ -370,6 +370,6 @@ def test_alphabets_of_fractions_and_targets_that_change_what_they_read():
 
     letters = Problem("Is it a?", dm.Automaton(0, taking), alphabet=({"a": 1.0}, {"b": 1.0}), delay=2)
     links = {"dot.dict-1": {"input.char": 1.0}, "dot.dict-2": {"a.x": 1.0}, "output.answer": {"dot.dot": 1.0}}
-    machine = dm.Machine.build(links, {**NEURONS, "dot": dm.DOT, "a": constant("a", "x", {"a": 1.0})})
+    machine = dm.Machine.build(links, {**NEURONS, "dot": dm.core.DOT, "a": constant("a", "x", {"a": 1.0})})
     assert verify(letters, machine).grade == "proved"
     assert not errs_somewhere(letters, machine)

@@ -110,7 +110,7 @@ def test_what_reads_stays():
     assert "input" not in unread.live().neurons
     kept = unread.live(["input"])
     assert {"input", "timer"} <= kept.neurons.keys()
-    assert len(list(dm.run(kept, {"input": dm.symbols("ab", 1)}, 3))) == 3
+    assert len(list(dm.run(kept, {"input": dm.core.symbols("ab", 1)}, 3))) == 3
     task = Task(STREAMING_TASKS["Sum_All"], seed=0)
     silent = task.compiled.machine.with_soft({})
     assert "input" in portfolio.round_off(task, silent).machine.neurons

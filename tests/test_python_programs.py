@@ -63,7 +63,7 @@ def test_the_machines_of_all_streaming_tasks(name):
 @given(st.integers(0, 2**32 - 1))
 def test_random_machines(seed):
     rng = random.Random(seed)
-    network = dm.feedforward(2, 1, (*dm.machines.LAYER, dm.PRODUCT, dm.ID))
+    network = dm.feedforward(2, 1, (*dm.machines.LAYER, dm.core.PRODUCT, dm.core.ID))
     machine = network.machine([rng.choice([0.0, 0.0, rng.gauss(0, 1)]) for _ in network.links])
     machine = machine.with_soft(machine.live().soft)
     items = [{rng.choice("ab."): 1.0} if rng.random() < 0.7 else {} for _ in range(6)]
@@ -88,8 +88,8 @@ def test_names(capsys):
         {
             "timer": dm.core.TIMER,
             "input": dm.core.INPUT,
-            "def": dm.ACCUM,
-            "2x": dm.NORM,
+            "def": dm.core.ACCUM,
+            "2x": dm.core.NORM,
             "output": dm.core.answering(("answer",)),
         },
     )
@@ -114,7 +114,7 @@ def test_a_machine_without_neurons_and_names_that_python_reads_alike():
             "output.x": {f"{letters}.dict": 1},
             "output.y": {f"{ligature}.dict": 1},
         },
-        kinds | {letters: dm.ACCUM, ligature: dm.ACCUM},
+        kinds | {letters: dm.core.ACCUM, ligature: dm.core.ACCUM},
     )
     whole_answers_agree(machine, [1.0, {}, 2.0, {}, {}])
 

@@ -112,7 +112,7 @@ def instances():
         TrainingSession(descent, batch, compiled.weights()), RUNS["feedforward-run-3"], ImitationError(0.1, 0.2),
         counterexample(problem, DAMAGES[next(iter(DAMAGES))](small)), problem, problem.preview(), problem.training(1)[0],
         Evaluator(small, {"validation": problem.training(1)}), search, Repair(verdict, trace, 3), restart, verdict, Settings(),
-        Synthesis(problem, task, verdict, [restart] * 1, 3.0), task, trace, events[0], dm.pretty(machine.soft),
+        Synthesis(problem, task, verdict, [restart] * 1, 3.0), task, trace, events[0], dm.drawing.pretty(machine.soft),
         session, Recording(small, "no." * 30), as_tree({"a": 1.0}), Executed("01", 1.0, *[dm.bench.__path__[0]] * 2), Row("a", 1, "b", 2, 3),
         PruningExplorer(session, figures="build"), MachineEditor(small, text="noon"), StreamStepper(small, "noon"),
         TrainingExplorer(task, task.weights(small)), ended_dashboard(), LiveEditor(), LiveRun(),

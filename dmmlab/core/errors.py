@@ -1,4 +1,4 @@
-"""The one kind of error that is the reader's to mend: bad input, in one line that says what to do.
+"""Errors for the user: bad input, told in one line that says what to do.
 
 Everything else that goes wrong is a defect of ``dmmlab`` and keeps its traceback.
 """

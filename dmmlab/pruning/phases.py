@@ -5,9 +5,9 @@ Each takes weights and returns weights, and can be used alone, on any task:
 =========  =====================================================================================
 fit        train all links, with hardly any penalty
 sparsify   train on while the penalty grows, until most weights are zero; then let it fall
-prune      cut the links that matter least, train again, take a cut back if that does not mend it
+prune      cut the links that matter least, train again, take a cut back if the error stays
            (:mod:`dmmlab.pruning.pruning`)
-shorten    leave out neurons that only pass a value on, where training mends that
+shorten    remove neurons that only pass a value on, where training recovers
 finish     train what is left, without a penalty
 =========  =====================================================================================
 
@@ -114,7 +114,7 @@ def _lessons(task: Task) -> tuple[list[Batch], list[Batch]]:
 
 
 def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Leaves out neurons that only pass a value on, as long as training mends it.
+    """Removes neurons that only pass a value on, as long as training recovers.
 
     A value then arrives a cycle earlier (:func:`~dmmlab.machines.simplifications.shortcuts`).
 

@@ -1,4 +1,4 @@
-"""Pruning: cut the links that matter least, train again, take a cut back if that does not mend it.
+"""Pruning: cut the links that matter least, train again, take a cut back if the error stays high.
 
 Several links are cut at a time, fewer where that fails. A link that could not be cut is *tabu*
 until another cut succeeds. After each cut the weights are made canonical
@@ -25,7 +25,7 @@ SLACK = 2.5  # and end so many times above what is tolerated
 
 
 def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Cuts links, those of the lowest score first, as long as training mends it.
+    """Cuts links, those of the lowest score first, as long as training recovers.
 
     With ``settings.regrow``, cut links are offered again, and pruned again.
 
@@ -79,7 +79,7 @@ def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
 
 
 def retrain(task: Task, weights: Weights, settings: Settings, before: Weights | None = None) -> Weights:
-    """Trains what is left, with a small penalty; not to the end if that will mend nothing.
+    """Trains the remaining links with a small penalty; stops early when recovery is hopeless.
 
     Let the error have risen by e and be at f * e after twice the steps. Then it is hopeless if even
     f^6 * (f * e) is more than 2.5 times the tolerated rise (history.md, 2026-11-27: how that was

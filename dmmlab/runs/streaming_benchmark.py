@@ -91,7 +91,7 @@ def solve(name: str, seed: int, budget: float, hide_states: bool) -> Finished:
             live = found.machine.live()
             files["circuit.svg"] = draw(live, hide={"timer"} & live.neurons.keys()).pipe("svg").decode()
             files["program.txt"] = program(live) + "\n"
-    jax.clear_caches()  # what was compiled for one task is of no use to the next
+    jax.clear_caches()  # no later task uses what was compiled for this one
     return Finished(row, files)
 
 
