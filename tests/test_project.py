@@ -20,9 +20,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # The floors, from the ground up. A package imports only from those that stand before it, and from itself.
 FLOORS = [
-    "core", "compiler", "machines", "learning", "june2022", "drawing", "problems", "pruning", "proofs", "transitions", "search", "runs", "sources",
+    "core", "compiler", "machines", "learning", "pruning", "june2022", "drawing", "problems", "proofs", "transitions", "search", "runs", "sources",
     "explorers", "journal", "bench", "cli",
 ]  # fmt: skip
+KERNEL = FLOORS[:5]  # V-values, execution, training, sparsify and prune: a reader can know it in an afternoon
+KERNEL_LIBRARIES = {"jax", "optax", "numpy", "networkx", "lazy_loader"}
 DISPLAY = {"matplotlib", "ipywidgets", "anywidget", "pygraphviz", "graphviz", "papermill", "IPython", "pandas", "jupyterlab"}
 
 
@@ -56,6 +58,16 @@ def test_imports_point_downwards():
     for importer, imported in edges():
         if importer != "dmmlab":
             assert FLOORS.index(imported) < FLOORS.index(importer), f"{importer} imports {imported}"
+
+
+def test_the_kernel_needs_few_libraries():
+    """Beside these, only tables and progress bars, which are imported when somebody asks for one."""
+    for path in MODULES:
+        if floor(path) in KERNEL:
+            roots = {name.split(".")[0] for name in imports(path)} - {"dmmlab"} - sys.stdlib_module_names
+            assert roots <= KERNEL_LIBRARIES | {"pandas", "tqdm"}, path
+            top = {each for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import) for each in node.names}
+            assert not {name.name for name in top} & {"pandas", "tqdm"}, path
 
 
 def test_packages_are_small():

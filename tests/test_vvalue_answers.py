@@ -14,11 +14,11 @@ from dmmlab.core.vvalues import add, paths, scale
 from dmmlab.learning.losses import squared_error
 from dmmlab.machines.attention_machines import INDUCTION_DELAY, induction_head
 from dmmlab.problems import PROBLEMS, TREE_PROBLEMS, Problem
-from dmmlab.problems.samples import as_rows
 from dmmlab.proofs import verify
 from dmmlab.proofs.counterexamples import counterexample
 from dmmlab.pruning import Task
 from dmmlab.pruning.evaluation import max_abs_errors
+from dmmlab.pruning.samples import as_rows
 from dmmlab.pruning.settings import Settings
 from dmmlab.search import synthesize
 

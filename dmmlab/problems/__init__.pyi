@@ -4,5 +4,4 @@ from .draws import LETTERS as LETTERS, text as text
 from .problem_checks import Preview as Preview, ProblemWarning as ProblemWarning, check_problem as check_problem
 from .problem_files import load_problem as load_problem
 from .problems import Problem as Problem
-from .samples import Sample as Sample
 from .streaming_tasks import STREAMING_TASKS as STREAMING_TASKS

@@ -19,7 +19,7 @@ from ..core.vvalues import NUMBER, Path, VValue, describe, from_paths, paths, sh
 
 if TYPE_CHECKING:
     from .problems import Problem
-from .samples import Sample
+from ..pruning.samples import Sample
 
 SHORTER = (14, 60)  # items of the strings that are looked at beside those to learn from
 REPEATED = 2  # strings that the target is given twice

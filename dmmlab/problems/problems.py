@@ -33,9 +33,9 @@ from ..core.neurons import CONST_1, INPUT, answering, constant
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import VValue, check, describe
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
+from ..pruning.samples import Sample
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
 from .problem_checks import Preview, check_everywhere, check_problem
-from .samples import Sample
 from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, Shape, training_shapes, unseen_shapes
 from .target_answers import TargetAnswers
 from .target_rows import Target, has_trees, rows_of

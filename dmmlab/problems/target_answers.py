@@ -13,8 +13,8 @@ import numpy as np
 from ..core.machine import Machine
 from ..core.streams import Stream, values
 from ..core.vvalues import VValue, from_paths
+from ..pruning.samples import Rows, Sample, as_rows
 from .draws import Items
-from .samples import Rows, Sample, as_rows
 from .target_rows import Target, checked, numbers_of, rows_of
 from .teachers import Teacher
 

@@ -17,8 +17,8 @@ from ..core.vvalues import VValue, number
 from ..problems.draws import LETTERS, Items
 from ..problems.problem_checks import item_text
 from ..problems.problems import Problem
-from ..problems.samples import Sample, as_rows, coordinate_name
 from ..pruning.rounding import EXACT
+from ..pruning.samples import Sample, as_rows, coordinate_name
 
 LENGTHS = range(1, 13)  # items of the strings that are drawn to find a short one
 DRAWN = 12  # strings of each length

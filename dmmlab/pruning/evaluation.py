@@ -22,9 +22,8 @@ from ..core.machine import Machine
 from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import from_paths, paths
-from ..problems.problems import Problem
-from ..problems.samples import Rows, Sample
 from .network_programs import Kept, Keys
+from .samples import Question, Rows, Sample
 
 
 class _Alphabet(NamedTuple):
@@ -93,7 +92,7 @@ class Evaluator:
         return "Evaluator, in double precision", [(name, names(dict.fromkeys(each), 4)) for name, each in kinds.items()]
 
 
-def max_abs_errors(problem: Problem, machine: Machine, seed: int = 0) -> dict[str, float]:
+def max_abs_errors(problem: Question, machine: Machine, seed: int = 0) -> dict[str, float]:
     """How far a machine is off on a problem's validation strings, and on its test strings.
 
     Args:

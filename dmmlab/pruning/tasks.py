@@ -1,4 +1,4 @@
-"""Tasks: a network compiled for a problem, with strings to train, validate and test on.
+"""Tasks: a network compiled for a question, with strings to train, validate and test on.
 
 All that synthesis does with arrays begins here: the error, many steps of gradient descent that also
 shrinks weights, and what each link is worth.
@@ -25,10 +25,9 @@ from ..learning.batches import Batch, make_batch
 from ..learning.side_by_side import SideBySide
 from ..learning.training_loop import GradientDescent, Schedule
 from ..machines.networks import Network
-from ..problems.problems import Problem
-from ..problems.samples import Sample, coordinate_name
 from .evaluation import Evaluator, all_keys, targets_of
 from .network_programs import network_programs
+from .samples import Question, Sample, coordinate_name
 
 PIECE = 500  # steps after which a descent looks whether it is to stop
 SCALE, SCALE_OF_PRODUCTS = 0.01, 0.1  # of initial weights
@@ -43,7 +42,7 @@ class Stopped(Exception):
 
 @summarised
 class Task:
-    """A network compiled for a problem.
+    """A network compiled for a question, such as a problem.
 
     ``batch`` has the training strings, ``mask`` is 1.0 for the links of the network. Set the event
     ``stop``, if there is one, and a descent under way raises :class:`Stopped`. With ``together``,
@@ -65,13 +64,14 @@ class Task:
 
     def __init__(
         self,
-        problem: Problem,
+        problem: Question,
         network: Network | Machine | None = None,
         samples: Sequence[Sample] | None = None,
         seed: int = 0,
         lessons: Sequence[Sequence[Sample]] = (),
     ):
-        self.problem, self.seed = problem, seed
+        self.problem: Any = problem
+        self.seed = seed
         self.stop: threading.Event | None = None
         self.together: SideBySide | None = None
         self.queries: int | None = None  # strings that the target was asked, where it is a black box
@@ -292,7 +292,7 @@ class Task:
         return f"Task: {self.problem.question}", facts.items()
 
 
-def _check_answers(compiled: Compiled, problem: Problem, samples: Sequence[Sample]) -> None:
+def _check_answers(compiled: Compiled, problem: Question, samples: Sequence[Sample]) -> None:
     wanted = [("output", name) for name in problem.answers]
     for sample in samples:
         if not sample.rows and len(sample.targets) != len(wanted):

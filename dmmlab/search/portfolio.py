@@ -30,11 +30,11 @@ from ..problems.letter_classes import USUAL_LETTERS, Named, is_slow, name_letter
 from ..problems.problem_checks import ProblemWarning, check_everywhere, check_reading, nothing_to_learn
 from ..problems.problem_files import load_problem
 from ..problems.problems import Problem
-from ..problems.samples import Sample
 from ..problems.swaps import with_swaps
 from ..proofs.counterexamples import counterexample
 from ..pruning.phases import PHASES
 from ..pruning.rounding import rank, round_off, tested
+from ..pruning.samples import Sample
 from ..pruning.settings import Settings
 from ..pruning.tasks import Task, random_key
 from ..pruning.trace import Trace
@@ -126,7 +126,8 @@ def synthesize(
     found: Synthesis | None = None
     shown: SearchState | None = None  # that of the best
     if task is not None:
-        problem = task.problem
+        given: Problem = task.problem
+        problem = given
         tries = iter([Try("", lambda: (task, None))])
     else:
         problem = load_problem(problem) if isinstance(problem, str) else problem

@@ -29,8 +29,8 @@ from ..core.vvalues import VValue
 from ..machines.exact_steps import ExactMachine, InexactError
 from ..problems.draws import Items
 from ..problems.problems import Problem
-from ..problems.samples import Sample
 from ..pruning.evaluation import all_keys
+from ..pruning.samples import Sample
 from .table_files import answers_of, items_of, read_table
 from .table_machines import NEARLY, SHARES, machine_of_rows
 

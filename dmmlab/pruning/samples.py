@@ -1,7 +1,10 @@
-"""Samples: strings with the right answers beside them."""
+"""Samples: strings with the right answers beside them, and what they are samples of.
+
+Nothing that trains or prunes knows where strings come from: it asks a :class:`Question` for them.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -84,3 +87,35 @@ class Sample(NamedTuple):
         facts = {"letters": self.letters, "answers": self.targets.shape[0], "targets": self.targets[:, -4:].tolist()}
         reads = {f"{name} reads": plural(len(stream.events), "item") for name, stream in self.streams.items()}
         return f"Sample: {plural(self.cycles, 'cycle')}, {self.kind}", [*reads.items(), *facts.items()]
+
+
+class Question(Protocol):
+    """What a network is trained to answer; :class:`~dmmlab.problems.problems.Problem` is one.
+
+    ``answers`` are the names of the output's inputs, ``inputs`` those of the neurons that read.
+    """
+
+    @property
+    def question(self) -> str:
+        """What is asked, in words."""
+
+    @property
+    def answers(self) -> Sequence[str]:
+        """The names of the answers."""
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The names of the neurons that read."""
+
+    @property
+    def network(self) -> Any:
+        """Where to start, if nothing is said."""
+
+    def training(self, seed: int) -> list[Sample]:
+        """Strings to learn from."""
+
+    def validation(self, *, apart_from: Sequence[Sample] = (), lengths: Sequence[int] = ...) -> list[Sample]:
+        """Strings that choose among machines; none begins as one of ``apart_from`` does."""
+
+    def test(self, seed: int, *, apart_from: Sequence[Sample] = ()) -> list[Sample]:
+        """Strings that choose nothing."""
