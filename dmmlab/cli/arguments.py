@@ -65,7 +65,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         sub.add_argument("--alphabet", type=alphabet, metavar="A:B", help="of a program: the whole numbers from A to B - 1")
         sub.add_argument("--inputs", type=column_names, metavar="NAMES", help="of a table: the columns that are read")
         sub.add_argument("--outputs", type=column_names, metavar="NAMES", help="of a table: the columns of the answers")
-        sub.add_argument("--by", metavar="NAME", help="of a table: the column that tells strings apart (default: one string)")
+        sub.add_argument("--by", metavar="NAME", help="of a table: the column that separates strings (default: one string)")
         sub.add_argument("--tolerance", type=tolerance, metavar="X", help="of a table: by how much an answer may be off")
 
     def reads_string(sub: argparse.ArgumentParser, required: bool = True, repeats: str = "") -> None:
@@ -136,7 +136,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
 
     sub = command(
         "bench",
-        "measure the compiled machines, with peers beside them",
+        "run the benchmarks, with peers beside ours",
         "Runs the benchmarks and prints a table: medians, in milliseconds, and ratios to peers on the same work.",
     )
     sub.add_argument(
@@ -150,9 +150,9 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub = command(
         "synthesize",
         "find a small exact machine for a problem, unattended",
-        "Trains networks to answer a problem, prunes and simplifies them, and keeps the smallest machine that is exact on "
-        "strings it has not seen. Writes the machine, its circuit, and what was tried, into a folder. If none is exact it "
-        "says so, and writes the best there is.",
+        "Finds a machine that answers a problem: by exact fits where it can, else by training and pruning networks. Keeps "
+        "the smallest machine that is exact on unseen strings; if none is exact, says so and keeps the best. Writes the "
+        "machine, its circuit and the trace of the search into a folder.",
     )
     from_outside(sub)
     sub.add_argument("--seed", type=SEED, default=0, metavar="K", help="(default: 0)")
@@ -180,13 +180,19 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
         help="which links are cut first (default: magnitude)",
     )
     sub.add_argument("--neurons-first", action="store_true", help="cut whole neurons before single links")
-    sub.add_argument("--regrow", type=whole_number(0, 100), default=0, metavar="N", help="regrow links N times (default: 0)")
+    sub.add_argument(
+        "--regrow",
+        type=whole_number(0, 100),
+        default=0,
+        metavar="N",
+        help="offer all links again after pruning, N times (default: 0)",
+    )
 
-    sub.add_argument("--budget", type=seconds, metavar="SECONDS", help="how long it may take; what is best by then is kept")
+    sub.add_argument("--budget", type=seconds, metavar="SECONDS", help="time limit; the best machine so far is kept")
 
     sub = command(
         "verify",
-        "say how sure it is that a machine answers a problem",
+        "prove, test or refute that a machine answers a problem",
         "Says how sure it is that a machine answers a problem: identical to the target; proved, for all strings; exhaustive, "
         "for all strings up to a length; tested; or wrong, with a string on which it errs. The exit status is 1 if it is "
         "wrong, or if a certificate is rejected.",
