@@ -17,6 +17,7 @@ from dmmlab.problems.problems import Problem
 from dmmlab.proofs.proofs import verify
 from dmmlab.pruning.evaluation import max_abs_errors
 from dmmlab.search import portfolio
+from dmmlab.transitions.exact_fits import DIRECTIONS, NUMBERS, directions
 from dmmlab.transitions.observed_transitions import TransitionError
 from dmmlab.transitions.predictions import BlackBox, OutOfTime, independent, prefixes, states
 from dmmlab.transitions.transitions import transition_machine
@@ -163,6 +164,18 @@ def slow_decay():
         return peak
 
     return step
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_directions_come_by_the_sum_of_their_absolute_values(size):
+    every = itertools.product(range(-3, 4), repeat=size)
+    signed = [d for d in every if next((x for x in d if x), 0) > 0]
+    wanted = {d for d in signed for most, entries in NUMBERS if max(map(abs, d)) <= most and sum(map(bool, d)) <= entries}
+    assert directions(size) == sorted(wanted, key=lambda d: (sum(map(abs, d)), d))[:DIRECTIONS]
+
+
+def test_directions_of_many_numbers_are_few():
+    assert len(directions(60)) == DIRECTIONS  # there are a hundred million with up to four small numbers
 
 
 @pytest.mark.parametrize(("step", "links"), [(means_of_two, 4), (slow_decay, 7)])

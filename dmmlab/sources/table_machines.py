@@ -35,6 +35,7 @@ NEARLY = 1e-9  # off by no more is right
 
 ROWS, MOST = 6000, 2500  # that are looked at, and distinct transitions that are fitted, at most
 SMALL = 10  # sets of last answers and items that are tried before the linear functions of all columns
+COLUMNS = 24  # of such a set, at most
 BACK, ITEMS_BACK = 3, 6  # answers, and items, before, that are columns
 KINDS = 4  # different items, at most, where how often each came is a column
 DECIMALS = 4  # of numbers that are made whole
@@ -175,7 +176,9 @@ def _natural(answers: int, features: int) -> Iterator[list[int]]:
     """Sets of columns: so many answers before, and so many items before."""
     for a, b in sorted(itertools.product(range(BACK + 1), range(ITEMS_BACK + 1)), key=lambda both: (sum(both), both)):
         last = [n * BACK + back for n in range(answers) for back in range(a)]
-        yield [*last, *(answers * BACK + n * ITEMS_BACK + back for n in range(features) for back in range(b))]
+        columns = [*last, *(answers * BACK + n * ITEMS_BACK + back for n in range(features) for back in range(b))]
+        if len(columns) <= COLUMNS:
+            yield columns
 
 
 def _of_automaton(examples: "Examples", end: float) -> Made:

@@ -28,6 +28,7 @@ SIMPLE, LEVELS = 16, 16  # directions in which hinges are combined, and values a
 DICTIONARY = 250  # hinges that are combined, at most
 REWEIGHTED, SOLVING = 3, 1.0  # linear programs of one fit, and seconds of one, at most
 FAR, LONGEST_SHIFT = 3, 100  # by which a bit shifts a number, at least and at most
+NUMBERS = ((3, 2), (2, 4), (1, 8))  # of a direction: so large at most, in so many places at most
 DIRECTIONS, SOON = 1000, 200  # at most, from the simple ones upwards; and once there is a fit
 
 
@@ -113,18 +114,25 @@ def fit_sum(
 
 def directions(size: int) -> list[tuple[int, ...]]:
     """Vectors of small whole numbers, the simple ones first; of a vector and its negative, one."""
-    found = []
-    for most, entries in ((3, 2), (2, 4), (1, 8)):
-        for count in range(1, min(size, entries) + 1):
-            for places in itertools.combinations(range(size), count):
-                for numbers in itertools.product([x for x in range(-most, most + 1) if x], repeat=count):
-                    if numbers[0] > 0:
-                        vector = [0] * size
-                        for place, x in zip(places, numbers, strict=True):
-                            vector[place] = x
-                        found.append(tuple(vector))
-    unique = sorted(dict.fromkeys(found), key=lambda d: (sum(map(abs, d)), d))
-    return unique[:DIRECTIONS]
+    found: list[tuple[int, ...]] = []
+    for norm in range(1, max(map(max, NUMBERS)) + 1):
+        if len(found) < DIRECTIONS:  # there are millions of the larger ones
+            found += sorted(_of_norm(size, norm))
+    return found[:DIRECTIONS]
+
+
+def _of_norm(size: int, norm: int) -> Iterator[tuple[int, ...]]:
+    """Those whose absolute values add up to ``norm``."""
+    for count in range(1, min(size, norm) + 1):
+        parts = itertools.combinations_with_replacement(range(1, norm + 1), count)
+        values = [v for each in parts if sum(each) == norm for v in set(itertools.permutations(each))]
+        values = [v for v in values if any(max(v) <= most and count <= entries for most, entries in NUMBERS)]
+        signs = [(1, *each) for each in itertools.product((1, -1), repeat=count - 1)]
+        for places, value, sign in itertools.product(itertools.combinations(range(size), count), values, signs):
+            vector = [0] * size
+            for place, x, s in zip(places, value, sign, strict=True):
+                vector[place] = x * s
+            yield tuple(vector)
 
 
 def _shifts(inputs: np.ndarray) -> Iterator[tuple[int, ...]]:
@@ -223,7 +231,8 @@ def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> S
     """
     from scipy.optimize import linprog  # takes a third of a second to be imported
 
-    hinges = list(dict.fromkeys([*known, *_dictionary(inputs)]))[:DICTIONARY]
+    some = itertools.islice(_dictionary(inputs), 2 * DICTIONARY)
+    hinges = list(dict.fromkeys([*known, *some]))[:DICTIONARY]
     if not hinges:
         return None
     raised = np.stack([np.maximum(inputs @ np.array(h.direction, dtype=object) - h.threshold, 0) for h in hinges], axis=1)
