@@ -3,7 +3,7 @@ from .idle_links import without_idle_links as without_idle_links
 from .phases import PHASES as PHASES, finish as finish, fit as fit, shorten as shorten, sparsify as sparsify
 from .pruning import prune as prune, tidy as tidy
 from .rounding import Verdict as Verdict, round_off as round_off, tested as tested
-from .samples import Question as Question, Sample as Sample
+from .samples import Sample as Sample
 from .settings import Settings as Settings
 from .tasks import Task as Task
 from .trace import Event as Event, Trace as Trace
