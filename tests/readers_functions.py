@@ -8,7 +8,7 @@ each the target and its alphabet; what came of them stands in history.md. The ta
 
 and the same for the sixty-two streaming tasks: with ``--tasks``, where they can be run and their states
 are hidden; with ``--tables``, where nothing but 10,000 recorded strings of 10 items is known (the published
-setting), judged on 200 strings of 40 items. After it may come names of tasks, and a CSV file for the results.
+length), judged on 200 strings of 40 items. After it may come names of tasks, and a CSV file for the results.
 """
 
 import random
