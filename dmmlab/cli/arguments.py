@@ -216,6 +216,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
     sub.add_argument("--budget", type=seconds, default=240.0, metavar="SECONDS", help="for each task (default: 240)")
     sub.add_argument("--jobs", type=whole_number(1, 100), default=2, metavar="N", help="tasks at a time (default: 2)")
     sub.add_argument("--hide-states", action="store_true", help="hide the targets' states: functions that can only be run")
+    sub.add_argument("--networks-only", action="store_true", help="train networks; make no machine from states or tests")
 
     sub = command(
         "sweep",

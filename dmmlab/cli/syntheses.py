@@ -128,7 +128,15 @@ def run_streaming_tasks(options: argparse.Namespace) -> int:
             )
 
     rows = run_tasks(
-        options.names, options.out, options.seed, options.budget, options.resume, options.jobs, options.hide_states, tell
+        options.names,
+        options.out,
+        options.seed,
+        options.budget,
+        options.resume,
+        options.jobs,
+        options.hide_states,
+        options.networks_only,
+        tell,
     )
     solved = [row for row in rows if row["exact"]]
     certain = sum(row["proof"] in ("identical", "proved") for row in solved)

@@ -96,7 +96,9 @@ def execute_all(
         # kernel down. Kernels complain of it on standard error, so that is kept until the end.
         with (
             tempfile.TemporaryFile("w+", errors="replace") as errors,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True) as process,
+            subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            ) as process,
         ):
             with lock:
                 processes.add(process)
@@ -170,8 +172,15 @@ def _say(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
 
+def _end_with_parent() -> None:
+    """Interrupts this process, so that it shuts its kernel down, when the one that started it is gone."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def _work(path: str, out: str, parameters: str) -> None:
     """What the process of a notebook does."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         done = execute(Path(path), Path(out), json.loads(parameters), lambda: _say(cell=1))
         _say(seconds=done.seconds, notebook=str(done.notebook), page=str(done.page))
@@ -180,7 +189,8 @@ def _work(path: str, out: str, parameters: str) -> None:
     except CellFailed as error:
         _say(failed=str(error))
     except KeyboardInterrupt:
-        _say(interrupted=path)
+        with contextlib.suppress(BrokenPipeError):
+            _say(interrupted=path)
 
 
 if __name__ == "__main__":

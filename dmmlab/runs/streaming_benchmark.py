@@ -33,6 +33,7 @@ def run_tasks(
     resume: bool = False,
     jobs: int = 2,
     hide_states: bool = False,
+    networks_only: bool = False,
     tell: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> list[dict[str, Any]]:
     """Synthesizes a machine for each task, proves what can be proved, and writes one table.
@@ -45,6 +46,7 @@ def run_tasks(
         resume: whether to go on with a run that was interrupted.
         jobs: how many tasks at a time, each in a process of its own.
         hide_states: whether the targets are functions that can only be run.
+        networks_only: whether networks are trained, and no machine is made from states or tests.
         tell: is called with each row.
 
     Returns:
@@ -57,18 +59,19 @@ def run_tasks(
     for name in names:
         if name not in STREAMING_TASKS:
             raise LabError(one_of("task", name, STREAMING_TASKS))
-    jobs_to_do = {name: Job(solve, (name, seed, budget, hide_states)) for name in names or STREAMING_TASKS}
-    description = {"seed": seed, "budget": budget, "hide_states": hide_states}
+    jobs_to_do = {name: Job(solve, (name, seed, budget, hide_states, networks_only)) for name in names or STREAMING_TASKS}
+    description = {"seed": seed, "budget": budget, "hide_states": hide_states, "networks_only": networks_only}
     return fill_table(jobs_to_do, folder, description, processes(jobs), resume, tell)
 
 
-def solve(name: str, seed: int, budget: float, hide_states: bool) -> Finished:
+def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only: bool) -> Finished:
     """One task: its row of the table; its machine, circuit and program, if there are any."""
     asked = STREAMING_TASKS[name]
     row: dict[str, Any] = {"task": name, "exact": False, "proof": "", "links": None, "delay": ""}
     files = {}
     try:
-        found = synthesize(_without_states(asked) if hide_states else asked, seed=seed, budget=budget, progress=False)
+        problem = _without_states(asked) if hide_states else asked
+        found = synthesize(problem, seed=seed, budget=budget, progress=False, networks_only=networks_only)
     except LabError as error:
         row |= {"seconds": budget, "restarts": 0, "start": "", "how": str(error), "seed": seed}
     else:

@@ -65,6 +65,7 @@ def synthesize(
     progress: bool | View | None = None,
     stop: threading.Event | None = None,
     threads: int | None = None,
+    networks_only: bool = False,
 ) -> Synthesis:
     """Looks for the smallest exact machine that answers a problem.
 
@@ -107,6 +108,8 @@ def synthesize(
         stop: set it, from another thread, to end the synthesis.
         threads: restarts at a time, which changes no result; as many as there are cores, if left
             out.
+        networks_only: whether networks are trained at once, and no machine is made from the
+            target's states, tests or rows before. So one measures what gradients do by themselves.
 
     Returns:
         The best machine, and all restarts. ``best.exact`` says whether it is exact.
@@ -132,7 +135,7 @@ def synthesize(
     else:
         problem = load_problem(problem) if isinstance(problem, str) else problem
         string_seed = int(jax.random.bits(key))
-        tries = _tries(problem, network, string_seed, settings, budget, lambda: best, lambda: found)
+        tries = _tries(problem, network, string_seed, settings, budget, networks_only, lambda: best, lambda: found)
     failed: NothingToKeep | None = None
     ended, count, tried = "", 0, list[str]()
     with contextlib.ExitStack() as held:  # the first folder is that of the run: it is held to the end
@@ -207,6 +210,7 @@ def _tries(
     seed: int,
     settings: Settings,
     budget: float | None,
+    networks_only: bool,
     best: Callable[[], Synthesis | None],
     latest: Callable[[], Synthesis | None],
 ) -> Iterator[Try]:
@@ -225,12 +229,12 @@ def _tries(
     if network is not None:
         yield Try("", lambda: (Task(problem, network, seed=seed), None))
         return
-    if problem.is_recorded:
+    if problem.is_recorded and not networks_only:
         yield Try("rows", lambda: _of_rows(problem, seed, min(budget or TESTING, TESTING)))
         if is_solved() or ((found := best()) is not None and problem.explains(found.machine)):
             return
     no_hints = (problem.delay, problem.recurrent, problem.types) == (None, None, None)
-    if isinstance(problem.target, Automaton) and problem.delay is None:
+    if isinstance(problem.target, Automaton) and problem.delay is None and not networks_only:
         yield Try("transitions", lambda: _made(problem, seed, budget))
         if is_solved():
             return
@@ -239,7 +243,7 @@ def _tries(
     first, *others = starts(*named)
     task = cache(lambda: _task(first, seed))
     of_numbers = not (isinstance(problem.target, Automaton | Machine) or problem.answers_are_vvalues or problem.is_recorded)
-    if not problem.constants and no_hints and of_numbers:
+    if not problem.constants and no_hints and of_numbers and not networks_only:
         testing = TESTING * (SLOWER if is_slow(problem) else 1)
         yield Try("tests", lambda: _made(named.problem, seed, min(budget or testing, testing), black_box=True))
         if is_solved():
