@@ -27,6 +27,7 @@ from dmmlab.problems.problems import Problem
 from dmmlab.problems.streaming_tasks import STREAMING_TASKS
 from dmmlab.proofs.proofs import verify
 from dmmlab.sources.examples import Examples
+from dmmlab.sources.table_machines import machine_of_rows
 from dmmlab.transitions.transitions import transition_machine
 
 
@@ -470,7 +471,7 @@ def tables(names):
         columns = {"inputs": list(problem.inputs), "outputs": list(problem.answers), "string": "run"}
         short, long = recorded(problem, 10_000, 10, rng), recorded(problem, 200, 40, rng)
         start = time.monotonic()
-        made = Examples.from_table(short, **columns).own_machine(20.0)
+        made = machine_of_rows(Examples.from_table(short, **columns), 20.0)
         seconds = time.monotonic() - start
         if made is None:
             yield name, seconds, None, "not found", ""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from two_engines import HASTY
 
-from dmmlab.compiler.chunks import ChunkRunner, Chunks, cut_up, join_up, scan_chunks
+from dmmlab.compiler.chunk_runner import ChunkRunner
+from dmmlab.compiler.chunks import Chunks, cut_up, join_up
 from dmmlab.compiler.compilation import compile_machine
 from dmmlab.core.errors import LabError
 from dmmlab.core.streams import characters
@@ -101,7 +102,7 @@ def test_strings_one_behind_the_other_are_each_as_alone(compiled, whole, chunk):
     def summary(answers, string):
         return answers[0], string
 
-    _, (scanned, strings) = jax.jit(lambda weights: scan_chunks(compiled, summary, weights, chunks))(compiled.weights())
+    _, (scanned, strings) = jax.jit(lambda weights: compiled.scan_chunks(summary, weights, chunks))(compiled.weights())
     np.testing.assert_array_equal(strings, chunks.more)
     for i, (_, answers) in enumerate(whole):
         close(join_up(np.asarray(scanned)[strings == i], LENGTHS[i]), answers[0])
@@ -119,9 +120,7 @@ def test_one_compilation_runs_any_number_of_chunks(compiled, whole):
 
 def test_the_carry_is_what_the_last_chunk_ended_in(compiled, whole):
     chunks = chunks_of(whole[:1], 30)
-    scan = jax.jit(
-        lambda chunks, carry: scan_chunks(compiled, lambda answers, _: answers[0], compiled.weights(), chunks, carry)
-    )
+    scan = jax.jit(lambda chunks, carry: compiled.scan_chunks(lambda answers, _: answers[0], compiled.weights(), chunks, carry))
     carry, first = scan(jax.tree.map(lambda x: x[:2], chunks), compiled.initial_carry(whole[0][0]))
     _, second = scan(jax.tree.map(lambda x: x[2:], chunks), carry)
     close(join_up(np.concatenate([first, second]), 90), whole[0][1][0])

@@ -7,7 +7,8 @@ import pytest
 
 from dmmlab.core.errors import LabError
 from dmmlab.problems.catalogue import PROBLEMS
-from dmmlab.problems.problem_checks import ProblemWarning, check_problem, item_text
+from dmmlab.problems.previews import item_text
+from dmmlab.problems.problem_checks import ProblemWarning, check_problem
 from dmmlab.problems.problems import Problem
 from dmmlab.search.portfolio import synthesize
 

@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # The floors, from the ground up. A package imports only from those that stand before it, and from itself.
 FLOORS = [
-    "core", "compiler", "machines", "learning", "pruning", "june2022", "drawing", "problems", "proofs", "transitions", "search", "runs", "sources",
+    "core", "compiler", "machines", "learning", "pruning", "june2022", "drawing", "problems", "proofs", "transitions", "sources", "search", "runs",
     "explorers", "journal", "bench", "cli",
 ]  # fmt: skip
 KERNEL = FLOORS[:5]  # V-values, execution, training, sparsify and prune: a reader can know it in an afternoon
@@ -34,16 +34,13 @@ def floor(path):
 
 
 def imports(path):
-    """The modules that a module imports, as absolute names, those inside functions too, but not those for type checkers."""
+    """The modules that a module imports, as absolute names, those inside functions and for type checkers too."""
     package = path.relative_to(PROJECT).parent.parts
-    tree = ast.parse(path.read_text())
-    for_checkers = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    skipped = {id(node) for block in for_checkers for node in ast.walk(block)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and id(node) not in skipped:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             yield ".".join([*base, *([node.module] if node.module else [])])
-        elif isinstance(node, ast.Import) and id(node) not in skipped:
+        elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 

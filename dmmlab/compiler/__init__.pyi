@@ -1,11 +1,6 @@
 from .array_operations import Answers as Answers, Blocks as Blocks, Carry as Carry, Inputs as Inputs, Matrices as Matrices
-from .chunks import (
-    ChunkRunner as ChunkRunner,
-    Chunks as Chunks,
-    cut_up as cut_up,
-    join_up as join_up,
-    scan_chunks as scan_chunks,
-)
+from .chunk_runner import ChunkRunner as ChunkRunner
+from .chunks import Chunks as Chunks, cut_up as cut_up, join_up as join_up
 from .compilation import compile_machine as compile_machine
 from .compiled import Compiled as Compiled
 from .layout import Layout as Layout, LayoutError as LayoutError

@@ -11,6 +11,7 @@ link never recompiles.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from ..core.neuron_type import Port
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import Path, VValue, from_paths, paths, trim
 from .array_operations import Answers, Carry, Inputs
-from .chunks import CHUNK, Chunks, cut_up, join_up, scan_chunks
+from .chunks import CHUNK, Chunks, Summary, cut_up, join_up
 from .layout import Layout, LayoutError
 from .schedule import PortGroup, Stage, all_ports, boundary_groups, ports_of, positions
 from .two_schedules import inner_groups, scan, time_parallel
@@ -132,6 +133,28 @@ class Compiled:
             return scan(self.layout, self.stages, weights, inputs, self.initial_carry(inputs) if carry is None else carry)
         return time_parallel(self.layout, self.stages, weights, inputs, carry)
 
+    def scan_chunks(self, summary: Summary, weights: Weights, chunks: Chunks, carry: Carry | None = None) -> tuple[Carry, Any]:
+        """Runs chunk after chunk; pure and differentiable, for use under ``jit`` and ``grad``.
+
+        Args:
+            summary: ``(answers, more) -> what is kept of a chunk``, a pytree of arrays.
+            weights: a matrix for each stage.
+            chunks: the streams.
+            carry: the outputs before the first chunk; zero, if left out.
+
+        Returns:
+            The carry, that is, the outputs of the last cycle; and what was kept: arrays
+            (chunks, ...).
+        """
+        carry = self.initial_carry({b: x[0] for b, x in chunks.inputs.items()}) if carry is None else carry
+
+        def run(carry: Carry, chunk: Chunks) -> tuple[Carry, Any]:
+            fresh = jax.tree.map(lambda x: jnp.where(chunk.begins, 0.0, x), carry)
+            carry, answers = self.run_from(weights, dict(chunk.inputs), fresh)
+            return carry, summary(answers, chunk.more)
+
+        return jax.lax.scan(run, carry, chunks)
+
     def run_in_chunks(
         self, weights: Weights, inputs: Inputs, chunk: int = CHUNK, blocks: Sequence[int] | None = None
     ) -> Answers:
@@ -154,7 +177,7 @@ class Compiled:
         def chosen(answers: Answers, _: None) -> Answers:
             return {b: x for b, x in answers.items() if blocks is None or b in blocks}
 
-        return {b: join_up(x, cycles) for b, x in scan_chunks(self, chosen, weights, chunks)[1].items()}
+        return {b: join_up(x, cycles) for b, x in self.scan_chunks(chosen, weights, chunks)[1].items()}
 
     def scalar_answers(self, weights: Weights, inputs: Inputs) -> jax.Array:
         """The scalar parts of the answers.

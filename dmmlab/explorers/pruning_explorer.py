@@ -14,7 +14,7 @@ from ipywidgets import Layout
 
 from ..core.errors import LabError
 from ..drawing.graphviz_drawing import Drawing
-from ..problems.problem_checks import item_text
+from ..problems.previews import item_text
 from ..pruning.tasks import Task
 from .explorer import NARROW, WIDE, Explorer, table
 from .pruning_session import PruningSession

@@ -18,7 +18,7 @@ from ..core.vvalues import VValue, max_norm, number, paths, scale
 from ..drawing.bundles import READABLE
 from ..drawing.circuits import circuit, idle_neurons
 from ..drawing.vvalue_text import show
-from ..problems.problem_checks import item_text
+from ..problems.previews import item_text
 from ..problems.problems import Problem
 from .svg_curves import SILENCE, answer_curves, flow_paint, inline, painted
 

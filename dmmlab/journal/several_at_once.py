@@ -173,7 +173,7 @@ def _say(**what: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """Interrupts this process, so that it shuts its kernel down, when the one that started it is gone."""
+    """Interrupts this process when the one that started it is gone; so it shuts its kernel down."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -1,30 +1,26 @@
-"""What is wrong with a problem is said before anything is trained: checks, and a preview.
+"""What is wrong with a problem is said before anything is trained.
 
 A target that takes V-values for characters, or that counts a letter which is never drawn, is right
 about every string with no link at all. Such a problem is refused. Where there is only reason to
 doubt, there is a :class:`ProblemWarning`.
 """
 
-import html
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..core.errors import LabError
 from ..core.machine import Machine
-from ..core.vvalues import NUMBER, Path, VValue, describe, from_paths, paths, show_path
-
-if TYPE_CHECKING:
-    from .problems import Problem
+from ..core.vvalues import NUMBER, Path, VValue, from_paths
 from ..pruning.samples import Sample
+from .draws import Items
+from .previews import answer_text
 
 SHORTER = (14, 60)  # items of the strings that are looked at beside those to learn from
 REPEATED = 2  # strings that the target is given twice
 LARGEST_ANSWER = 1e4  # weights near 1 and steps of 0.01 reach no larger ones
-WIDTH = 100  # characters of a line
 MOST_WATCHED = 2000  # items of each set of strings that the target is watched on
 
 Ranges = dict[Path, tuple[float, float]]  # by path, the least and the largest number
@@ -34,12 +30,32 @@ class ProblemWarning(UserWarning):
     """A problem that may not ask what is meant."""
 
 
-def nothing_to_learn(problem: "Problem", training: Sequence["Sample"]) -> bool:
+class Checked(Protocol):
+    """What the checks ask of a :class:`~dmmlab.problems.problems.Problem`."""
+
+    @property
+    def target(self) -> Any: ...
+    @property
+    def answers(self) -> Sequence[str]: ...
+    @property
+    def inputs(self) -> Sequence[str]: ...
+    @property
+    def constants(self) -> Mapping[str, VValue]: ...
+    @property
+    def delays(self) -> Sequence[int]: ...
+
+    def as_read(self, item: VValue) -> VValue: ...
+    def items_of(self, sample: Sample) -> Items: ...
+    def sample(self, items: Items) -> Sample: ...
+    def validation(self, *, lengths: Sequence[int]) -> list[Sample]: ...
+
+
+def nothing_to_learn(problem: Checked, training: Sequence[Sample]) -> bool:
     """Whether an answer is the same in every cycle of all training strings."""
     return any(map(_is_constant, _ranges(problem, training).values()))
 
 
-def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequence["Sample"]) -> None:
+def check_problem(problem: Checked, training: Sequence[Sample], unseen: Sequence[Sample]) -> None:
     """Refuses a problem whose answers are all the same; warns of what is never drawn.
 
     Args:
@@ -78,7 +94,7 @@ def check_problem(problem: "Problem", training: Sequence["Sample"], unseen: Sequ
         warnings.warn(doubt, ProblemWarning, stacklevel=3)
 
 
-def check_reading(problem: "Problem", training: Sequence["Sample"]) -> None:
+def check_reading(problem: Checked, training: Sequence[Sample]) -> None:
     """Of :func:`check_problem`, what says that a target reads its items wrongly.
 
     Args:
@@ -92,7 +108,7 @@ def check_reading(problem: "Problem", training: Sequence["Sample"]) -> None:
     _asked_keys(problem, training)
 
 
-def check_everywhere(problem: "Problem", training: Sequence["Sample"]) -> None:
+def check_everywhere(problem: Checked, training: Sequence[Sample]) -> None:
     """As :func:`check_problem`, but that an answer may be the same in all training strings.
 
     Args:
@@ -109,7 +125,7 @@ def check_everywhere(problem: "Problem", training: Sequence["Sample"]) -> None:
     check_problem(problem, [*training, *others], others)
 
 
-def _check_repeatable(problem: "Problem", training: Sequence["Sample"]) -> None:
+def _check_repeatable(problem: Checked, training: Sequence[Sample]) -> None:
     if isinstance(problem.target, Machine):
         return
     for sample in training[:REPEATED]:
@@ -126,7 +142,7 @@ def _check_repeatable(problem: "Problem", training: Sequence["Sample"]) -> None:
             )
 
 
-def _doubts(problem: "Problem", asked: set[str], drawn: set[str], training: Sequence["Sample"]) -> Iterable[str]:
+def _doubts(problem: Checked, asked: set[str], drawn: set[str], training: Sequence[Sample]) -> Iterable[str]:
     if asked & drawn and asked - drawn:
         yield f"the target asks for {_list(asked - drawn)}, which no string has; the items drawn have {_list(drawn)}"
     for name, v in problem.constants.items():
@@ -137,69 +153,6 @@ def _doubts(problem: "Problem", asked: set[str], drawn: set[str], training: Sequ
     largest = max(map(abs, every), default=0.0)
     if largest > LARGEST_ANSWER:
         yield f"answers as large as {largest:.3g}: weights of about 1 do not reach them; let the target yield smaller numbers"
-
-
-@dataclass(frozen=True)
-class Preview:
-    """A string of a problem, its items and the target's answers side by side.
-
-    ``items`` has a V-value for each cycle, ``{}`` for silence; ``answers`` has one for each of the
-    ``names``, beside the item that it answers. A machine gives them ``delays`` cycles later; where
-    a machine is to be imitated, there are no delays.
-    """
-
-    question: str
-    items: Sequence[VValue]
-    answers: Sequence[Sequence[VValue]]
-    names: Sequence[str]
-    delays: Sequence[int]
-
-    def __repr__(self) -> str:
-        table = self._table()
-        if sum(2 + max(map(len, column)) for column in table) > WIDTH:
-            table = list(zip(*table, strict=True))  # a line for each cycle, not for each answer
-        widths = [max(map(len, column)) for column in table]
-        lines = ("  ".join(map(str.rjust, row, widths)) for row in zip(*table, strict=True))
-        return "\n".join([self.question, *lines, self._note()])
-
-    def _repr_html_(self) -> str:
-        cell, name = "text-align:center;min-width:1.2em;padding:2px 4px", "text-align:left;padding:2px 8px 2px 0"
-        body = ""
-        for title, *texts in zip(*self._table(), strict=True):
-            cells = "".join(f'<td style="{cell}">{html.escape(text)}</td>' for text in texts)
-            body += f'<tr><th style="{name}">{html.escape(title)}</th>{cells}</tr>'
-        table = f'<table style="margin:4px 0">{body}</table>'
-        return f'<div style="overflow-x:auto"><b>{html.escape(self.question)}</b>{table}{html.escape(self._note())}</div>'
-
-    def _table(self) -> list[tuple[str, ...]]:
-        """A column for each cycle, under the names of the rows."""
-        columns = zip(self.items, self.answers, strict=True)
-        return [("item", *self.names), *((item_text(item), *map(answer_text, row)) for item, row in columns)]
-
-    def _note(self) -> str:
-        delays = sorted(set(self.delays))
-        if not delays:
-            return "Answers in the cycle in which the machine to be imitated gives them. · is a cycle without an item."
-        due = " to ".join(map(str, dict.fromkeys((delays[0], delays[-1]))))
-        return f"A machine gives its answers {due} cycle{'' if due == '1' else 's'} later. · is a cycle without an item."
-
-
-def item_text(v: VValue) -> str:
-    """An item in few characters: ``a`` for ``{'a': 1.0}``, ``␣`` for a space, ``·`` for silence."""
-    if isinstance(v, dict):
-        if not v:
-            return "·"
-        if len(v) == 1 and next(iter(v.values())) == 1.0 and len(key := next(iter(v))) <= 12:
-            return "␣" if key == " " else key if key.isprintable() else repr(key)
-        return describe(v)
-    return f"{float(v):g}"
-
-
-def answer_text(v: VValue) -> str:
-    """An answer in few characters: ``2``, or ``a: 2, b: 1``; ``·`` for the zero V-value."""
-    if not isinstance(v, dict):
-        return f"{float(v):g}"
-    return ", ".join(f"{show_path(path or (NUMBER,))}: {float(x):g}" for path, x in paths(v)) or "·"
 
 
 class _Watched(dict):
@@ -233,7 +186,7 @@ class _Watched(dict):
         return not self == other
 
 
-def _asked_keys(problem: "Problem", *sets: Sequence["Sample"]) -> set[str]:
+def _asked_keys(problem: Checked, *sets: Sequence[Sample]) -> set[str]:
     """The keys that a target asks the items for; none where a machine is the target."""
     asked: set[str] = set()
     if isinstance(problem.target, Machine):
@@ -257,7 +210,7 @@ def _watch(v: VValue, asked: set[str]) -> VValue:
     return watched
 
 
-def _keys(sample: "Sample") -> set[str]:
+def _keys(sample: Sample) -> set[str]:
     return {key for stream in sample.streams.values() for v in stream.events.values() if isinstance(v, dict) for key in _all(v)}
 
 
@@ -268,7 +221,7 @@ def _all(v: VValue) -> Iterable[str]:
             yield from _all(part)
 
 
-def _ranges(problem: "Problem", samples: Sequence["Sample"]) -> dict[str, Ranges]:
+def _ranges(problem: Checked, samples: Sequence[Sample]) -> dict[str, Ranges]:
     """For each answer, the ranges of its numbers from the cycle on in which it is due."""
     late = [0] * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
     result: dict[str, Ranges] = {}

@@ -35,7 +35,8 @@ from ..core.vvalues import VValue, check, describe
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from ..pruning.samples import Sample
 from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
-from .problem_checks import Preview, check_everywhere, check_problem
+from .previews import Preview
+from .problem_checks import check_everywhere, check_problem
 from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, Shape, training_shapes, unseen_shapes
 from .target_answers import TargetAnswers
 from .target_rows import Target, has_trees, rows_of
@@ -104,14 +105,6 @@ class Problem:
             raise LabError(f"letters {self.letters!r}: expected how many there are in each alphabet, from 1 to {len(LETTERS)}")
 
     is_recorded: ClassVar[bool] = False  # whether nothing is known of the target but a table of rows
-
-    def own_machine(self, seconds: float) -> tuple[Machine, tuple[int, ...]] | None:
-        """A machine that the problem itself suggests, and the delays of its answers; None here.
-
-        Args:
-            seconds: that may be spent.
-        """
-        return None
 
     @property
     def rows(self) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from ..compiler.chunks import CHUNK, ChunkRunner, Chunks, cut_up, join_up
+from ..compiler.chunk_runner import ChunkRunner
+from ..compiler.chunks import CHUNK, Chunks, cut_up, join_up
 from ..compiler.compilation import compile_machine
 from ..compiler.compiled import Compiled
 from ..core.machine import Machine

@@ -15,7 +15,7 @@ from ..core.machine import Machine
 from ..core.streams import Stream
 from ..core.vvalues import VValue, number
 from ..problems.draws import LETTERS, Items
-from ..problems.problem_checks import item_text
+from ..problems.previews import item_text
 from ..problems.problems import Problem
 from ..pruning.rounding import EXACT
 from ..pruning.samples import Sample, as_rows, coordinate_name

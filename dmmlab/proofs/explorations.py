@@ -24,7 +24,7 @@ from ..core.vvalues import VValue, describe, paths
 from ..machines.exact_steps import ExactMachine, InexactError, is_double, key_of
 from ..problems.automata import Automaton
 from ..problems.draws import Items
-from ..problems.problem_checks import item_text
+from ..problems.previews import item_text
 from ..problems.problems import Problem
 from ..problems.target_rows import rows_of
 from .certificates import PLAIN

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..compiler.array_operations import Answers
-from ..compiler.chunks import CHUNK, ChunkRunner, Chunks, cut_up
+from ..compiler.chunk_runner import ChunkRunner
+from ..compiler.chunks import CHUNK, Chunks, cut_up
 from ..compiler.compilation import compile_machine
 from ..compiler.compiled import Compiled
 from ..core.errors import LabError

@@ -38,6 +38,8 @@ from ..pruning.samples import Sample
 from ..pruning.settings import Settings
 from ..pruning.tasks import Task, random_key
 from ..pruning.trace import Trace
+from ..sources.examples import Examples
+from ..sources.table_machines import machine_of_rows
 from ..transitions.observed_transitions import TransitionError
 from ..transitions.transitions import TESTING, transition_machine
 from .progress import SearchState, View, kept_up, view_for
@@ -229,7 +231,7 @@ def _tries(
     if network is not None:
         yield Try("", lambda: (Task(problem, network, seed=seed), None))
         return
-    if problem.is_recorded and not networks_only:
+    if isinstance(problem, Examples) and not networks_only:
         yield Try("rows", lambda: _of_rows(problem, seed, min(budget or TESTING, TESTING)))
         if is_solved() or ((found := best()) is not None and problem.explains(found.machine)):
             return
@@ -292,9 +294,9 @@ def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = F
     return task, machine
 
 
-def _of_rows(problem: Problem, seed: int, seconds: float) -> tuple[Task, Machine]:
+def _of_rows(problem: Examples, seed: int, seconds: float) -> tuple[Task, Machine]:
     """The machine that a table itself suggests, and its task."""
-    made = problem.own_machine(seconds)
+    made = machine_of_rows(problem, seconds)
     if made is None:
         raise TransitionError("the rows are no sum of few neurons")
     machine, delays = made

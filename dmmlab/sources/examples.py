@@ -32,11 +32,12 @@ from ..problems.problems import Problem
 from ..pruning.evaluation import all_keys
 from ..pruning.samples import Sample
 from .table_files import answers_of, items_of, read_table
-from .table_machines import NEARLY, SHARES, machine_of_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SHARES = (0.6, 0.8)  # of the strings, or of time: to learn from up to here, to choose with up to here
+NEARLY = 1e-9  # off by no more is right
 FEW = 10  # strings: fewer are divided by time
 LEARNED, CYCLES = 16, 120  # strings that networks learn from, and of how many items, at most
 TRIED = 20_000  # rows after which no further string is judged
@@ -298,10 +299,6 @@ class Examples(Problem):
             "answers": listed(self.answers),
         }
         return f"Examples: {self.question}", facts.items()
-
-    def own_machine(self, seconds: float) -> tuple[Machine, tuple[int, ...]] | None:
-        """The machine that the rows themselves suggest (:mod:`dmmlab.sources.table_machines`)."""
-        return machine_of_rows(self, seconds)
 
     def reproduces(self, machine: Machine) -> bool:
         """Whether a machine is right about all test rows."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +26,7 @@ from ..transitions.machines_of_sums import MachineOfSums
 from ..transitions.observed_transitions import Feature, TransitionError, Transitions, features_of
 from ..transitions.predictions import closed_sets, independent, linear_set
 from ..transitions.transitions import LINKS, fitted, transition_machine
-
-if TYPE_CHECKING:
-    from .examples import Examples
-
-SHARES = (0.6, 0.8)  # of the strings, or of time: to learn from up to here, to choose with up to here
-NEARLY = 1e-9  # off by no more is right
+from .examples import NEARLY, SHARES, Examples
 
 ROWS, MOST = 6000, 2500  # that are looked at, and distinct transitions that are fitted, at most
 SMALL = 10  # sets of last answers and items that are tried before the linear functions of all columns
@@ -48,7 +43,7 @@ BETTER = 0.98  # of the squared error with a term less: what one more must reach
 Made = tuple[Machine, tuple[int, ...]]
 
 
-def machine_of_rows(examples: "Examples", seconds: float) -> Made | None:
+def machine_of_rows(examples: Examples, seconds: float) -> Made | None:
     """The smallest machine that reproduces the rows to choose with, or explains most of them.
 
     Args:
@@ -92,7 +87,7 @@ def machine_of_rows(examples: "Examples", seconds: float) -> Made | None:
     return max(best, key=lambda each: each[0])[1] if best else None
 
 
-def _strings(examples: "Examples", features: Sequence[Feature]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _strings(examples: Examples, features: Sequence[Feature]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Of each string to learn from: (cycles, features), (cycles, answers)."""
     budget = ROWS
     for string in examples.parts[0]:
@@ -105,7 +100,7 @@ def _strings(examples: "Examples", features: Sequence[Feature]) -> Iterator[tupl
         yield numbers, string.answers[:count]
 
 
-def _of_columns(examples: "Examples", end: float) -> Iterator[Transitions]:
+def _of_columns(examples: Examples, end: float) -> Iterator[Transitions]:
     """Closed sets of what was answered and read before."""
     features = features_of(examples)
     strings = list(_strings(examples, features))
@@ -181,7 +176,7 @@ def _natural(answers: int, features: int) -> Iterator[list[int]]:
             yield columns
 
 
-def _of_automaton(examples: "Examples", end: float) -> Made:
+def _of_automaton(examples: Examples, end: float) -> Made:
     """The machine of the automaton that state merging makes of the rows, as a black box.
 
     The strings to learn from are a tree of states. States are merged if nothing recorded tells them
@@ -228,7 +223,7 @@ def _of_automaton(examples: "Examples", end: float) -> Made:
     return transition_machine(problem, 0, max(0.1, end - time.monotonic()), black_box=True)
 
 
-def _with_noise(examples: "Examples") -> Made | None:
+def _with_noise(examples: Examples) -> Made | None:
     """A machine whose answers are linear in as few sums and last items as explain the rows.
 
     Terms are chosen one after the other (orthogonal matching pursuit) as long as the squared error
