@@ -23,6 +23,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
 PLAYGROUND = PROJECT / "build" / "lab"
+EXTRAS = ".[cluster,drawing,journal,proofs,synthesis,tables,test]"
 COMMANDS = {
     "journal": ["dmmlab", "journal"],
     "test": ["pytest", "--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder"],
@@ -109,7 +110,7 @@ def _python_of_venv() -> Path:
     if home.is_symlink() or (home.exists() and not stamp.exists() and any(home.iterdir())):
         raise NotOurs(
             f"{home} is there already, and lab.py did not make it: it stays as it is. Move it away, or use it yourself: "
-            f"install into it with pip install --editable '.[cluster,journal,proofs,tables,test]', then dmmlab journal"
+            f"install into it with pip install --editable '{EXTRAS}', then dmmlab journal"
         )
     print("lab.py: installing what the journal needs into .venv (once, some minutes)", file=sys.stderr)
     if home.exists():
@@ -118,7 +119,7 @@ def _python_of_venv() -> Path:
     stamp.write_text("unfinished")
     venv.EnvBuilder(with_pip=True).create(home)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--editable", ".[cluster,journal,proofs,tables,test]"], cwd=PROJECT, check=True)
+    subprocess.run([*pip, "--editable", EXTRAS], cwd=PROJECT, check=True)
     stamp.write_text(wanted)
     return python
 

@@ -5,6 +5,6 @@ All that a notebook or a script needs for the main path is here, loaded when it 
 ``dm.learning.TrainingSession``.
 """
 
-import lazy_loader
+from .core.doors import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dmmlab.core import array_files
-from dmmlab.core.array_files import Expected, load_arrays, save_arrays
 from dmmlab.core.files import FileError, write_bytes
+from dmmlab.learning import array_files
+from dmmlab.learning.array_files import Expected, load_arrays, save_arrays
 
 ARRAYS = {
     "done": np.asarray(3),
@@ -188,7 +188,7 @@ def test_a_header_of_terabytes_needs_no_memory(path):
     forged(path, "weights", header((10**12, 3)))
     program = (
         "import sys, resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\n"
-        "from dmmlab.core.array_files import Expected, load_arrays\n"
+        "from dmmlab.learning.array_files import Expected, load_arrays\n"
         "from dmmlab.core.files import FileError\n"
         "expected = {'weights': Expected((range(10**13), 3), 'f'), 'done': Expected((), 'i')}\n"
         "try: load_arrays(sys.argv[1], expected | {'tried': Expected((range(100),), 'U')})\n"

@@ -58,7 +58,7 @@ def test_imports_point_downwards():
 
 
 def test_the_kernel_needs_few_libraries():
-    """Beside these, only tables and progress bars, which are imported when somebody asks for one."""
+    """Beside these, only tables and progress bars, which are imported when somebody asks for one (test_front_doors.py)."""
     for path in MODULES:
         if floor(path) in KERNEL:
             roots = {name.split(".")[0] for name in imports(path)} - {"dmmlab"} - sys.stdlib_module_names
@@ -142,7 +142,7 @@ def test_environment_and_pyproject_agree():
     extras = re.fullmatch(r"-e \.\[(.*)\]", installed["pip"][0])
     assert len(installed["pip"]) == 1
     assert set(extras[1].split(",")) == set(project["optional-dependencies"])
-    assert ".[cluster,journal,proofs,tables,test]" in (PROJECT / "lab.py").read_text()
+    assert ".[cluster,drawing,journal,proofs,synthesis,tables,test]" in (PROJECT / "lab.py").read_text()
 
 
 def test_the_readme_names_commands_that_there_are():

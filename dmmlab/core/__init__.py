@@ -3,6 +3,6 @@
 The ground floor. Nothing here needs JAX until something is differentiated.
 """
 
-import lazy_loader
+from .doors import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)

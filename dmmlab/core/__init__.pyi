@@ -2,6 +2,7 @@ from . import vvalues as vvalues
 from .array_functions import ArrayShape as ArrayShape
 from .array_neurons import array_type as array_type
 from .arrays_as_trees import from_array as from_array, to_array as to_array
+from .doors import NotInstalled as NotInstalled
 from .engine import (
     INITIAL_STATE as INITIAL_STATE,
     RunError as RunError,

@@ -2,8 +2,8 @@
 
 import logging
 
-import lazy_loader
+from ..core.doors import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)
 
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns, in three lines, of a cache that it cannot write

@@ -1,5 +1,5 @@
 """Explorers: machines that a person turns, prunes, trains and steps through, in JupyterLab."""
 
-import lazy_loader
+from ..core.doors import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -1,5 +1,5 @@
 """Gradient descent: batches, losses, objectives, one training loop, and those who call it."""
 
-import lazy_loader
+from ..core.doors import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -21,11 +21,11 @@ import optax
 
 from ..compiler.compiled import Compiled
 from ..compiler.weights import Weights, is_finite, masked
-from ..core.array_files import Expected, load_arrays, save_arrays
 from ..core.errors import LabError
 from ..core.files import FileError
 from ..core.machine import Machine
 from ..core.summaries import Facts, plural, summarised
+from .array_files import Expected, load_arrays, save_arrays
 from .batches import Batch
 from .losses import squared_error
 from .objectives import Imitation, Loss
@@ -185,10 +185,11 @@ def train(
     result = TrainingResult(compiled, descent.initial_state(first), {name: [] for name in descent.columns})
     if checkpoint is not None and Path(checkpoint).exists():
         _resume(result, checkpoint, fingerprint)
-    bar = _bar(steps, progress)
+    bar = _bar(steps) if progress else None
     earlier: tuple[DescentState, int] | None = None  # the chunk before: its first state and its number of steps
     done = int(result.state.step)
-    bar.update(min(done, steps))
+    if bar is not None:
+        bar.update(min(done, steps))
     try:
         while done < steps and not result.stopped:
             now = min(RECORDED - done % RECORDED, steps - done)
@@ -205,15 +206,17 @@ def train(
                 result.history[name] += column.tolist()
             if len(bad):
                 raise NotFinite(done + 1, result)
-            bar.update(now)
-            bar.set_postfix(loss=f"{result.history['loss'][-1]:.4g}")
+            if bar is not None:
+                bar.update(now)
+                bar.set_postfix(loss=f"{result.history['loss'][-1]:.4g}")
             if checkpoint is not None:
                 _save(result, checkpoint, fingerprint)
             result.stopped = done < steps and stop is not None and bool(stop(result))
     except KeyboardInterrupt:
         result.stopped = True
     finally:
-        bar.close()
+        if bar is not None:
+            bar.close()
     return result
 
 
@@ -251,7 +254,7 @@ def _resume(result: TrainingResult, path: str | os.PathLike, fingerprint: np.nda
     result.history = {name: arrays[f"history-{name}"].tolist() for name in result.history}
 
 
-def _bar(steps: int, shown: bool) -> Any:
+def _bar(steps: int) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(total=steps, unit="step", disable=not shown)
+    return tqdm(total=steps, unit="step")

@@ -134,7 +134,7 @@ def cluster(address: str) -> Callable[[], contextlib.AbstractContextManager[Exec
     try:
         from distributed import Client, KilledWorker
     except ImportError:
-        raise LabError("a cluster needs Dask: pip install '.[cluster]'") from None
+        raise LabError("a cluster needs Dask: pip install 'dmmlab[cluster]'") from None
 
     @contextlib.contextmanager
     def connected() -> Iterator[Executor]:

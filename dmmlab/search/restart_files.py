@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..compiler.weights import Weights, count_links, flatten, is_finite, masked, unflatten
-from ..core.array_files import Expected, load_arrays, save_arrays
 from ..core.errors import LabError
 from ..core.files import read_json, write_json
 from ..core.summaries import Facts, summarised
+from ..learning.array_files import Expected, load_arrays, save_arrays
 from ..pruning.phases import PHASES
 from ..pruning.rounding import Verdict
 from ..pruning.tasks import Task

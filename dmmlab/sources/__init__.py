@@ -1,5 +1,5 @@
 """What comes from outside: tables of examples, and programs that are run on strings."""
 
-import lazy_loader
+from ..core.doors import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)

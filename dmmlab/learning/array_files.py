@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from .files import MAX_BYTES, FileError, write_bytes
+from ..core.files import MAX_BYTES, FileError, write_bytes
 
 MAX_TEXT = MAX_BYTES  # of an array of texts, whose longest says what each takes
 MAX_ITEM = 8  # bytes of a number
