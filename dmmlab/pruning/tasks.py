@@ -22,7 +22,6 @@ from ..core.machine import Machine
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import describe
 from ..learning.batches import Batch, make_batch
-from ..learning.side_by_side import SideBySide
 from ..learning.training_loop import GradientDescent, Schedule
 from ..machines.networks import Network
 from .evaluation import Evaluator, all_keys, targets_of
@@ -45,8 +44,7 @@ class Task:
     """A network compiled for a question, such as a problem.
 
     ``batch`` has the training strings, ``mask`` is 1.0 for the links of the network. Set the event
-    ``stop``, if there is one, and a descent under way raises :class:`Stopped`. With ``together``,
-    the descents of several threads run as one.
+    ``stop``, if there is one, and a descent under way raises :class:`Stopped`.
 
     Args:
         problem: what is asked.
@@ -73,7 +71,6 @@ class Task:
         self.problem: Any = problem
         self.seed = seed
         self.stop: threading.Event | None = None
-        self.together: SideBySide | None = None
         self.queries: int | None = None  # strings that the target was asked, where it is a black box
         self.samples = list(samples if samples is not None else problem.training(seed))
         if not self.samples or not all(map(len, lessons)):
@@ -219,13 +216,7 @@ class Task:
             if self.stop is not None and self.stop.is_set():
                 raise Stopped
             piece = jnp.asarray(end - done)
-            arguments = state, self.batch, mask, piece, rates, {"l1": penalties}, random
-            if self.together is None:
-                state = jax.block_until_ready(loop.run(*arguments))
-            elif (others := self.together.run(loop, *arguments, stop=self.stop)) is None:
-                raise Stopped
-            else:
-                state = others
+            state = jax.block_until_ready(loop.run(state, self.batch, mask, piece, rates, {"l1": penalties}, random))
             done = end
             if end in looks:
                 errors.append(self.error(loop.objective.weights_of(state.parameters, mask)))

@@ -1,7 +1,7 @@
 """Search: several restarts go through the phases, unattended; the smallest exact machine wins.
 
 A restart is one draw of random weights and what :mod:`dmmlab.pruning.phases` make of it. Restarts
-run side by side, on an accelerator in one program, and each is saved after every phase, so that a
+run side by side in threads, and each is saved after every phase, so that a
 synthesis that was killed goes on where it was. Validation strings choose the winner; test strings
 say how good it is. Whatever ends a synthesis early, a budget or an interrupt, the best so far is
 kept.
@@ -17,10 +17,8 @@ from typing import Any
 
 import jax
 
-from ..compiler.array_operations import on_accelerator
 from ..compiler.weights import is_finite, unflatten
 from ..core.errors import LabError
-from ..learning.side_by_side import SideBySide
 from ..problems.problem_checks import check_problem, nothing_to_learn
 from ..pruning.phases import PHASES
 from ..pruning.rounding import rank, round_off, tested
@@ -44,7 +42,7 @@ class NothingToKeep(LabError):
 
 
 class Search:
-    """The restarts of one task, side by side: on as many cores as there are; all on an accelerator.
+    """The restarts of one task, side by side on as many cores as there are.
 
     Args:
         task: what is asked, and the network.
@@ -106,7 +104,7 @@ class Search:
             self.why = "interrupted"
         finally:
             self.stop.set()
-            self.task.stop = self.task.together = None
+            self.task.stop = None
 
     def _prepare(self) -> None:
         """Compiles what all restarts need, and looks at the problem meanwhile."""
@@ -125,9 +123,8 @@ class Search:
     def _run_rounds(self) -> None:
         """Round after round of restarts, until one is exact."""
         each = self.settings.restarts
-        with ThreadPoolExecutor(each + 1 if on_accelerator() else self.threads) as pool:
+        with ThreadPoolExecutor(self.threads) as pool:
             for number in self.rounds:
-                self.task.together = SideBySide(each) if on_accelerator() else None
                 self.state.planned = (number + 1 - self.rounds.start) * each
                 new = [Restart(i, []) for i in range(number * each, (number + 1) * each)]
                 self.restarts += new
@@ -174,17 +171,11 @@ class Search:
         self.stop.set()
 
     def _run_restart(self, restart: Restart) -> None:
-        """All phases of a restart; on an accelerator, its descents run with those of the others."""
-        together = self.task.together
-        try:
-            with jax.debug_nans(False):
-                self._run_phases(restart)
-        finally:
-            if together is not None:
-                together.leave()
+        """All phases of a restart, from where its file left it; the search deals with NaN."""
+        with jax.debug_nans(False):
+            self._run_phases(restart)
 
     def _run_phases(self, restart: Restart) -> None:
-        """All phases of a restart, from where its file left it."""
         if self.stop.is_set():  # while it waited for its turn
             return
         restart_key = jax.random.fold_in(self.key, restart.index)
