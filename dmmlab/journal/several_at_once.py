@@ -79,19 +79,64 @@ def execute_all(
     if len({path.name for path in paths}) < len(paths):
         raise JournalError("two notebooks of the same name: both would be written to the same file; name one of them")
     prepare(out)
-    executed: dict[Path, Executed] = {}
-    failures: dict[Path, CellFailed] = {}
-    refusals: list[JournalError | None] = []  # None for an interrupt; after either no other notebook starts
-    processes: set[subprocess.Popen] = set()
-    running: set[str] = set()
-    lock, starting = threading.Lock(), threading.Lock()
-    bar = tqdm(total=sum(map(_count_cells, paths)), unit="cell", disable=quiet, leave=False)
+    several = _Several(paths, out, parameters, quiet)
+    try:
+        with ThreadPoolExecutor(jobs or automatic_jobs()) as pool, several.bar:
+            futures = [pool.submit(several.run, path) for path in longest_first(paths)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:  # Ctrl-C
+                several.interrupt()
+                raise
+    except KeyboardInterrupt:
+        raise Interrupted([path for path in paths if path not in several.executed]) from None
+    if several.refusals and several.refusals[0] is not None:
+        raise several.refusals[0]
+    return [several.executed[p] for p in paths if p in several.executed], [
+        several.failed[p] for p in paths if p in several.failed
+    ]
 
-    def run(path: Path) -> None:
-        if refusals:
+
+class _Several:
+    """Notebooks under way, and what became of those that have ended."""
+
+    def __init__(self, paths: Sequence[Path], out: Path, parameters: Mapping[str, Any] | None, quiet: bool):
+        self.out, self.parameters, self.quiet = out, json.dumps(dict(parameters or {})), quiet
+        self.executed: dict[Path, Executed] = {}
+        self.failed: dict[Path, CellFailed] = {}
+        self.refusals: list[JournalError | None] = []  # None for an interrupt; after either no other notebook starts
+        self.bar = tqdm(total=sum(map(_count_cells, paths)), unit="cell", disable=quiet, leave=False)
+        self._processes: set[subprocess.Popen] = set()
+        self._running: set[str] = set()
+        self._lock, self._starting = threading.Lock(), threading.Lock()
+
+    def run(self, path: Path) -> None:
+        """Executes a notebook in a process, and notes what became of it."""
+        if self.refusals:
             return
-        command = [sys.executable, "-m", __name__, str(path), str(out), json.dumps(dict(parameters or {}))]
-        starting.acquire()  # until its kernel is ready: two that start at once may be given the same free port
+        self._starting.acquire()  # until its kernel is ready: two that start at once may be given the same free port
+        last, said = self._follow(path)
+        with self._lock:
+            self._running.discard(path.stem)
+            self.bar.set_description_str(", ".join(sorted(self._running)))
+            if said:
+                self.bar.write(said.rstrip(), file=sys.stderr)
+            if "interrupted" in last:
+                return
+            if "seconds" in last:
+                self.executed[path] = Executed(path.stem, last["seconds"], Path(last["notebook"]), Path(last["page"]))
+            elif "refused" in last:
+                self.refusals.append(JournalError(last["refused"]))
+            else:
+                self.failed[path] = CellFailed(path.stem, last.get("failed") or f"{path.name}: its process ended early")
+            if self.quiet:
+                end = f"{last['seconds']:6.1f} s" if "seconds" in last else "failed"
+                print(f"{path.stem:<40} {end}", file=sys.stderr)
+
+    def _follow(self, path: Path) -> tuple[dict[str, Any], str]:
+        """What the process of a notebook says last, and what it complains of."""
+        command = [sys.executable, "-m", __name__, str(path), str(self.out), self.parameters]
         # An interrupt from the terminal is passed on, once: a second one would end what shuts a
         # kernel down. Kernels complain of it on standard error, so that is kept until the end.
         with (
@@ -100,60 +145,33 @@ def execute_all(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
             ) as process,
         ):
-            with lock:
-                processes.add(process)
-                running.add(path.stem)
-                bar.set_description_str(", ".join(sorted(running)))
+            with self._lock:
+                self._processes.add(process)
+                self._running.add(path.stem)
+                self.bar.set_description_str(", ".join(sorted(self._running)))
             last: dict[str, Any] = {}
             for line in process.stdout or ():
-                if starting.locked() and not last:
-                    starting.release()
+                if not last:
+                    self._starting.release()
                 last = json.loads(line)
                 if "cell" in last:
-                    with lock:
-                        bar.update()
+                    with self._lock:
+                        self.bar.update()
             process.wait()
+            if not last:
+                self._starting.release()
             errors.seek(0)
             # A kernel is interrupted before it is shut down, and sometimes says so.
             said = "".join(line for line in errors if "KeyboardInterrupt caught in kernel" not in line)
-            said = "" if "interrupted" in last else said
-        if not last:
-            starting.release()
-        with lock:
-            running.discard(path.stem)
-            bar.set_description_str(", ".join(sorted(running)))
-            if said:
-                bar.write(said.rstrip(), file=sys.stderr)
-            if "interrupted" in last:
-                return
-            if "seconds" in last:
-                executed[path] = Executed(path.stem, last["seconds"], Path(last["notebook"]), Path(last["page"]))
-            elif "refused" in last:
-                refusals.append(JournalError(last["refused"]))
-            else:
-                failures[path] = CellFailed(path.stem, last.get("failed") or f"{path.name}: its process ended early")
-            if quiet:
-                end = f"{last['seconds']:6.1f} s" if "seconds" in last else "failed"
-                print(f"{path.stem:<40} {end}", file=sys.stderr)
+        return last, "" if "interrupted" in last else said
 
-    try:
-        with ThreadPoolExecutor(jobs or automatic_jobs()) as pool, bar:
-            futures = [pool.submit(run, path) for path in longest_first(paths)]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:  # Ctrl-C: the processes shut their kernels down
-                refusals.append(None)
-                with lock:
-                    for process in processes:
-                        with contextlib.suppress(OSError):
-                            process.send_signal(signal.SIGINT)
-                raise
-    except KeyboardInterrupt:
-        raise Interrupted([path for path in paths if path not in executed]) from None
-    if refusals and refusals[0] is not None:
-        raise refusals[0]
-    return [executed[path] for path in paths if path in executed], [failures[path] for path in paths if path in failures]
+    def interrupt(self) -> None:
+        """Lets the processes shut their kernels down, and starts no other."""
+        self.refusals.append(None)
+        with self._lock:
+            for process in self._processes:
+                with contextlib.suppress(OSError):
+                    process.send_signal(signal.SIGINT)
 
 
 def longest_first(paths: Iterable[Path]) -> list[Path]:

@@ -176,11 +176,9 @@ def train(
         raise TrainingError(f"regularizers {sorted(penalties)}: the loop was made for {sorted(descent.objective.regularizers)}")
     step_size = learning_rate if optimizer is None else 1.0
     mask = compiled.mask if mask is None else mask
-    shapes = [stage.exists.shape for stage in compiled.stages]
-    for name, matrices in (("mask", mask), ("weights", compiled.weights() if weights is None else weights)):
-        if not isinstance(matrices, list) or [np.shape(m) for m in matrices] != shapes:
-            raise TrainingError(f"{name}: expected a list of matrices like compiled.weights(), of shapes {shapes}")
-    first = masked(compiled.weights() if weights is None else weights, mask)
+    weights = compiled.weights() if weights is None else weights
+    _check_shapes(compiled, mask=mask, weights=weights)
+    first = masked(weights, mask)
     fingerprint = _fingerprint(penalties, first, batch, mask)
     result = TrainingResult(compiled, descent.initial_state(first), {name: [] for name in descent.columns})
     if checkpoint is not None and Path(checkpoint).exists():
@@ -218,6 +216,13 @@ def train(
         if bar is not None:
             bar.close()
     return result
+
+
+def _check_shapes(compiled: Compiled, **given: Weights) -> None:
+    shapes = [stage.exists.shape for stage in compiled.stages]
+    for name, matrices in given.items():
+        if not isinstance(matrices, list) or [np.shape(m) for m in matrices] != shapes:
+            raise TrainingError(f"{name}: expected a list of matrices like compiled.weights(), of shapes {shapes}")
 
 
 def _save(result: TrainingResult, path: str | os.PathLike, fingerprint: np.ndarray) -> None:

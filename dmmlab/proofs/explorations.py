@@ -234,16 +234,21 @@ def explore(
             found.complete = longest is None or all(cycle < longest for *_, cycle, _ in waiting)
     except TargetError as error:
         found.reason = str(error)
+    _sum_up(found, waiting, longest or 0, last)
+    return found
+
+
+def _sum_up(found: Outcome, waiting: Sequence[tuple[tuple, Any, tuple, int, int, Any]], longest: int, last: int) -> None:
+    """Notes how many states there were, and up to which length all strings were tried."""
     found.states, tried = len(waiting), len(found.transitions)
     if found.complete:
         found.length = waiting[-1][4]
         found.in_doubles = all(is_double(x) for emitted, *_ in waiting for v in emitted for _, x in paths(v))
     elif waiting:  # as far as all strings of a length were tried
-        cycles = waiting[tried][4] if tried < len(waiting) else (longest or 0) + last
+        cycles = waiting[tried][4] if tried < len(waiting) else longest + last
         found.length = max(0, cycles - last)
         rows = sum(cycle < cycles for *_, cycle, _ in waiting[:tried])
         found.answers, found.transitions = found.answers[:rows], found.transitions[:rows]
-    return found
 
 
 def choices(items: int, longest: int | None, last: int, cycle: int, ended: int) -> range:

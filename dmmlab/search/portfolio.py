@@ -50,6 +50,7 @@ from .starts import Start, starts, with_smaller_delays
 from .synthesis_result import Synthesis
 
 SLOWER = 6  # times as long the state of a black box is looked for, where runs are slow
+FEW_LINKS = 8  # of a machine from tests; if it has no more, no network is trained for fewer
 RESTARTS_ONCE_EXACT = 2  # that look for fewer links, or for answers that are due earlier
 COUNTEREXAMPLES = 4  # of the eight strings to learn from, when they are learned from once more
 
@@ -127,69 +128,32 @@ def synthesize(
     settings = settings or Settings()
     key = random_key(seed if key is None else key)
     _check_budget(budget)
-    best: Synthesis | None = None
-    found: Synthesis | None = None
-    shown: SearchState | None = None  # that of the best
-    if task is not None:
-        given: Problem = task.problem
-        problem = given
-        tries = iter([Try("", lambda: (task, None))])
-    else:
-        problem = load_problem(problem) if isinstance(problem, str) else problem
-        string_seed = int(jax.random.bits(key))
-        tries = _tries(problem, network, string_seed, settings, budget, networks_only, lambda: best, lambda: found)
-    failed: NothingToKeep | None = None
-    ended, count, tried = "", 0, list[str]()
     with contextlib.ExitStack() as held:  # the first folder is that of the run: it is held to the end
         view = held.enter_context(kept_up(view_for(progress)))
+        attempts = Attempts(key, settings, folder, budget, view, stop, threads, held, began)
+        if task is not None:
+            given, question = task, task.problem.question
+            tries = iter([Try("", lambda: (given, None))])
+        else:
+            problem = load_problem(problem) if isinstance(problem, str) else problem
+            question = problem.question
+            tries = _tries(problem, network, int(jax.random.bits(key)), settings, budget, networks_only, attempts)
         try:
             for each in tries:
-                before = None if best is None else best.best
-                state = SearchState(problem.question, settings.restarts, budget, each.name, before, began)
-                if best is not None and state.seconds_left == 0.0:
-                    ended = f"the budget of {budget:g} s is spent"
-                    break
-                view(state)
-                try:
-                    prepared, made = each.prepare()
-                except TransitionError as error:
-                    tried.append(f"{each.name}: {error}")
-                    continue
-                place = folder if folder is None or count == 0 else Path(folder) / f"start-{count}"
-                count += 1
-                used, found = each.settings or settings, None
-                store = held.enter_context(RestartFolder(place, _description(prepared, key, used)))
-                try:
-                    if made is not None:
-                        found = _of_transitions(prepared, made, state, view)
-                    else:
-                        found = Search(prepared, key, used, store, state, view, stop, each.rounds, threads).run()
-                except NothingToKeep as error:
-                    failed, ended = error, error.why
-                    tried.append(f"{each.name}: {error}")
-                else:
-                    tried.append(f"{each.name}: {found.verdict}")
-                    ended = found.ended_early
-                    if best is None or _rank(found) < _rank(best):
-                        best, shown = replace(found, start=each.name), state
-                if ended:
+                attempts.make(each, question)
+                if attempts.ended:
                     break
         except KeyboardInterrupt:
-            if best is None:
+            if attempts.best is None:
                 raise
-            ended = "interrupted"
+            attempts.ended = "interrupted"
         except Exception as error:  # of a later try: the best machine so far is kept
-            if best is None:
+            if attempts.best is None:
                 raise
             warnings.warn(
                 f"a later try failed, and the best machine so far is kept: {told(error)}", ProblemWarning, stacklevel=2
             )
-        if shown is not None:  # what was tried after it found nothing better
-            view(shown)
-    if best is None:
-        raise failed or LabError("there is nothing to try")
-    tried += [ended] if ended else []
-    return replace(best, seconds=time.monotonic() - began, ended_early=ended, tried=[text.removeprefix(": ") for text in tried])
+        return attempts.result()
 
 
 class Try(NamedTuple):
@@ -206,6 +170,76 @@ class Try(NamedTuple):
     settings: Settings | None = None
 
 
+class Attempts:
+    """What was tried so far, and the best of it."""
+
+    def __init__(
+        self,
+        key: Any,
+        settings: Settings,
+        folder: str | os.PathLike | None,
+        budget: float | None,
+        view: View,
+        stop: threading.Event | None,
+        threads: int | None,
+        held: contextlib.ExitStack,
+        began: float,
+    ):
+        self.key, self.settings, self.folder, self.budget = key, settings, folder, budget
+        self.view, self.stop, self.threads, self.held, self.began = view, stop, threads, held, began
+        self.best: Synthesis | None = None
+        self.latest: Synthesis | None = None
+        self.ended = ""  # why no more is tried
+        self._shown: SearchState | None = None  # that of the best
+        self._failed: NothingToKeep | None = None
+        self._texts: list[str] = []
+        self._count = 0
+
+    def is_solved(self) -> bool:
+        """Whether the best machine so far is exact."""
+        return self.best is not None and self.best.best.exact_on_validation
+
+    def make(self, each: Try, question: str) -> None:
+        """Tries something, in a folder of its own if it is not the first."""
+        before = None if self.best is None else self.best.best
+        state = SearchState(question, self.settings.restarts, self.budget, each.name, before, self.began)
+        if self.best is not None and state.seconds_left == 0.0:
+            self.ended = f"the budget of {self.budget:g} s is spent"
+            return
+        self.view(state)
+        try:
+            task, made = each.prepare()
+        except TransitionError as error:
+            self._texts.append(f"{each.name}: {error}")
+            return
+        place = self.folder if self.folder is None or self._count == 0 else Path(self.folder) / f"start-{self._count}"
+        self._count += 1
+        settings, self.latest = each.settings or self.settings, None
+        store = self.held.enter_context(RestartFolder(place, _description(task, self.key, settings)))
+        try:
+            if made is not None:
+                found = _of_transitions(task, made, state, self.view)
+            else:
+                found = Search(task, self.key, settings, store, state, self.view, self.stop, each.rounds, self.threads).run()
+        except NothingToKeep as error:
+            self._failed, self.ended = error, error.why
+            self._texts.append(f"{each.name}: {error}")
+            return
+        self.latest, self.ended = found, found.ended_early
+        self._texts.append(f"{each.name}: {found.verdict}")
+        if self.best is None or _rank(found) < _rank(self.best):
+            self.best, self._shown = replace(found, start=each.name), state
+
+    def result(self) -> Synthesis:
+        """The best, with what was tried."""
+        if self._shown is not None:  # what was tried after it found nothing better
+            self.view(self._shown)
+        if self.best is None:
+            raise self._failed or LabError("there is nothing to try")
+        tried = [text.removeprefix(": ") for text in (*self._texts, self.ended) if text]
+        return replace(self.best, seconds=time.monotonic() - self.began, ended_early=self.ended, tried=tried)
+
+
 def _tries(
     problem: Problem,
     network: Network | Machine | None,
@@ -213,8 +247,7 @@ def _tries(
     settings: Settings,
     budget: float | None,
     networks_only: bool,
-    best: Callable[[], Synthesis | None],
-    latest: Callable[[], Synthesis | None],
+    attempts: Attempts,
 ) -> Iterator[Try]:
     """What is tried, in this order, until a machine is exact.
 
@@ -223,22 +256,17 @@ def _tries(
     exact, the strings on which the best machines err join those that are learned from, and the
     first start is repeated.
     """
-
-    def is_solved(which: Callable[[], Synthesis | None] = best) -> bool:
-        found = which()
-        return found is not None and found.best.exact_on_validation
-
     if network is not None:
         yield Try("", lambda: (Task(problem, network, seed=seed), None))
         return
     if isinstance(problem, Examples) and not networks_only:
         yield Try("rows", lambda: _of_rows(problem, seed, min(budget or TESTING, TESTING)))
-        if is_solved() or ((found := best()) is not None and problem.explains(found.machine)):
+        if attempts.is_solved() or (attempts.best is not None and problem.explains(attempts.best.machine)):
             return
     no_hints = (problem.delay, problem.recurrent, problem.types) == (None, None, None)
     if isinstance(problem.target, Automaton) and problem.delay is None and not networks_only:
         yield Try("transitions", lambda: _made(problem, seed, budget))
-        if is_solved():
+        if attempts.is_solved():
             return
     few = replace(settings, restarts=min(RESTARTS_ONCE_EXACT, settings.restarts))
     named = Named(problem, USUAL_LETTERS) if problem.is_recorded else name_letters(problem)
@@ -248,23 +276,24 @@ def _tries(
     if not problem.constants and no_hints and of_numbers and not networks_only:
         testing = TESTING * (SLOWER if is_slow(problem) else 1)
         yield Try("tests", lambda: _made(named.problem, seed, min(budget or testing, testing), black_box=True))
-        if is_solved():
-            yield Try(f"{first.name}, for fewer links", task, range(1), few)
+        if attempts.is_solved():
+            if attempts.best is not None and attempts.best.best.links > FEW_LINKS:
+                yield Try(f"{first.name}, for fewer links", task, range(1), few)
             return
     tried = first
     yield Try(first.name if others else "", task, range(1) if others else None)
     for start in others:
-        if is_solved():
+        if attempts.is_solved():
             break
         tried = start
         yield Try(start.name, partial(_task, start, seed), range(1))
-    if is_solved() and problem.delay is None and not isinstance(problem.target, Machine):
+    if attempts.is_solved() and problem.delay is None and not isinstance(problem.target, Machine):
         for earlier in with_smaller_delays(tried):
             yield Try(earlier.name, partial(_task, earlier, seed), range(1), few)
-            if not is_solved(latest):
+            if attempts.latest is None or not attempts.latest.best.exact_on_validation:
                 return
-    elif others and settings.rounds > 1 and not is_solved():
-        yield Try(f"{first.name}, with counterexamples", lambda: _harder(first, seed, best()), range(1, settings.rounds))
+    elif others and settings.rounds > 1 and not attempts.is_solved():
+        yield Try(f"{first.name}, with counterexamples", lambda: _harder(first, seed, attempts.best), range(1, settings.rounds))
 
 
 def _rank(synthesis: Synthesis) -> tuple:
