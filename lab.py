@@ -27,7 +27,12 @@ EXTRAS = ".[cluster,drawing,journal,proofs,synthesis,tables,test]"
 COMMANDS = {
     "journal": ["dmmlab", "journal"],
     "test": ["pytest", "--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder"],
-    "open": ["jupyterlab", f"--ServerApp.root_dir={PLAYGROUND}", f"--ServerApp.preferred_dir={PLAYGROUND / 'notebooks'}"],
+    "open": [
+        "jupyterlab",
+        f"--ServerApp.root_dir={PLAYGROUND}",
+        f"--ServerApp.preferred_dir={PLAYGROUND / 'notebooks'}",
+        "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
+    ],
     "edit": ["jupyterlab", str(PROJECT / "notebooks")],
 }
 
@@ -68,13 +73,19 @@ def _run(command: list[str], folder: Path | None) -> int:
 
 
 def copy_notebooks(source: Path, playground: Path) -> None:
-    """Copies the notebooks to where one can run and change them, and what they export is ignored.
+    """Copies the notebooks, with the tables and figures that they read, into a folder that git ignores.
 
-    A copy that the reader has changed stays as it is; one that is as it was copied follows the
-    checkout.
+    A copy that the reader has changed stays; an unchanged one follows the checkout. A figure that is
+    there already stays: a notebook may have exported it.
     """
-    for folder in ("notebooks", "figures"):
-        (playground / folder).mkdir(parents=True, exist_ok=True)
+    (playground / "notebooks").mkdir(parents=True, exist_ok=True)
+    (playground / "figures").mkdir(exist_ok=True)
+    figures = source.parent / "figures"
+    for path in [path for path in figures.rglob("*") if path.is_file()]:
+        target = playground / "figures" / path.relative_to(figures)
+        if path.suffix == ".csv" or not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
     record = playground / "copied.json"  # what each notebook was like when it was copied
     try:
         copied = dict(json.loads(record.read_text()))

@@ -27,6 +27,8 @@ def folders(tmp_path):
     for name in ("01_a", "02_b"):
         (source / f"{name}.ipynb").write_text(name)
     (source / "notes.ipynb").write_text("not of the journal")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "10-table.csv").write_text("measured")
     return source, playground
 
 
@@ -38,7 +40,7 @@ def test_notebooks_are_copied(lab, folders):
     source, playground = folders
     lab.copy_notebooks(source, playground)
     assert copies(playground) == {"01_a.ipynb": "01_a", "02_b.ipynb": "02_b"}
-    assert (playground / "figures").is_dir()  # where "../figures" leads from there
+    assert (playground / "figures" / "10-table.csv").read_text() == "measured"  # where "../figures" leads from there
 
 
 def test_what_a_reader_changed_stays(lab, folders, capsys):
@@ -88,11 +90,13 @@ def test_jupyterlab_is_opened_on_the_copies(lab, folders, monkeypatch):
     assert not playground.exists()
     assert lab.main(["open", "--allow-root"]) == 0
     assert copies(playground)
-    (_, _, _, notebooks), (_, _, module, root, preferred, option) = called
+    (_, _, _, notebooks), (_, _, module, root, preferred, first, option) = called
     assert notebooks == str(PROJECT / "notebooks")
     assert (module, option) == ("jupyterlab", "--allow-root")
     assert root == f"--ServerApp.root_dir={PROJECT / 'build' / 'lab'}"
     assert preferred == f"--ServerApp.preferred_dir={PROJECT / 'build' / 'lab' / 'notebooks'}"
+    assert first == "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
+    assert (PROJECT / "notebooks" / "00_start_here.ipynb").is_file()
 
 
 @pytest.mark.parametrize("explorer", [MachineEditor, PruningExplorer, StreamStepper, TrainingExplorer])
