@@ -1,4 +1,4 @@
-"""Benchmarks: ours beside peers, on the same work, in one run."""
+"""Benchmarks that compare dmmlab with peers, on the same work, in one run."""
 
 from ..core.doors import door
 

@@ -1,8 +1,7 @@
-"""Benchmarks: ours beside peers, on the same work, in one run.
+"""Benchmarks that compare dmmlab with peers, on the same work, in one run.
 
-Each figure is the median of several repetitions, on one core or on an accelerator, if JAX finds
-one; compilation is measured apart.
-``dmmlab bench`` prints the table.
+Each figure is the median of several repetitions, on one core, or on an accelerator if JAX finds
+one. Compilation is measured separately. ``dmmlab bench`` prints the table.
 """
 
 import importlib.util
@@ -43,18 +42,21 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
 
 
 def bench(names: Sequence[str] = ()) -> Iterator[Row]:
-    """Runs the benchmarks named, or all, and yields their rows as they come.
+    """Runs the named benchmarks, or all, and yields their rows one by one.
 
     Raises :class:`~dmmlab.core.errors.LabError` for an unknown name.
     """
     for name in names:
         if name not in BENCHMARKS:
             raise LabError(one_of("benchmark", name, BENCHMARKS))
-    if hasattr(os, "sched_setaffinity") and not _accelerator_installed():  # more cores gain nothing, and disturb the clock
+    if hasattr(os, "sched_setaffinity") and not _accelerator_installed():  # more cores only disturb the timing
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     return (row for name in names or BENCHMARKS for row in BENCHMARKS[name]())
 
 
 def _accelerator_installed() -> bool:
-    """Asked without starting JAX, whose threads keep to the cores that this process had then."""
+    """Returns whether an accelerator is installed, without starting JAX.
+
+    JAX's threads keep to the cores that the process has when JAX starts.
+    """
     return os.environ.get("JAX_PLATFORMS") != "cpu" and importlib.util.find_spec("jax_plugins") is not None

@@ -1,7 +1,7 @@
 """Benchmarks of compiled machines: steps, gradients, streams, batches.
 
-What is timed is the work of feedforward run 3 of 2022: 1486 weights, "test string.", 140 cycles,
-the loss, its gradient, Adam.
+The timed work is that of feedforward run 3 of 2022: 1486 weights, "test string.", 140 cycles, the
+loss, its gradient, Adam.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,13 +27,13 @@ from ..machines.detectors import handcrafted, published
 from ..machines.superfluid_machines import superfluid as superfluid_network
 from .measurement import Row, median, row, row_of_elsewhere
 
-SEEDS = (8, 32)  # that are trained together
-SEEDS_ON_ACCELERATOR = (8, 32, 512, 4096)  # if there is one
+SEEDS = (8, 32)  # numbers of seeds that are trained together
+SEEDS_ON_ACCELERATOR = (8, 32, 512, 4096)  # the same, on an accelerator
 L1 = RUNS["feedforward-run-3"].regularizers
 
 
 def training_steps(descent: GradientDescent, batch: Batch, steps: int) -> Callable[[], Any]:
-    """So many recorded training steps in one compiled loop."""
+    """Returns a function that runs ``steps`` recorded training steps in one compiled loop."""
     weights = descent.objective.compiled.weights()
     run = jax.jit(partial(_trained, descent, steps))
     return lambda: run(batch, weights)
@@ -46,9 +46,9 @@ def _trained(descent: GradientDescent, steps: int, batch: Batch, weights: Any) -
 
 
 def _repeated(function: Callable[..., Any], weights: Any, inputs: Any, times: int) -> Callable[[], Any]:
-    """So many calls in one compiled loop.
+    """Returns a function that makes ``times`` calls in one compiled loop.
 
-    Each depends on the whole result of the one before, so that none is left out.
+    Each call depends on the whole result of the previous one, so that none is optimized away.
     """
 
     def run(weights: Any, inputs: Any) -> Any:
@@ -82,11 +82,11 @@ def training_step() -> Iterator[Row]:
 
 
 def _products_alone(compiled: Compiled, cycles: int, times: int) -> Callable[[], Any]:
-    """The matrix products of so many steps, on arrays of the same shapes, and nothing else.
+    """Returns a function that computes only the matrix products of ``times`` training steps.
 
-    For each stage and block of coordinates: what arrives; and, all the way back, the gradients with
-    respect to the weights and, after the first stage, to what was sent. All arrays are zero, so
-    that they stay what they are.
+    The arrays have the same shapes as in training. For each stage and block of coordinates: the
+    arriving values; in the backward pass, the gradients with respect to the weights and, after the
+    first stage, to the sent values. All arrays are zero, so that they stay constant.
     """
     pairs = [(stage, b) for stage in compiled.stages for b in range(len(compiled.layout.blocks))]
     arrays = []

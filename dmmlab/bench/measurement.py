@@ -1,4 +1,4 @@
-"""How benchmarks measure: medians of several repetitions, the first call apart, beside peers."""
+"""Timing for benchmarks: medians of several calls, the first call separately, beside peers."""
 
 import signal
 import statistics
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import jax
 
-MEMORY_LIMIT = 8 * 2**30  # bytes, for peers that are known to exhaust a machine
+MEMORY_LIMIT = 8 * 2**30  # memory limit in bytes, for peers that exhaust a computer's memory
 
 
 class Row(NamedTuple):
-    """A comparison: ``ours_ms`` and ``peer_ms`` are for the same work, None where not measured.
+    """A comparison: ``ours_ms`` and ``peer_ms`` are for the same work, None if not measured.
 
-    There is no ``ratio`` to what was measured on another computer.
+    ``ratio`` is None if the peer was measured on another computer.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 def row(name: str, ours: float, peer: str, theirs: float | None, **more: Any) -> Row:
-    """A row of seconds."""
+    """Makes a row from times in seconds."""
     return Row(
         name,
         ours * 1e3,
@@ -41,14 +41,14 @@ def row(name: str, ours: float, peer: str, theirs: float | None, **more: Any) ->
 
 
 def row_of_elsewhere(name: str, ours: float, peer: str, theirs: float, compile_s: float, note: str) -> Row:
-    """A row whose peer was measured by others, on another computer: without a ratio."""
+    """Makes a row without a ratio, for a peer that others measured on another computer."""
     return row(name, ours, peer, theirs, compile_s=compile_s, note=note)._replace(ratio=None)
 
 
 def median(function: Callable[[], Any], inner: int = 1, repeats: int = 7) -> tuple[float, float]:
-    """Seconds of one call divided by ``inner``, the median of ``repeats``.
+    """Returns the median seconds of ``repeats`` calls, divided by ``inner``.
 
-    Beside it, how many seconds more the first call took.
+    Also returns how many seconds longer the first call took.
     """
     started = time.perf_counter()
     jax.block_until_ready(function())
@@ -62,20 +62,20 @@ def median(function: Callable[[], Any], inner: int = 1, repeats: int = 7) -> tup
 
 
 def in_another_process(module: str, *arguments: str, seconds: float = 900) -> subprocess.CompletedProcess:
-    """Runs a module in a process of its own, and takes what it prints.
+    """Runs a module in a separate process, and captures its output.
 
-    It is interrupted when this process is, once, and waited for: it ends what it has started.
+    An interrupt is passed on once. Then this process waits, so that the other can end its children.
 
     Args:
-        module: its name, as of ``python -m``.
-        arguments: of its command line.
-        seconds: that it may take.
+        module: the module's name, as in ``python -m``.
+        arguments: the command-line arguments.
+        seconds: time limit in seconds.
 
     Returns:
         The finished process, with its output as text.
 
     Raises:
-        subprocess.TimeoutExpired: it took longer, and was killed.
+        subprocess.TimeoutExpired: the process exceeded the time limit, and was killed.
     """
     command = [sys.executable, "-m", module, *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -93,14 +93,14 @@ def in_another_process(module: str, *arguments: str, seconds: float = 900) -> su
 
 
 def numbers_of_another_process(module: str, *arguments: str) -> tuple[list[float] | None, str]:
-    """Runs a module where its memory can be limited and measured.
+    """Runs a module in a separate process, where its memory can be limited and measured.
 
     Args:
-        module: its name, as of ``python -m``; it prints numbers.
-        arguments: of its command line.
+        module: the module's name, as in ``python -m``; the module prints numbers.
+        arguments: the command-line arguments.
 
     Returns:
-        The numbers that it prints, or None and why not.
+        The printed numbers and an empty text; or None and the reason.
     """
     done = in_another_process(module, *arguments)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""Benchmarks of memory: the most that a process holds which trains, each in one of its own."""
+"""Memory benchmarks: peak memory of a training process, with a new process for each run."""
 
 import re
 import resource
@@ -35,9 +35,9 @@ def _memory(run: str, cycles: int) -> list[float]:
 
 
 def _peak_memory() -> float:
-    """The most memory that this process has held, in MB."""
+    """Returns the peak memory of this process, in MB."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count what the process that started this one held
+    if status.exists():  # getrusage would count the memory of the parent process
         return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1e3  # type: ignore[index]
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 

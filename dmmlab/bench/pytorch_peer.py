@@ -1,8 +1,7 @@
-"""A peer for the benchmarks: the same machine in PyTorch, eager, cycle after cycle.
+"""A peer for the benchmarks: the same machine in eager PyTorch, cycle by cycle.
 
-It takes the matrix and the layout of a compiled machine in the scan schedule, so that only what
-computes differs. PyTorch is no requirement of dmmlab; the benchmark is left out where it is not
-installed.
+It uses the matrix and the layout of a machine compiled with the scan schedule, so that only the
+computing library differs. dmmlab does not require PyTorch; without it, the benchmark is skipped.
 """
 
 from typing import Any
@@ -15,9 +14,9 @@ from ..learning.batches import Batch
 
 
 def loss_and_gradient(compiled: Compiled, batch: Batch) -> Any:
-    """A function that computes the squared error and its gradient once.
+    """Returns a function that computes the squared error and its gradient once.
 
-    Raises ImportError where there is no PyTorch.
+    Raises ImportError if PyTorch is not installed.
     """
     import torch
 

@@ -1,6 +1,6 @@
-"""Benchmarks of synthesis: many restarts.
+"""Benchmarks of a synthesis with many restarts.
 
-A step is one of :meth:`dmmlab.pruning.tasks.Task.descend` for the duplicate detector: 1486
+A step is a step of :meth:`dmmlab.pruning.tasks.Task.descend` for the duplicate detector: 1486
 weights, 8 strings of 40 cycles.
 """
 
@@ -21,7 +21,7 @@ SPANS = ((1e-2, 1e-2), (1e-6, 1e-5))  # learning rate, penalty
 
 
 def restarts() -> Iterator[Row]:
-    """A step of each of eight restarts: threads beside a loop and vmap in the compiled program."""
+    """Compares ways to run eight restarts, per step: in turn, threads, a compiled loop, vmap."""
     task = Task(PROBLEMS["duplicates"])
     weights = [task.initial_weights(jax.random.key(i)) for i in range(RESTARTS)]
     stacked = [jnp.stack(ws) for ws in zip(*weights, strict=True)]
@@ -47,7 +47,7 @@ def restarts() -> Iterator[Row]:
 
 
 def _side_by_side() -> tuple[float, float]:
-    """Seconds of a step of a restart, one after the other and side by side, on all cores."""
+    """Returns seconds per step of a restart, in turn and in parallel, on all cores."""
     task = Task(PROBLEMS["duplicates"])
     weights = [task.initial_weights(jax.random.key(i)) for i in range(RESTARTS)]
 
@@ -60,6 +60,6 @@ def _side_by_side() -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    if hasattr(os, "sched_setaffinity"):  # the benchmarks keep to one core, and JAX's threads to that of their process
+    if hasattr(os, "sched_setaffinity"):  # benchmarks run on one core; JAX's threads would stay on it
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     print(*_side_by_side())

@@ -1,8 +1,8 @@
-"""The benchmark of the explorers: how long a slider's move takes to be seen, in a browser.
+"""The explorer benchmark: the time from a slider move to the new picture, in a browser.
 
-From the press of a key to the frame after the picture was drawn anew: the kernel has then cut the
-links, measured the losses, laid the circuit out and sent it to JupyterLab. The median of fifty
-moves that change the picture, over the whole range of the slider.
+The time runs from a key press to the frame after the picture is redrawn. In between, the kernel
+cuts the links, measures the losses, lays the circuit out and sends it to JupyterLab. The result is
+the median of fifty moves that change the picture, over the whole range of the slider.
 """
 
 import json
@@ -47,7 +47,7 @@ LISTEN = """() => {
 
 
 def repaint() -> Iterator[Row]:
-    """A row for each size of machine. Without a browser there is one that says so."""
+    """Yields a row for each machine size; without a browser, one row that says so."""
     done = in_another_process("dmmlab.bench.slider_moves")
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["nothing was said"]
@@ -60,7 +60,7 @@ def repaint() -> Iterator[Row]:
 
 
 def _measure() -> dict[str, list[float]]:
-    """Milliseconds of each move, by case."""
+    """Returns the milliseconds of each move, by case."""
     times = {}
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         home = Path(folder)
@@ -79,9 +79,9 @@ def _measure() -> dict[str, list[float]]:
 
 
 def _moves(page: Any) -> list[float]:
-    """Milliseconds of the moves up and down the slider that have changed the picture.
+    """Returns the milliseconds of slider moves, up and down, that changed the picture.
 
-    A press is five steps of 200; it goes on until there are so many moves.
+    A key press moves five of 200 steps. Presses repeat until there are :data:`MOVES` moves.
     """
     key, places = "PageUp", range(1, 201 // 5)
     while True:
@@ -95,7 +95,7 @@ def _moves(page: Any) -> list[float]:
 
 
 if __name__ == "__main__":
-    if hasattr(os, "sched_setaffinity"):  # the benchmarks keep to one core; a kernel and a browser are two processes
+    if hasattr(os, "sched_setaffinity"):  # benchmarks run on one core; a kernel and a browser need two
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     try:
         print(json.dumps(_measure()))

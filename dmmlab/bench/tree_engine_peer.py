@@ -1,4 +1,4 @@
-"""The tree engine as a peer: V-values of scalars, not compiled; and compiled by unrolling."""
+"""The tree engine as a peer: V-values of scalars, uncompiled, or unrolled and compiled."""
 
 import resource
 import time
@@ -47,7 +47,7 @@ def trees() -> Iterator[Row]:
 
 
 def tree_loss(compiled: Compiled, cycles: int) -> Callable[[Any], Any]:
-    """The squared error by the tree engine, as a function of the tree of weights."""
+    """Returns the tree engine's squared error, as a function of the tree of weights."""
     stream = characters(STRING)
     targets = answers(handcrafted(), stream, cycles)
 

@@ -1,4 +1,4 @@
-"""What an argument of the command line may be: a number, a time, a width, seeds, values."""
+"""Parsers of command-line arguments: numbers, times, widths, seeds, values."""
 
 import argparse
 import contextlib
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from ``low`` to ``high``."""
+    """Returns a parser of whole numbers from ``low`` to ``high``."""
 
     most = f"{high:,}" if high > 9999 else str(high)
 
@@ -25,7 +25,7 @@ SEED = whole_number(0, 2**32 - 1)
 
 
 def seconds(text: str) -> float:
-    """The type of an argument that is a time."""
+    """Parses a time in seconds."""
     with contextlib.suppress(ValueError):
         if 0 < float(text) < float("inf"):
             return float(text)
@@ -33,7 +33,7 @@ def seconds(text: str) -> float:
 
 
 def seed_range(text: str) -> range:
-    """The type of an argument that is a range of seeds, ``A:B`` or one seed."""
+    """Parses a range of seeds, ``A:B`` or one seed."""
     first, colon, end = text.partition(":")
     with contextlib.suppress(ValueError):
         seeds = range(int(first), int(end) if colon else int(first) + 1)
@@ -43,7 +43,7 @@ def seed_range(text: str) -> range:
 
 
 def alphabet(text: str) -> tuple[int, ...]:
-    """The type of an argument that is a range of items, ``A:B``."""
+    """Parses a range of items, ``A:B``."""
     first, colon, end = text.partition(":")
     with contextlib.suppress(ValueError):
         items = range(int(first), int(end) if colon else int(first) + 1)
@@ -53,7 +53,7 @@ def alphabet(text: str) -> tuple[int, ...]:
 
 
 def column_names(text: str) -> list[str]:
-    """The type of an argument that names columns, with commas between them."""
+    """Parses names of columns, separated by commas."""
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise argparse.ArgumentTypeError(f"{text!r}: expected names of columns, with commas between them")
@@ -61,7 +61,7 @@ def column_names(text: str) -> list[str]:
 
 
 def tolerance(text: str) -> float:
-    """The type of an argument that is an error."""
+    """Parses an error tolerance."""
     with contextlib.suppress(ValueError):
         if 0 < float(text) < float("inf"):
             return float(text)
@@ -69,7 +69,7 @@ def tolerance(text: str) -> float:
 
 
 def values_of(text: str) -> tuple[str, list[Any]]:
-    """The type of an argument that gives a setting its values, ``name=value,value``."""
+    """Parses a setting and its values, ``name=value,value``."""
     name, equals, values = text.partition("=")
     if not (name and equals and values):
         raise argparse.ArgumentTypeError(f"{text!r}: expected name=value,value")
@@ -77,7 +77,7 @@ def values_of(text: str) -> tuple[str, list[Any]]:
 
 
 def _value(text: str) -> Any:
-    """A number, True or False, or a word."""
+    """Parses a number, True or False, or a word."""
     for read in (int, float):
         with contextlib.suppress(ValueError):
             return read(text)
@@ -85,7 +85,7 @@ def _value(text: str) -> Any:
 
 
 def centimetres(text: str) -> float:
-    """The type of an argument that is a width."""
+    """Parses a width in centimetres."""
     with contextlib.suppress(ValueError):
         if 0.5 <= float(text) <= 500:
             return float(text)

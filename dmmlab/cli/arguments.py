@@ -1,4 +1,4 @@
-"""The arguments of the command line; it refuses all else in one line, with exit status 2."""
+"""The command-line arguments; others are refused in one line, with exit status 2."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -39,11 +39,11 @@ class Parser(argparse.ArgumentParser):
 
 
 Describe = Callable[[argparse.ArgumentParser], None]
-DESCRIBED: dict[str, tuple[str, str, Describe]] = {}  # by command: in a line, in full, and what adds its arguments
+DESCRIBED: dict[str, tuple[str, str, Describe]] = {}  # by command: summary, description, function that adds arguments
 
 
 def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
-    """The parser of ``dmmlab``; ``functions`` are what the commands do, by name."""
+    """Returns the parser of ``dmmlab``; ``functions`` maps command names to functions."""
     parser = Parser(
         prog="dmmlab",
         description="The DMM synthesis lab journal: run, test and draw machines; execute the journal.",
@@ -59,7 +59,7 @@ def command_line(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -
 
 
 def described(name: str, summary: str, description: str) -> Callable[[Describe], Describe]:
-    """Registers what adds the arguments of a command."""
+    """Registers the function that adds the arguments of a command."""
 
     def register(add_arguments: Describe) -> Describe:
         DESCRIBED[name] = (summary, description, add_arguments)

@@ -1,4 +1,4 @@
-"""The command line. Every command says ``--help``; bad input is one line and exit status 2."""
+"""The command line. Commands have ``--help``; bad input gives one line and exit status 2."""
 
 import argparse
 import contextlib
@@ -22,18 +22,19 @@ from .machine_names import machine_named, print_json
 from .runs import run_machine, test_machine
 from .syntheses import compare, run_streaming_tasks, run_sweep, run_synthesis, verify_machine
 
-CACHE_BYTES = 2**30  # of compiled programs
+CACHE_BYTES = 2**30  # for the cache of compiled programs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status.
 
-    That is 0, 1 if a notebook failed, 2 for bad usage or input, 130 for an interrupt.
+    The status is 0 on success, 1 if a notebook failed or a machine or certificate is wrong, 2 for
+    bad usage or input, 130 for an interrupt.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = command_line(COMMANDS).parse_args(arguments)
     options.arguments = arguments
-    if options.name != "bench":  # which says how long compiling takes
+    if options.name != "bench":  # which measures how long compiling takes
         _keep_what_is_compiled()
     try:
         return options.command(options)
@@ -46,19 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def process() -> int:
-    """:func:`main` as a process, whose output may be closed, full, or poor in characters."""
+    """Runs :func:`main` as a process; its output may be closed, full, or not Unicode."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = main()
         sys.stdout.flush()
-        if status == 130:  # what the interrupt left half done in XLA would not survive an orderly end
+        if status == 130:  # XLA, interrupted halfway, would not survive an orderly exit
             sys.stderr.flush()
             os._exit(status)
         return status
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it ends
-        if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python complains again at exit
+        if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has closed it
             return 0
         print(
             f"dmmlab: {one_line(error)}" if error.filename else f"dmmlab: output cannot be written: {error.strerror}",
@@ -68,18 +69,19 @@ def process() -> int:
 
 
 def _keep_what_is_compiled() -> None:
-    """Lets JAX keep compiled programs in the user's cache, for the next command.
+    """Lets JAX keep compiled programs in the user's cache folder, for later commands.
 
-    Its own variables come first; a folder that somebody else named gets no limit. With a limit of
-    JAX's own, each program that is looked up waits ten seconds while another process holds the lock
-    of the folder, for ever so long if that one is stopped. So what is old goes here, at the start.
+    JAX's own environment variables take precedence; a folder that they name gets no size limit.
+    JAX's own size limit is not used: with it, each lookup waits ten seconds while another process
+    holds the folder's lock, and waits indefinitely if that process is stopped. So old files are
+    deleted here, at the start.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = platformdirs.user_cache_dir("dmmlab", appauthor=False)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
         _drop_what_is_old(Path(folder), CACHE_BYTES)
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    beginnings = [f"Error {what} persistent compilation cache" for what in ("reading", "writing")]  # two at one file
+    beginnings = [f"Error {what} persistent compilation cache" for what in ("reading", "writing")]  # two processes use one file
     for beginning in beginnings:
         warnings.filterwarnings("ignore", beginning, UserWarning)
     said = [os.environ.get("PYTHONWARNINGS", ""), *(f"ignore:{beginning}:UserWarning" for beginning in beginnings)]
@@ -87,8 +89,8 @@ def _keep_what_is_compiled() -> None:
 
 
 def _drop_what_is_old(folder: Path, limit: int) -> None:
-    """Deletes files of a folder, the oldest first, until the rest has ``limit`` bytes at most."""
-    with contextlib.suppress(OSError):  # there is none yet, or another process is at it, too
+    """Deletes the oldest files of a folder, until at most ``limit`` bytes remain."""
+    with contextlib.suppress(OSError):  # there is no folder yet, or another process deletes files, too
         files = sorted((-(s := path.stat()).st_mtime, s.st_size, path) for path in folder.iterdir() if path.is_file())
         sizes = itertools.accumulate(size for _, size, _ in files)
         for path in [path for (_, _, path), total in zip(files, sizes, strict=True) if total > limit]:
@@ -246,7 +248,7 @@ def _journal(options: argparse.Namespace) -> int:
             raise LabError("--update stores outputs of the journal as it is: leave out -p")
         parameters = {"figures": "../figures"}
     out, sources = Path(options.out), {path.stem: path for path in paths}
-    if not options.notebooks:  # the whole journal, with all that its site has
+    if not options.notebooks:  # the whole journal, with its reference
         reference.write_reference(out)
     executed, failures = execute_all(paths, out, parameters, options.jobs, quiet=not sys.stderr.isatty())
     for failure in failures:

@@ -1,4 +1,4 @@
-"""Machines by the names that the command line takes; results as JSON."""
+"""Machines by their command-line names; results as JSON."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from ..core.machine import Machine
 
 
 def machine_named(name: str) -> Machine:
-    """The machine of a file, of a run's folder, or of the journal. Raises :class:`LabError`."""
+    """Returns the machine of a file, a run's folder, or the journal. Raises :class:`LabError`."""
     from ..machines import detectors
 
     if name == "handcrafted":
@@ -26,5 +26,5 @@ def machine_named(name: str) -> Machine:
 
 
 def print_json(value: Any) -> None:
-    """Prints one line of JSON, which has no infinities."""
+    """Prints a value as one line of JSON, which allows no infinities."""
     print(json.dumps(value, allow_nan=False))

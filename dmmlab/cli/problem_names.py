@@ -1,4 +1,4 @@
-"""What a command is asked about: a problem by its name, a program, or a table of examples."""
+"""The problem of a command: a problem by its name, a program, or a table of examples."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -12,16 +12,17 @@ TABLES = (".csv", ".parquet", ".jsonl")
 
 
 def problem_named(options: argparse.Namespace) -> tuple[str, "Problem"]:
-    """The problem that a command line names, and its name.
+    """Returns the problem that a command line names, and its name.
 
     Args:
-        options: with ``problem``, ``program``, ``alphabet``, and what belongs to tables.
+        options: has ``problem``, ``program``, ``alphabet``, and the options of tables.
 
     Returns:
         The name, and the problem.
 
     Raises:
-        LabError: none is named, or two; options that belong to another kind; no such problem.
+        LabError: no problem is named, or two are; an option belongs to another kind of problem; or
+            there is no such problem.
     """
     name, program, of_table = options.problem, options.program, (options.inputs, options.outputs, options.by, options.tolerance)
     if (name is None) == (program is None):

@@ -1,4 +1,4 @@
-"""The commands that run a machine on a string: what it answers, and how far that is off."""
+"""The commands that run a machine on a string: ``run`` prints answers, ``test`` errors."""
 
 import argparse
 import sys
@@ -11,8 +11,8 @@ from ..core.vvalues import VValue
 from .machine_names import machine_named, print_json
 from .syntheses import run_on_problem
 
-MOST_CYCLES = 100_000  # of a run, unless asked for more
-PATIENCE = 1.5  # seconds before there is a progress bar
+MOST_CYCLES = 100_000  # limit of a run, without --no-limit
+PATIENCE = 1.5  # seconds before a progress bar appears
 
 
 def run_machine(options: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def _test_on_string(options: argparse.Namespace) -> int:
 
 
 def _answers(machine: Machine, stream: Stream, cycles: int, sinks: list[str], engine: str) -> Iterator[tuple[int, VValue]]:
-    """What arrives at the machine's output neurons, by cycle."""
+    """Yields the values that arrive at the machine's output neurons, by cycle."""
     if engine == "compiled":
         from ..compiler.compilation import compile_machine
 
@@ -105,7 +105,7 @@ def _items(options: argparse.Namespace) -> list[str]:
 
 
 def _cycles(options: argparse.Namespace) -> int:
-    """As many as are asked for, or as in 2022: 12 characters, 140 cycles."""
+    """Returns the requested number of cycles, or that of 2022: 140 for 12 characters."""
     cycles = options.cycles or options.period * len(_items(options)) + 20
     if cycles > MOST_CYCLES and not options.no_limit:
         raise LabError(f"{cycles:,} cycles: at most {MOST_CYCLES:,} are run, for they take long; --no-limit lifts that")
@@ -113,7 +113,7 @@ def _cycles(options: argparse.Namespace) -> int:
 
 
 def _with_progress(rows: Iterator[tuple[int, VValue]], cycles: int, as_json: bool) -> Iterator[tuple[int, VValue]]:
-    """The rows, with a progress bar where they take long and are not seen as they come."""
+    """Adds a progress bar to the rows, if they take long and are not printed as they come."""
     from tqdm import tqdm
 
     hidden = not sys.stderr.isatty() or (sys.stdout.isatty() and not as_json)

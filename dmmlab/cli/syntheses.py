@@ -19,7 +19,7 @@ INTERRUPTED = "interrupted"  # why a synthesis ended early
 
 
 def run_synthesis(options: argparse.Namespace) -> int:
-    """``dmmlab synthesize``; an interrupt is raised when what is best so far is written."""
+    """``dmmlab synthesize``; an interrupt is raised after the best machine so far is written."""
     from ..drawing.circuits import circuit
     from ..pruning.settings import Settings
     from ..runs.run_folder import run_into_folder, summary
@@ -220,7 +220,7 @@ def run_on_problem(options: argparse.Namespace) -> int:
 
 
 def _as_in_run(problem: "Problem", machine: str) -> "Problem":
-    """The problem with the delays of the run that a machine comes from, if it gives none."""
+    """Returns the problem; if it gives no delays, with those of the run that made the machine."""
     result = Path(machine) / "result.json"
     if problem.delay is None and not isinstance(problem.target, Machine) and result.is_file():
         return problem.with_delay(tuple(read_json(result).get("delays") or problem.delays))

@@ -1,4 +1,4 @@
-"""Machines to be looked at: circuits, bundles, programs, equations; V-values and runs; curves."""
+"""Draws machines as circuits, bundles, programs and equations; shows V-values, runs and curves."""
 
 import logging
 
@@ -6,4 +6,4 @@ from ..core.doors import door
 
 __getattr__, __dir__, __all__ = door(__name__, __file__)
 
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns, in three lines, of a cache that it cannot write
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns at length of a cache that it cannot write

@@ -1,7 +1,7 @@
-"""Animations: a machine that changes, as one SVG that plays by itself.
+"""Animated drawings of a changing machine, each as one SVG that plays without a script.
 
-All neurons and links that are ever there are laid out once, so that nothing moves; each is shown in
-the cycles in which it is there. The SVG needs no script, and plays in a page without a kernel.
+The layout contains every neuron and link that ever occurs, so nothing moves. Each is visible only
+in the cycles in which it exists. The SVG also plays in a page without a kernel.
 """
 
 import html
@@ -29,19 +29,19 @@ SIZE = re.compile(r'viewBox="(\S+) (\S+) (\S+) (\S+)"')
 
 
 class Animation:
-    """A moving picture of a machine; a notebook plays it.
+    """An animated picture of a machine, which a notebook plays.
 
     Args:
         svg: the picture.
-        frames: how many different moments it has.
-        still: a PNG of the first, for viewers that show no SVG.
+        frames: the number of frames.
+        still: a PNG of the first frame, for viewers that show no SVG.
     """
 
     def __init__(self, svg: str, frames: int, still: bytes):
         self.svg, self.frames, self.still = svg, frames, still
 
     def save(self, path: str | PathLike) -> None:
-        """Writes the SVG, whole or not at all. Raises :class:`FileError` if it cannot."""
+        """Writes the SVG atomically. Raises :class:`FileError` if it cannot."""
         write_bytes(path, self.svg.encode())
 
     def _repr_svg_(self) -> str:
@@ -60,22 +60,21 @@ def animate(
     seconds: float = 1.0,
     **options: Any,
 ) -> Animation:
-    """Draws what a machine's network matrix is from cycle to cycle.
+    """Draws how a machine's network matrix changes from cycle to cycle.
 
     Args:
         matrices: the network matrix of each cycle.
-        neurons: the types of neurons, by name; others are those of neurons that are called
-            ``type`` or ``type-...``, as in :func:`~dmmlab.core.named_neurons.neurons_of`.
-        seconds: that each cycle is shown.
-        options: of :func:`~dmmlab.drawing.circuits.circuit`. The weight of a link is that which it
-            has first.
+        neurons: neuron types, by neuron name. Other neurons must be called ``type`` or
+            ``type-...``, as in :func:`~dmmlab.core.named_neurons.neurons_of`.
+        seconds: how long each cycle is shown.
+        options: of :func:`~dmmlab.drawing.circuits.circuit`. A link is drawn with its first weight.
 
     Returns:
-        The animation; it begins anew at its end.
+        The animation, which loops.
 
     Raises:
         LabError: no matrices, or a time that is not positive.
-        MachineError: a matrix that is none.
+        MachineError: an invalid matrix.
     """
     if not matrices or not seconds > 0:
         raise LabError(f"{len(matrices)} matrices, {seconds!r} s each: expected one or more, and a time above 0")

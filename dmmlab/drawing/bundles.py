@@ -1,8 +1,9 @@
-"""Large networks, drawn: a layered bundle in which the weights tell a thousand links apart.
+"""Drawings of large networks as layered bundles, in which line widths and shades show the weights.
 
-Dot takes seconds for them, too long for a slider. Here every place is computed: neurons stand in
-rows as in a circuit, and links run straight up between them, the small ones thin and pale, the
-heavy ones on top. Weights are left out; they are in the tooltips.
+Graphviz's ``dot`` takes seconds for a thousand links, too slow for a slider. Here every position is
+computed directly. Neurons stand in rows as in a circuit, and links run straight up between the
+rows. Links with small weights are thin and pale, and the heaviest ones are on top. Weights are not
+written on the links; they are in the tooltips.
 """
 
 from collections.abc import Iterable
@@ -15,8 +16,8 @@ from .circuits import circuit, empty_drawing, graph, idle_neurons, layers, node_
 from .graphviz_drawing import Drawing, DrawingError, as_label
 from .line_styles import INK, bundle_line, largest_weight, relative_size
 
-PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: of a port, between neurons, between rows, of a neuron
-READABLE = 60  # links: with more of them, weights and values that are written on links cannot be read
+PORT, GAP, ROW, HEIGHT = 16.0, 14.0, 150.0, 22.0  # points: port width, neuron gap, row distance, neuron height
+READABLE = 60  # links: with more of them, weights and values written on links are unreadable
 FROM, TO = "/from", "/to"  # no neuron has a "/" in its name
 
 
@@ -24,20 +25,20 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
     """Draws a machine of any size.
 
     As in a circuit, outputs are above a neuron and inputs below it, in their order. Width and shade
-    tell ``|weight|``, and colour the sign, as in :func:`dmmlab.drawing.circuits.circuit`.
+    show ``|weight|``, and colour shows the sign, as in :func:`dmmlab.drawing.circuits.circuit`.
 
     Args:
-        machine: what to draw.
+        machine: the machine to draw.
         hide: names of neurons to leave out with their links.
         title: a caption below the drawing.
-        like: a machine of the same neurons, before links were cut: neurons stand where they stand
-            in its drawing.
+        like: a machine with the same neurons, before links were cut. Neurons get the positions of
+            its drawing.
 
     Returns:
         The drawing.
 
     Raises:
-        DrawingError: a neuron to hide that there is not; ``like`` has other neurons.
+        DrawingError: an unknown neuron in ``hide``, or ``like`` has other neurons.
     """
     if like is not None and like.neurons.keys() != machine.neurons.keys():
         raise DrawingError("like: a machine of the same neurons is needed")
@@ -81,8 +82,8 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
     if title:
         drawing.node(":title", label=as_label(title), shape="plaintext", pos=f"{centre:.2f},{-HEIGHT - 18:.2f}")
         drawing.attr(label="")
-    # Graphviz draws the links of one neuron after those of another. To have the heaviest of all on
-    # top, they all go from one invisible node to another; where a link belongs is in its tooltip.
+    # Graphviz draws links neuron by neuron. To put the heaviest links on top, all of them connect
+    # the same two invisible nodes. A link's tooltip names its real ends.
     for end in (FROM, TO):
         drawing.node(end, label="", shape="point", style="invis", width="0", pos=f"{centre:.2f},0")
     largest = largest_weight(machine)
@@ -93,12 +94,13 @@ def bundle(machine: Machine, *, hide: Iterable[str] = (), title: str | None = No
 
 
 def circuit_or_bundle(machine: Machine, whole: Machine | None = None, cut: Machine | None = None) -> Drawing:
-    """The circuit of a machine without idle neurons; the bundle, if its links are many.
+    """Draws a machine as a circuit without idle neurons, or as a bundle if it has many links.
 
     Args:
-        machine: what to draw.
-        whole: the machine before links were cut; in a bundle neurons stand where it has them.
-        cut: a machine of which links were cut, to be dotted in a circuit; none if left out.
+        machine: the machine to draw.
+        whole: the machine before links were cut; a bundle uses its neuron positions.
+        cut: the machine before links were cut; a circuit shows the cut links dotted. By default,
+            none.
 
     Returns:
         The drawing.
@@ -113,7 +115,7 @@ def _width(name: str) -> float:
 
 
 def _ends(link: Link, machine: Machine, middle: dict) -> tuple[tuple[float, float], tuple[float, float]]:
-    """From the output's place above a neuron to the input's place below another."""
+    """Returns the output's position above one neuron and the input's position below another."""
     ends = []
     for name, field, fields, away in (
         (link.from_neuron, link.from_field, machine.neurons[link.from_neuron].outputs, HEIGHT / 2),
@@ -125,7 +127,7 @@ def _ends(link: Link, machine: Machine, middle: dict) -> tuple[tuple[float, floa
 
 
 def _lane(start: tuple[float, float], end: tuple[float, float]) -> str:
-    """A spline that leaves upwards and arrives from below; feedback goes around on the right."""
+    """Returns a spline that leaves upwards and arrives from below; feedback passes on the right."""
     (x0, y0), (x1, y1) = start, end
     if y1 > y0:
         bend = min(0.45 * (y1 - y0), 0.5 * ROW)

@@ -1,13 +1,13 @@
 """Circuit diagrams: machine -> networkx graph -> Graphviz.
 
-A super-neuron is a box: its inputs below, its outputs above, its name between. The machine reads
-from the bottom, where the input enters, upwards; a neuron stands as many rows up as the longest way
-from the input has links.
+A neuron is a box with inputs at the bottom, its name in the middle and outputs at the top. A
+circuit reads upwards from the input. A neuron's row is the number of links on the longest path from
+the input.
 
-Soft links carry their weight. The larger it is, the wider and darker is the line; positive ones are
-dark blue and end in an arrow, negative ones are ochre and end in a ring, which is told apart in
-grey and by the colour-blind. Hard links are red. The DOT text depends on the machine alone, to the
-letter.
+Soft links carry their weight. A larger weight has a wider and darker line. Positive links are dark
+blue and end in an arrow; negative ones are ochre and end in a ring. Both are distinguishable in
+greyscale and for the colour-blind. Hard links are red. The DOT text depends on the machine alone,
+byte for byte.
 """
 
 import html
@@ -23,17 +23,17 @@ from .graphviz_drawing import FONT, Drawing, DrawingError, as_label
 from .line_styles import HARD, INK, PALE, circuit_line, largest_weight, relative_size
 
 DEAD = ("grey", "hide", "show")
-SLOT, MOST_SLOTS = 9, 8  # points for the head of a line at an input; so many side by side before they become narrower
+SLOT, MOST_SLOTS = 9, 8  # points per arrowhead at an input; arrowheads per input before they get narrower
 
-Heads = dict[str, dict[str, list[Link]]]  # by neuron and input, the lines that end there
+Heads = dict[str, dict[str, list[Link]]]  # the lines that end at each input, by neuron and input
 
 
 def graph(machine: Machine) -> nx.MultiDiGraph:
-    """The machine as a graph: an edge for every link, in the direction in which V-values flow.
+    """Converts a machine to a graph with an edge for every link, in the direction of the data flow.
 
     Nodes have ``kind`` (the neuron type's name), ``layer`` (see :func:`layers`) and ``boundary``
-    (whether something enters or leaves the machine there); edges have ``from_field``, ``to_field``,
-    ``weight`` and ``hard``. All are texts, numbers and truth values, as files of graphs have them.
+    (see :func:`is_boundary`). Edges have ``from_field``, ``to_field``, ``weight`` and ``hard``. All
+    values are strings, numbers or booleans, so graph file formats can store them.
     """
     g = nx.MultiDiGraph()
     for name, kind in machine.neurons.items():
@@ -52,23 +52,23 @@ def graph(machine: Machine) -> nx.MultiDiGraph:
 
 
 def is_boundary(kind: NeuronType) -> bool:
-    """Whether something enters or leaves a machine at neurons of this type."""
+    """Returns whether something enters or leaves a machine at neurons of this type."""
     return kind.reads_stream or not kind.inputs or not kind.outputs
 
 
 def layers(machine: Machine, g: nx.MultiDiGraph) -> dict[str, int]:
-    """How many links each neuron is away from the input, along the longest way.
+    """Returns each neuron's layer: the number of links on the longest path from the input.
 
-    Feedback does not count. The input is every neuron that reads a stream, and every neuron that
-    nothing reaches. What only drives the input (the timer) stands below it, at negative layers.
+    Feedback does not count. The input is every neuron that reads a stream, and every neuron without
+    incoming links. Neurons that only drive the input (the timer) get negative layers, below it.
     """
     simple = nx.DiGraph(g)
     simple.remove_edges_from(list(nx.selfloop_edges(simple)))
     readers = {name for name, kind in machine.neurons.items() if kind.reads_stream}
     drivers = {name for reader in readers for name in nx.ancestors(simple, reader)} - readers
     roots = readers | {name for name in simple if not simple.in_degree(name)} - drivers
-    # Feedback is a link inside a cycle that leads no farther from the input (or, where the input
-    # does not reach, from the other roots).
+    # A link in a loop is feedback if it leads no farther from the input. For neurons that the input
+    # does not reach, the distance from the other roots counts.
     distance: dict[str, float] = {}
     for start in (roots, readers):
         if start:
@@ -102,23 +102,23 @@ def circuit(
     """Draws a machine as a circuit.
 
     Args:
-        machine: what to draw.
-        dead: what becomes of links and neurons that cannot influence the output
-            (:meth:`Machine.live`): ``"grey"``, ``"hide"`` or ``"show"``, as all others.
+        machine: the machine to draw.
+        dead: how to draw links and neurons that cannot influence the output (:meth:`Machine.live`):
+            ``"grey"``, ``"hide"``, or ``"show"`` to draw them like all others.
         only_live: the same as ``dead="hide"``.
         hide: names of neurons to leave out with their links, such as ``["timer"]``.
         digits: decimals of the weights.
-        merge: one line for all links from a neuron to another, with their weights in a list.
-        cut: a larger machine, of which links were cut: they are dotted, and neurons keep their
-            places.
+        merge: one line for all links from a neuron to another, with a list of their weights.
+        cut: the larger machine before links were cut: cut links are dotted, and neurons keep their
+            positions.
         title: a caption below the drawing.
-        below: a second line for the labels of links, by their names (``str(link)``).
+        below: a second line for the labels of links, by link name (``str(link)``).
 
     Returns:
         The drawing.
 
     Raises:
-        DrawingError: a neuron to hide, or a ``dead``, that there is not.
+        DrawingError: an unknown neuron in ``hide``, or an unknown ``dead``.
     """
     if dead not in DEAD:
         raise DrawingError(one_of("dead", dead, DEAD))
@@ -155,13 +155,13 @@ def circuit(
 
 
 def idle_neurons(machine: Machine) -> set[str]:
-    """The neurons without soft links, but for those that read a stream or take the answers."""
+    """Returns neurons without soft links, except those that read a stream or take the answers."""
     linked = {name for link in machine.links() if not link.hard for name in (link.from_neuron, link.to_neuron)}
     return {name for name, kind in machine.neurons.items() if kind.outputs and not kind.reads_stream} - linked
 
 
 def empty_drawing(title: str | None = None) -> Drawing:
-    """A drawing in the journal's style, with nothing in it yet."""
+    """Returns an empty drawing in the journal's style."""
     drawing = Drawing(
         graph_attr={
             "rankdir": "BT",
@@ -180,9 +180,9 @@ def empty_drawing(title: str | None = None) -> Drawing:
 
 
 def look(links: Sequence[Link], largest: float, style: str = "live", digits: int = 2) -> dict[str, str]:
-    """How Graphviz is to draw the links of one line.
+    """Returns the Graphviz attributes of a line that stands for the given links.
 
-    Width and shade come from ``|weight| / largest``, colour from the sign. ``style`` is ``"live"``,
+    Width and shade show ``|weight| / largest``, and colour shows the sign. ``style`` is ``"live"``,
     ``"dead"`` (grey) or ``"cut"`` (dotted).
     """
     main = max(links, key=lambda link: abs(link.weight))
@@ -201,7 +201,7 @@ def look(links: Sequence[Link], largest: float, style: str = "live", digits: int
 
 
 def _with_what_was_cut(machine: Machine, cut: Machine) -> Machine:
-    """Both machines' links, the first one's weights."""
+    """Returns a machine with the links of both; shared links have the first machine's weights."""
     soft = dict(paths(cut.soft)) | dict(paths(machine.soft))
     hard = dict(paths(cut.hard)) | dict(paths(machine.hard))
     neurons = {**cut.neurons, **machine.neurons}
@@ -209,7 +209,7 @@ def _with_what_was_cut(machine: Machine, cut: Machine) -> Machine:
 
 
 def lines_of(machine: Machine, merge: bool = False) -> list[list[Link]]:
-    """The links of each line that is drawn: one, or with ``merge`` all between two neurons."""
+    """Groups links into lines: one link each, or with ``merge`` all links between two neurons."""
     links = sorted(machine.links(), key=lambda link: link[:4])
     if not merge:
         return [[link] for link in links]
@@ -220,10 +220,10 @@ def lines_of(machine: Machine, merge: bool = False) -> list[list[Link]]:
 
 
 def heads(lines: Iterable[Sequence[Link]]) -> Heads:
-    """Which lines end at each input, from left to right, so that no two end at one point.
+    """Returns the lines that end at each input, from left to right, each with its own end point.
 
-    An input is ``""`` where a line ends at the neuron as a whole. What comes from the neuron itself
-    goes around its right side, so it comes last.
+    The input is ``""`` for a line that ends at the neuron as a whole. A line from a neuron to
+    itself goes around its right side, so it comes last.
     """
     found: Heads = {}
     for line in sorted(lines, key=lambda line: line[0].from_neuron == line[0].to_neuron):
@@ -237,7 +237,7 @@ def _input_of(line: Sequence[Link]) -> str:
 
 
 def _ends(line: Sequence[Link], slots: Heads) -> tuple[str, str]:
-    """Where a line begins and ends: at a port, or at the neuron if its links have several."""
+    """Returns a line's start and end: ports, or whole neurons if its links use several ports."""
     first, outputs, field = line[0], {link.from_field for link in line}, _input_of(line)
     out_port = f":{port_id('o', first.from_field)}" if len(outputs) == 1 else ""
     beside = slots[first.to_neuron][field]
@@ -248,7 +248,7 @@ def _ends(line: Sequence[Link], slots: Heads) -> tuple[str, str]:
 
 
 def box(name: str, kind: NeuronType, alive: bool = True, heads: Mapping[str, Sequence[Link]] | None = None) -> str:
-    """The HTML-like label of a super-neuron: a row of outputs, the name, a row of inputs.
+    """Returns the HTML-like label of a neuron: a row of outputs, the name, a row of inputs.
 
     An input at which several lines end (:func:`heads`) has a slot for each at its lower edge.
     """
@@ -275,7 +275,7 @@ def _row_of_ports(side: str, fields: Iterable[str], colour: str, heads: Mapping[
 
 
 def _slots(field: str, count: int) -> str:
-    """A row of places for so many heads of lines at an input; nothing for a single one."""
+    """Returns a row of ``count`` slots for arrowheads at an input; empty if fewer than two."""
     if count < 2:
         return ""
     width, port = max(1, min(SLOT, MOST_SLOTS * SLOT // count)), port_id("i", field)
@@ -287,25 +287,25 @@ def _row(cells: str) -> str:
 
 
 def _cell(rows: str, port: str = "") -> str:
-    """A cell with a table in it, which takes all of it."""
+    """Returns a cell that is filled by a table of the given rows."""
     name = f' port="{port}"' if port else ""
     table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2">{rows}</table>'
     return f'<td{name} cellpadding="0">{table}</td>' if rows else ""
 
 
 def node_id(name: str) -> str:
-    """What DOT calls a neuron: its name, but that ``<b>`` would be read as HTML."""
+    """Returns a neuron's name in DOT; names like ``<b>`` get a space, so that they are not HTML."""
     return f" {name}" if name.startswith("<") and name.endswith(">") else name
 
 
 def port_id(side: str, field: str) -> str:
-    """What DOT calls an output (``side`` is ``"o"``) or an input (``"i"``) of a neuron."""
-    # DOT reads ":" in an edge's end as a separator, so a port's name must not hold one.
+    """Returns the DOT name of an output (``side`` is ``"o"``) or an input (``"i"``) of a neuron."""
+    # DOT reads ":" in an edge's end as a separator, so a port's name must not contain one.
     return side + "_" + "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}" for c in field)
 
 
 def decimal(x: float, digits: int) -> str:
-    """``−0.50`` with a true minus sign; ``1`` for exactly 1; one digit if ``digits`` show none."""
+    """Formats a number: ``−0.50`` with a true minus; ``1`` for 1; a digit if ``digits`` show 0."""
     text = f"{x:.{digits}f}" if abs(x) >= 0.5 * 10**-digits else f"{x:.0e}"
     if x == int(x):
         text = str(int(x))

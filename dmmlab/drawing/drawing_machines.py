@@ -1,4 +1,4 @@
-"""One way in: a machine drawn as its size suggests, or as the reader asks."""
+"""The main drawing function: the caller or the number of links chooses circuit or bundle."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from .circuits import circuit
 from .graphviz_drawing import Drawing, DrawingError
 from .machine_pairs import side_by_side
 
-MOST_LINKS = 200  # of a circuit; what has more is drawn as a bundle
+MOST_LINKS = 200  # of a circuit; a machine with more is drawn as a bundle
 KINDS = ("circuit", "bundle")
 
 
@@ -20,9 +20,9 @@ def draw(
     """Draws a machine: as a circuit with its weights, or as a bundle if it has more than 200 links.
 
     Args:
-        machine: what to draw.
-        kind: ``"circuit"`` or ``"bundle"``; by the number of links if left out.
-        beside: another machine, drawn on the right, with what differs marked.
+        machine: the machine to draw.
+        kind: ``"circuit"`` or ``"bundle"``; by default, the number of links decides.
+        beside: another machine, drawn on the right, with the differences marked.
         hide: names of neurons to leave out, such as ``["timer"]``.
         options: for :func:`~dmmlab.drawing.circuits.circuit`,
             :func:`~dmmlab.drawing.bundles.bundle` or
@@ -33,7 +33,7 @@ def draw(
         TikZ.
 
     Raises:
-        DrawingError: an unknown kind, or a neuron to hide that there is not.
+        DrawingError: an unknown kind, or an unknown neuron in ``hide``.
     """
     if kind not in (None, *KINDS):
         raise DrawingError(one_of("kind", str(kind), KINDS))

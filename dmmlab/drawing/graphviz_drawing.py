@@ -1,7 +1,7 @@
-"""Drawings: a Graphviz digraph that renders itself, with nothing installed by hand.
+"""Drawings: Graphviz digraphs that render without a separate installation of Graphviz.
 
-pygraphviz carries the Graphviz libraries, and the font comes with matplotlib, so a drawing is the
-same on every machine.
+pygraphviz brings the Graphviz libraries, and matplotlib brings the font. So a drawing is the same
+on every computer.
 """
 
 import contextlib
@@ -28,34 +28,33 @@ from .tikz import as_tikz
 
 FORMATS = ("svg", "pdf", "png", "eps", "gv", "tex")
 FONT = "DejaVu Sans"
-ONE_AT_A_TIME = threading.Lock()  # Graphviz is not made for threads: two that draw at once abort the process
+ONE_AT_A_TIME = threading.Lock()  # Graphviz is not thread-safe: two threads that draw at once abort the process
 
 
-MOST_BYTES = 16_000  # of one text: Graphviz reads no longer ones
-MOST_DOTS = 32_767, 150_000_000  # of a PNG: of each side, and in all, which is 600 MB while it is drawn
+MOST_BYTES = 16_000  # of one text: Graphviz cannot read longer ones
+MOST_DOTS = 32_767, 150_000_000  # of a PNG: per side, and in total, which takes 600 MB during drawing
 USUAL_DPI = 300
-NO_ROOM = "in spline routing"  # Graphviz complains of a layout that leaves a link no room
+NO_ROOM = "in spline routing"  # Graphviz's complaint about a layout that leaves no room for a link
 OTHER_WAYS: tuple[dict[str, str], ...] = ({}, {"ranksep": "0.9"}, {"nodesep": "0.5"}, {"splines": "polyline"})
-TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|[^<>"]+')  # in DOT, a quoted text, or one in a label like HTML
+TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|[^<>"]+')  # in DOT: a quoted text, or one in an HTML-like label
 
 
 class DrawingError(LabError):
-    """A drawing that cannot be made."""
+    """Raised when a drawing cannot be made."""
 
 
 def as_label(text: str) -> str:
-    """A label or a tooltip of DOT that shows a text as it is.
+    """Escapes a text, so that a DOT label or tooltip shows it literally.
 
-    Graphviz reads ``\\N``, and ``&lt;`` as in HTML.
+    Graphviz would otherwise interpret ``\\N``, and ``&lt;`` as in HTML.
     """
     return graphviz.escape(text.replace("&", "&amp;"))
 
 
 def check_text(text: str) -> None:
-    """Raises :class:`DrawingError` for letters that no picture has, and for very long texts.
+    """Raises :class:`DrawingError` for characters that cannot be drawn, and for very long texts.
 
-    No picture has halves of characters (lone surrogates), what is no character at all, or what
-    steers a terminal.
+    Lone surrogates, Unicode noncharacters and control characters cannot be drawn.
     """
     for c in set(text):
         nothing = ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF
@@ -67,33 +66,32 @@ def check_text(text: str) -> None:
 
 
 class Drawing(graphviz.Digraph):
-    """A ``graphviz.Digraph`` that renders in this process, whether or not a ``dot`` is installed.
+    """A ``graphviz.Digraph`` that renders in this process, whether or not ``dot`` is installed.
 
-    With ``layout=nop2``, nodes and links have their places already.
+    With ``layout=nop2``, nodes and links already have positions.
     """
 
     def __repr__(self) -> str:
-        return f"<Drawing, {len(self.source.splitlines())} lines of DOT>"  # and no address, which changes in every run
+        return f"<Drawing, {len(self.source.splitlines())} lines of DOT>"  # no address: it changes in every run
 
     @property
     def placed(self) -> dict[str, Any]:
-        """Where Graphviz puts everything: its JSON, in points."""
+        """Graphviz's layout as JSON data, with positions in points."""
         return json.loads(self._render("json"))
 
     def pipe(  # type: ignore[override]
         self, format: str | None = None, *, dpi: int = 96, width: float | None = None, **_: object
     ) -> bytes:
-        """The drawing as bytes.
+        """Renders the drawing and returns it as bytes.
 
         Args:
-            format: ``svg`` (if left out), ``pdf``, ``png``, ``eps``, ``gv``, or ``tex`` for TikZ.
-            dpi: dots per inch of a PNG, which says so itself.
-            width: in cm; the height, the letters and the lines follow. As large as letters of 8 to
-                11 points make it, if left out.
+            format: ``svg`` (the default), ``pdf``, ``png``, ``eps``, ``gv``, or ``tex`` for TikZ.
+            dpi: dots per inch of a PNG, also stored in it.
+            width: in cm; height, letters and lines scale with it. By default, letters have 8 to 11
+                points.
 
-        Raises :class:`DrawingError` for another format, for a width that is no width, for letters
-        that cannot be drawn, for EPS with letters that are not Latin, and for a PNG of too many
-        dots.
+        Raises :class:`DrawingError` for another format, an invalid width, characters that cannot be
+        drawn, EPS with letters that are not Latin, and a PNG of too many dots.
         """
         format = format or "svg"
         if format not in FORMATS:
@@ -114,7 +112,7 @@ class Drawing(graphviz.Digraph):
         return _with_fallback_font(drawn) if format == "svg" else drawn
 
     def _check_dots(self, dpi: int, width: float | None) -> None:
-        """Where there may be too many, which is seen by laying the drawing out once more."""
+        """Raises :class:`DrawingError` for too many dots. Doubtful cases cost one more layout."""
         if width is None and dpi <= USUAL_DPI and max(map(len, TEXT.findall(self.source))) <= 1000:
             return
         left, low, right, high = map(float, self.placed["bb"].split(","))
@@ -147,7 +145,7 @@ class Drawing(graphviz.Digraph):
             return drawn
 
     def save_as(self, path: str | os.PathLike, dpi: int = 300, width: float | None = None) -> Path:
-        """Writes the drawing in the format that the file's ending names, whole or not at all.
+        """Writes the drawing atomically, in the format that the file's ending names.
 
         Args:
             path: the file.
@@ -158,7 +156,7 @@ class Drawing(graphviz.Digraph):
             The path.
 
         Raises:
-            DrawingError: an ending that names no format, or a width that is no width.
+            DrawingError: an ending that names no format, or an invalid width.
             FileError: the file cannot be written.
         """
         path = Path(path)
@@ -169,7 +167,7 @@ class Drawing(graphviz.Digraph):
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_):
         # PNG beside SVG: viewers that do not trust the notebook show the PNG, as large as the SVG
-        # (96 pixels an inch).
+        # (96 pixels per inch).
         fine = 1.5 if len(self.source) < 100_000 else 1.0
         png = self._render("png", f"-Gdpi={round(96 * fine)}")
         png = png if fine > 1 else _in_few_colours(png)
@@ -179,16 +177,15 @@ class Drawing(graphviz.Digraph):
 
 @cache
 def _load_bundled_font() -> None:
-    """Starts Graphviz with matplotlib's fonts and no others, for the same drawing everywhere.
+    """Starts Graphviz with matplotlib's fonts only, so that drawings are the same everywhere.
 
-    Graphviz asks fontconfig for its fonts once in the life of a process; the environment is then
-    put back.
+    Graphviz asks fontconfig for its fonts once per process. Afterwards the environment is restored.
     """
     import matplotlib
 
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     before = os.environ.get("FONTCONFIG_FILE")
-    with tempfile.TemporaryDirectory() as folder, _stderr_of_graphviz():  # fontconfig warns of system files
+    with tempfile.TemporaryDirectory() as folder, _stderr_of_graphviz():  # fontconfig warns about system files
         config = Path(folder) / "fonts.conf"
         config.write_text(
             f"<fontconfig><dir>{html.escape(str(fonts))}</dir><cachedir>{html.escape(folder)}</cachedir>"
@@ -205,7 +202,7 @@ def _load_bundled_font() -> None:
 
 @contextlib.contextmanager
 def _stderr_of_graphviz() -> Iterator[list[str]]:
-    """What C libraries write on standard error goes into the list, not on the screen."""
+    """Redirects standard error of C libraries from the screen into the list."""
     said: list[str] = []
     saved = os.dup(2)
     with tempfile.TemporaryFile("w+", errors="replace") as file:
@@ -220,7 +217,7 @@ def _stderr_of_graphviz() -> Iterator[list[str]]:
 
 
 def _render(source: str, format: str, options: str = "", engine: str = "dot") -> bytes:
-    import pygraphviz  # here, because it loads Graphviz, and Graphviz the fonts
+    import pygraphviz  # here, because it loads Graphviz, which loads the fonts
 
     try:
         return pygraphviz.AGraph(string=source).draw(format=format, prog=engine, args=options)
@@ -229,22 +226,22 @@ def _render(source: str, format: str, options: str = "", engine: str = "dot") ->
 
 
 def _size(width: float) -> str:
-    """A width in cm as Graphviz's ``size``, in inches: that width, whatever the height."""
+    """Converts a width in cm to Graphviz's ``size`` in inches: this width, at any height."""
     return f"{width / 2.54:.5f},10000!"
 
 
 def _with_resolution(png: bytes, dpi: int) -> bytes:
-    """The same picture, which says how many dots an inch has; Graphviz leaves that out.
+    """Adds the dots per inch to a PNG; Graphviz leaves them out.
 
-    PNG has a piece of its own for this, after the header of 33 bytes, in dots per metre. To unpack
-    a large picture and pack it again would take seconds.
+    PNG stores them as dots per metre, in a chunk after the header of 33 bytes. To decode and encode
+    a large picture again would take seconds.
     """
     body = b"pHYs" + struct.pack(">IIB", *[round(dpi / 0.0254)] * 2, 1)
     return png[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + png[33:]
 
 
 def _in_few_colours(png: bytes) -> bytes:
-    """A fifth of the bytes: a thousand fine lines do not compress in true colour."""
+    """Shrinks a PNG to a fifth with 128 colours; thin lines do not compress in true colour."""
     from PIL import Image
 
     small, picture = io.BytesIO(), Image.open(io.BytesIO(png)).convert("RGB")
@@ -253,7 +250,7 @@ def _in_few_colours(png: bytes) -> bytes:
 
 
 def _for_postscript(source: str) -> str:
-    """The source with what Graphviz's PostScript has: Helvetica, and Latin letters."""
+    """Adapts the source to Graphviz's PostScript, which has Helvetica and Latin letters only."""
     source = source.replace(f"{FONT} Bold", "Helvetica-Bold").replace(FONT, "Helvetica").replace("−", "-")
     for c in source:
         if c > "\xff":
@@ -262,8 +259,8 @@ def _for_postscript(source: str) -> str:
 
 
 def _with_fallback_font(svg: bytes) -> bytes:
-    # Verdana has the widths of DejaVu Sans, where a reader has no DejaVu.
+    # Where DejaVu Sans is missing, Verdana has the same widths.
     fallback = f'font-family="{FONT}, Verdana, sans-serif"'
     svg = svg.replace(f'font-family="{FONT}"'.encode(), fallback.encode())
     svg = svg.replace(f'font-family="{FONT} Bold"'.encode(), f'{fallback} font-weight="bold"'.encode())
-    return svg.replace(b'\n viewBox="', b' style="max-width: 100%; height: auto"\n viewBox="', 1)  # no wider than its place
+    return svg.replace(b'\n viewBox="', b' style="max-width: 100%; height: auto"\n viewBox="', 1)  # no wider than its container

@@ -1,11 +1,11 @@
-"""A page of HTML that a notebook shows, and that changes in its place."""
+"""An HTML page that a notebook shows and updates in place."""
 
 import sys
 from typing import Any
 
 
 def in_notebook() -> bool:
-    """Whether a notebook's kernel runs this."""
+    """Returns whether this code runs in a notebook's kernel."""
     if "IPython" not in sys.modules:
         return False
     from IPython import get_ipython  # type: ignore[attr-defined]
@@ -14,14 +14,14 @@ def in_notebook() -> bool:
 
 
 class LivePage:
-    """What a notebook shows below the cell, until it is shown anew."""
+    """HTML output below a notebook cell, which each new page replaces."""
 
     def __init__(self) -> None:
         self._handle: Any = None
         self._page = ""
 
     def show(self, page: str) -> None:
-        """Shows a page, in the place of the one before.
+        """Shows a page in place of the previous one.
 
         Args:
             page: HTML.

@@ -1,7 +1,8 @@
-"""Two machines side by side: what they share has the same place, and what differs is marked.
+"""Drawings of two machines side by side: shared links have the same place, differences are marked.
 
-The plan is the circuit of both machines together. Neurons of the two need not have the same names:
-those that play the same part are found by walking along the links from the neurons that they share.
+The plan (the common layout) is the circuit of both machines together. The two machines may name
+their neurons differently. Neurons that play the same part are matched by following links from the
+neurons that both machines share.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,8 +17,8 @@ from .graphviz_drawing import Drawing, DrawingError, as_label
 from .line_styles import PALE, THIN, largest_weight
 from .tikz import as_shown
 
-MARK = "#dfc8f5"  # behind links that differ: far from the colours of signs, and pale in grey
-GAP = 48.0  # points between the two
+MARK = "#dfc8f5"  # halo of links that differ: far from the colours of signs, and pale in greyscale
+GAP = 48.0  # points between the two machines
 ONLY, OTHER, DEAD = "not in the other machine", "has another weight in the other", "cannot influence the output"
 
 
@@ -33,25 +34,25 @@ def side_by_side(
 ) -> Drawing:
     """Draws two machines beside each other.
 
-    Links that the other one does not have have a halo; where it has them with another weight (to so
-    many ``digits``), the weight is bold. What cannot influence the output is grey.
+    A link that the other machine lacks has a halo. A link that the other machine has with another
+    weight (to ``digits`` decimals) has a bold weight. Links and neurons that cannot influence the
+    output are grey.
 
     Args:
-        first: the machine on the left, whose names the plan follows.
+        first: the machine on the left; the plan uses its names.
         second: the machine on the right.
         titles: a caption for each.
         hide: names of neurons to leave out, such as ``["timer"]``.
         digits: decimals of the weights.
-        align: for neurons of ``second``, the neuron of ``first`` that plays the same part; found by
-            :func:`partners` if left out.
-        key: whether a line below says what the marks mean, those that there are.
+        align: for neurons of ``second``, the neuron of ``first`` that plays the same part; by
+            default, :func:`partners` finds them.
+        key: whether a line below explains the marks that occur.
 
     Returns:
         The drawing.
 
     Raises:
-        DrawingError: a neuron to hide or to align that there is not, or partners of different
-            types.
+        DrawingError: an unknown neuron in ``hide`` or ``align``, or partners of different types.
     """
     for name in set(hide):
         if name not in first.neurons and name not in second.neurons:
@@ -99,7 +100,7 @@ def side_by_side(
 
 
 def _draw_key(drawing: Drawing, marks: Collection[str], y: float) -> None:
-    """A line from the left: a sample of each mark that there is, and what it means."""
+    """Draws the key from the left: a sample and the meaning of each mark that occurs."""
     x, samples = 0.0, {ONLY: (MARK, 6.0), DEAD: (PALE, THIN)}
     for mark in (ONLY, OTHER, DEAD):
         if mark not in marks:
@@ -140,15 +141,15 @@ def _checked(first: Machine, second: Machine, align: Mapping[str, str]) -> Mappi
 
 
 def partners(first: Machine, second: Machine) -> dict[str, str]:
-    """For neurons of ``second``, the neuron of ``first`` that plays the same part.
+    """Matches each neuron of ``second`` with the neuron of ``first`` that plays the same part.
 
-    Partners have the same type. Neurons at the boundary are partners by name. Then, again and
-    again, the two that have the most links to partners in common; where several have as many, those
-    nearest in layer and name.
+    Partners have the same type. Neurons at the boundary are partners by name. Then the two neurons
+    with the most common links to partners are matched, repeatedly. Ties go to the nearest in layer
+    and name.
 
     Args:
         first: a machine.
-        second: another.
+        second: another machine.
 
     Returns:
         Names in ``first``, by names in ``second``; neurons without a partner are left out.
@@ -179,7 +180,7 @@ def _at_boundary(kind: NeuronType) -> bool:
 
 
 def _plan_names(first: Machine, second: Machine, align: Mapping[str, str]) -> dict[str, str]:
-    """For each neuron of ``second``, its name in the plan: its partner's, or one that is free."""
+    """Returns the plan's name of each neuron of ``second``: its partner's, or an unused one."""
     taken, names = set(first.neurons), {}
     for name in second.neurons:
         planned = align.get(name, name if name not in taken else f"{name}'")
@@ -191,14 +192,14 @@ def _plan_names(first: Machine, second: Machine, align: Mapping[str, str]) -> di
 
 
 def _planned(link: Link, names: Mapping[str, str]) -> tuple[str, str, str, str]:
-    """A link with the plan's names of its neurons, ``""`` for one that is not in the plan."""
+    """Returns a link with the plan's neuron names; ``""`` for a neuron that the plan lacks."""
     return names.get(link[0], ""), link[1], names.get(link[2], ""), link[3]
 
 
 def _together(panels: Iterable[tuple[Machine, Mapping[str, str], str]]) -> Machine:
-    """One machine with the links of all, by the plan's names.
+    """Merges the links of all machines into one machine, under the plan's names.
 
-    All soft ones have a label, so that there is room for it.
+    All soft links have a label, so that there is room for it.
     """
     neurons: dict[str, NeuronType] = {}
     soft: dict[tuple[str, ...], float] = {}
@@ -211,7 +212,7 @@ def _together(panels: Iterable[tuple[Machine, Mapping[str, str], str]]) -> Machi
 
 
 def _moved(places: str, shift: float) -> str:
-    """Graphviz's ``"e,x,y x,y x,y"``, so many points to the right."""
+    """Shifts Graphviz's ``"e,x,y x,y x,y"`` to the right by ``shift`` points."""
     moved = []
     for place in places.split():
         *sort, x, y = place.split(",")

@@ -1,8 +1,8 @@
-"""The package itself, drawn from its source: the packages of dmmlab as floors, and their imports.
+"""A drawing of dmmlab itself, made from its source: its packages and their imports.
 
-A package stands above all that it imports. An arrow that follows from others is left out:
-``pruning`` imports ``learning``, which imports ``compiler``, so nothing says that ``pruning``
-imports ``compiler`` as well.
+A package stands above all packages that it imports. An arrow that others imply is left out:
+``pruning`` imports ``learning``, which imports ``compiler``, so there is no arrow from ``pruning``
+to ``compiler``.
 """
 
 import ast
@@ -17,14 +17,14 @@ from .graphviz_drawing import Drawing
 from .line_styles import INK
 
 SOURCE = Path(__file__).resolve().parents[1]
-WIDTH = 26  # characters of a line in a box
+WIDTH = 26  # characters per line in a box
 
 
 def package_floors() -> Drawing:
-    """Draws the packages of dmmlab, ``core`` on the ground floor; an arrow means "imports".
+    """Draws the packages of dmmlab in rows, ``core`` at the bottom; an arrow means "imports".
 
     Returns:
-        The drawing. Below each name stands what the package holds: the first line of its docstring.
+        The drawing. Below each name is the first line of the package's docstring.
     """
     importing = package_imports()
     drawing = empty_drawing()
@@ -40,9 +40,9 @@ def package_floors() -> Drawing:
 
 
 def package_imports() -> nx.DiGraph:
-    """The packages as a graph: an edge from each to those that it imports.
+    """Returns the packages as a graph, with an edge from each to those that it imports.
 
-    A node's ``holds`` says what is in it.
+    A node's ``holds`` is the first line of the package's docstring.
     """
     importing = nx.DiGraph()
     for door in sorted(SOURCE.glob("*/__init__.py")):
@@ -56,7 +56,7 @@ def package_imports() -> nx.DiGraph:
 
 
 def _imported(module: ast.Module) -> set[str]:
-    """The packages that a module imports: the names after ``from ..``, wherever that stands."""
+    """Returns the packages that a module imports: the names after ``from ..``, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and node.level == 2:
@@ -65,7 +65,7 @@ def _imported(module: ast.Module) -> set[str]:
 
 
 def _box(name: str, holds: str) -> str:
-    """The HTML-like label of a package."""
+    """Returns the HTML-like label of a package."""
     lines = "<br/>".join(html.escape(line) for line in textwrap.wrap(holds, WIDTH))
     return (
         '<<table border="1" cellborder="0" cellspacing="0" cellpadding="3" style="rounded" color="#333333" bgcolor="#ffffff">'

@@ -1,4 +1,4 @@
-"""Curves for the journal, with matplotlib."""
+"""Matplotlib plots for the journal: answers over time, and network matrices."""
 
 import copy
 import io
@@ -25,7 +25,7 @@ from .line_styles import HARD, NEGATIVE, POSITIVE, largest_weight
 
 FIGURE_FORMATS = ("svg", "pdf", "png", "eps")
 MOST_LETTERS = 80  # of a name beside a matrix
-COLOURS = ("#1b6ca8", "#d1720c", "#3a923a", "#8b5fbf")  # told apart in grey and by the colour blind
+COLOURS = ("#1b6ca8", "#d1720c", "#3a923a", "#8b5fbf")  # distinguishable in greyscale and for the colour-blind
 
 
 STYLE: dict[Any, Any] = {
@@ -38,16 +38,16 @@ STYLE: dict[Any, Any] = {
     "axes.prop_cycle": plt.cycler(color=COLOURS),
     "svg.hashsalt": "dmmlab",
     "svg.fonttype": "none",
-    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
+    "pdf.fonttype": 42,  # TrueType: scientific journals refuse Type 3
     "ps.fonttype": 42,
     "font.sans-serif": ["DejaVu Sans", "Verdana"],
 }
 
 
 def journal_style() -> None:
-    """Makes figures SVG, with PNG beside it, the same bytes in every run.
+    """Makes figures SVG with a PNG beside it, with the same bytes in every run.
 
-    For a notebook's first cell.
+    Call it in a notebook's first cell.
     """
     plt.rcParams.update(STYLE)
     from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -56,13 +56,13 @@ def journal_style() -> None:
 
 
 def plot_answers(runs: Mapping[str, Sequence[VValue]], stream: Any, fields: Sequence[str] = ("dict-1", "dict-2")) -> Figure:
-    """Plots what arrives at the output over time.
+    """Plots the values that arrive at the output over time.
 
     There is a panel for each input of the output neuron, with a line for each machine.
 
     Args:
-        runs: by machine, what :func:`dmmlab.core.engine.answers` returned.
-        stream: what the machines read; its items are written along the axis, which counts cycles.
+        runs: by machine, the result of :func:`dmmlab.core.engine.answers`.
+        stream: the stream that the machines read; its items label the axis, which counts cycles.
         fields: the inputs of the output neuron.
 
     Returns:
@@ -80,25 +80,25 @@ def plot_answers(runs: Mapping[str, Sequence[VValue]], stream: Any, fields: Sequ
     axes[-1, 0].set_xlabel("what the machine reads, in the cycle in which it comes")
     if len(runs) > 1:
         axes[0, 0].legend(frameon=False)
-    plt.close(figure)  # a notebook shows what a cell returns; an open figure it would show once more
+    plt.close(figure)  # otherwise a notebook shows the figure twice
     return figure
 
 
 def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
-    """The network matrix as a picture: a row for each input, a column for each output.
+    """Plots the network matrix: a row for each input, a column for each output.
 
-    Positive weights are blue, negative ones ochre; hard links are red. Rows and columns that no
-    link has are left out. Colours are logarithmic in ``|weight|``, over three decades.
+    Positive weights are blue, negative ones ochre; hard links are red. Rows and columns without
+    links are left out. Colours are logarithmic in ``|weight|``, over three decades.
 
     Args:
-        machine: what to plot.
+        machine: the machine to plot.
         title: a caption.
 
     Returns:
         The figure.
 
     Raises:
-        LabError: a machine without links, or a title with letters that no picture has.
+        LabError: a machine without links, or a title with characters that cannot be drawn.
     """
     links = list(machine.links())
     if not links:
@@ -120,7 +120,7 @@ def plot_matrix(machine: Machine, title: str | None = None) -> Figure:
             image[place] = float(link.weight)
     largest = largest_weight(machine)
     unit = 1.0
-    if not 1e-30 < largest < 1e30:  # the axis of colours is computed in double precision, with room to spare
+    if not 1e-30 < largest < 1e30:  # the colour scale is computed in double precision and needs headroom
         unit = max(10.0 ** math.floor(math.log10(largest)), math.ulp(0.0))
         image, largest = image / unit, largest / unit
     shades = LinearSegmentedColormap.from_list("sign", [NEGATIVE, "#f4dfc0", "#f6f6f6", "#c3d3e8", POSITIVE])
@@ -158,17 +158,17 @@ def _cut(name: str) -> str:
 def save_matrix(
     machine: Machine, path: str | os.PathLike, title: str | None = None, dpi: int = 300, width: float | None = None
 ) -> None:
-    """Writes :func:`plot_matrix` of a machine, in the format that the file's ending names.
+    """Writes the :func:`plot_matrix` figure of a machine, in the format of the file's ending.
 
     Args:
-        machine: what to plot.
+        machine: the machine to plot.
         path: the file, ``.svg``, ``.pdf``, ``.png`` or ``.eps``.
         title: a caption.
         dpi: dots per inch of a PNG.
         width: in cm; see :func:`save_figure`.
 
     Raises:
-        LabError: another ending, a width that is no width, or a machine without links.
+        LabError: another ending, an invalid width, or a machine without links.
     """
     figure_format(path)
     with plt.rc_context(STYLE):
@@ -176,7 +176,7 @@ def save_matrix(
 
 
 def figure_format(path: str | os.PathLike) -> str:
-    """The format that a file's ending names. Raises :class:`LabError` for none of a figure."""
+    """Returns the figure format that a file's ending names. Raises :class:`LabError` for others."""
     kind = Path(path).suffix.removeprefix(".").lower()
     if kind not in FIGURE_FORMATS:
         raise LabError(f"{path}: a matrix or a plot is drawn as one of {', '.join('.' + f for f in FIGURE_FORMATS)}")
@@ -184,26 +184,26 @@ def figure_format(path: str | os.PathLike) -> str:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike, dpi: int = 300, width: float | None = None) -> None:
-    """Writes a figure, whole or not at all, the same bytes each time.
+    """Writes a figure atomically, with the same bytes each time.
 
     Args:
-        figure: what to write.
+        figure: the figure to write.
         path: the file; its ending names the format.
         dpi: dots per inch of a PNG.
-        width: in cm; the height follows, and letters keep their size. As the figure is if left out.
+        width: in cm; the height scales too, letters keep their size. By default, the figure's own.
 
     Raises:
         FileError: the file cannot be written.
-        LabError: another ending than SVG, PDF, PNG or EPS, or a width that is no width.
+        LabError: an ending other than SVG, PDF, PNG or EPS, or an invalid width.
     """
     kind, buffer = figure_format(path), io.BytesIO()
     if width is not None:
         if not 4 <= width <= 500:
             raise LabError(f"width: expected from 4 to 500 cm, got {width:g}")
-        figure = copy.deepcopy(figure)  # the reader's own stays as it is
+        figure = copy.deepcopy(figure)  # the caller's figure stays unchanged
         figure.set_size_inches(figure.get_size_inches() * (width / 2.54 / figure.get_size_inches()[0]))
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # a box stands for it, as everywhere
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # a box is drawn instead, as everywhere
         figure.savefig(buffer, format=kind, metadata=date.get(kind), dpi=dpi)
     write_bytes(path, re.sub(rb"%%CreationDate:.*\n", b"", buffer.getvalue()) if kind == "eps" else buffer.getvalue())

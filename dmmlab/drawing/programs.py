@@ -1,8 +1,8 @@
 r"""A machine as text: a short program, or equations for a paper.
 
-A dataflow matrix machine is a program, and a small one can be read as such. :func:`program` gives a
-neuron one line, the input side first. The line says what the neuron's type computes of what its
-links bring. The handcrafted detector::
+A dataflow matrix machine is a program, and a small one is readable as such. :func:`program` writes
+one line for each neuron, starting at the input. The line applies the formula of the neuron's type
+to the sums that arrive on its links. The handcrafted detector::
 
     # every name on a right-hand side is its value one cycle before, at first 0
     timer         = timer + 1
@@ -16,15 +16,16 @@ links bring. The handcrafted detector::
     output.dict-1 = compare.true
     output.dict-2 = dot
 
-Nothing is said of which links are hard. All else is there, and it is meant exactly. A type reads as
-its formula says, in the functions of :mod:`dmmlab.core.vvalues` and :mod:`dmmlab.core.neurons`;
-``number`` takes the scalar part where more than that may arrive. A type without a formula is called
-by its name, ``mix-1 = mix(x=0.50*accum, y=input)``. A name may hold ``-``, so the operators ``+``
-and ``-`` have a space on either side. A name that is more than letters, digits, ``_`` and inner
-``-`` stands in quotes. A port is named where its neuron has several outputs; those of compare and
-id that nothing reads are left out. Two neurons that read different streams both say ``stream``.
+The text does not show which links are hard. Otherwise it is complete and exact. A type is written
+as its formula, in the functions of :mod:`dmmlab.core.vvalues` and :mod:`dmmlab.core.neurons`;
+``number`` takes the scalar part where other V-values may arrive. A type without a formula is
+written as a call, ``mix-1 = mix(x=0.50*accum, y=input)``. A name may contain ``-``, so the
+operators ``+`` and ``-`` have a space on either side. A name with anything but letters, digits,
+``_`` and inner ``-`` is quoted. An output is named only if its neuron has several; unread outputs
+of compare and id are left out. Two neurons that read different streams both say ``stream``.
 
-:func:`equations` is the same as LaTeX, with the cycles written out. The paper loads ``amsmath``.
+:func:`equations` writes the same as LaTeX, with the cycles written as ``t`` and ``t+1``. The paper
+must load ``amsmath``.
 """
 
 import json
@@ -37,9 +38,9 @@ from ..core.neuron_type import Emits, Formula, NeuronType, Port, Scaling
 from ..core.vvalues import VValue, trim
 from .circuits import decimal as shown, graph
 
-Terms = tuple[tuple[float, Port], ...]  # a sum: weights, and the outputs that they weigh
+Terms = tuple[tuple[float, Port], ...]  # a weighted sum: (weight, output) pairs
 
-LINE = 64  # characters of an equation, about as many as fit an article's column of 345 points
+LINE = 64  # characters of an equation: about the width of an article's column of 345 points
 ODD = str.maketrans(
     {c: f"\\{c}" for c in "_&%#${} "}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "`": r"\textasciigrave{}"}
@@ -51,11 +52,11 @@ def program(machine: Machine, digits: int = 2) -> str:
     """Writes a machine as a program: a line for every neuron, or one for each of its outputs.
 
     Args:
-        machine: what to write down.
+        machine: the machine to write.
         digits: decimals of the weights. With 17 they are exact to the last bit, or nearly so.
 
     Returns:
-        The lines, below a comment that says what the names on the right-hand sides mean.
+        The lines, below a comment that explains the names on the right-hand sides.
     """
     lines = list(_Writer(machine, digits).assignments())
     width = max((len(target) for target, _ in lines), default=0)
@@ -64,14 +65,14 @@ def program(machine: Machine, digits: int = 2) -> str:
 
 
 def equations(machine: Machine, digits: int = 2) -> str:
-    r"""Writes a machine as LaTeX. Before cycle 0 everything is 0.
+    r"""Writes a machine as LaTeX equations. Before cycle 0 everything is 0.
 
-    Long equations are broken, to fit an article's column. Those of a large machine may run over
-    pages with ``\allowdisplaybreaks``. Letters that are not Latin are left to the engine: LuaLaTeX
-    knows more of them than pdfLaTeX.
+    Long equations are broken, to fit an article's column. The equations of a large machine may run
+    over pages with ``\allowdisplaybreaks``. Letters that are not Latin are left to the LaTeX
+    engine: LuaLaTeX supports more of them than pdfLaTeX.
 
     Args:
-        machine: what to write down.
+        machine: the machine to write.
         digits: decimals of the weights.
 
     Returns:
@@ -84,9 +85,9 @@ def equations(machine: Machine, digits: int = 2) -> str:
 
 
 class _Writer:
-    """Says a machine as a program."""
+    """Writes a machine as a program."""
 
-    gap = part = " "  # where a line may be broken; and where first, if it must be
+    gap = part = " "  # where a line may be broken, and where it is broken first
     forms: Mapping[str, str] = {"number": "number(%s)", "group": "(%s)"}
 
     def __init__(self, machine: Machine, digits: int):
@@ -98,14 +99,14 @@ class _Writer:
             self.into.setdefault(link[:2], []).append((float(link.weight), link[2:4]))
 
     def assignments(self) -> Iterator[tuple[str, str]]:
-        """The two sides of every line."""
+        """Yields the two sides of every line."""
         layers = graph(self.machine).nodes(data="layer")
         for name, _ in sorted(layers, key=lambda node: (node[1], node[0])):
             for field, text in self.results(name).items():
                 yield self.port((name, field), now=True), text
 
     def results(self, name: str) -> dict[str, str]:
-        """What each output of a neuron gives; under no name, what the neuron gives as a whole."""
+        """Returns the text of each output of a neuron; the key ``""`` means the whole neuron."""
         kind = self.machine.neurons[name]
         outputs, formula = kind.outputs, kind.formula
         arrives = [self.in_order(name, self.into.get((name, field), [])) for field in kind.inputs]
@@ -129,63 +130,63 @@ class _Writer:
         return {"": form % tuple(map(argument, arrives))}
 
     def form(self, formula: Formula) -> str:
-        """The text of a formula, with ``%s`` where its arguments stand."""
+        """Returns the text of a formula, with ``%s`` in place of its arguments."""
         return formula.program
 
     def in_order(self, name: str, terms: Iterable[tuple[float, Port]]) -> Terms:
-        """What is added before what is taken away; what comes from the neuron itself is first."""
+        """Sorts terms: positive weights first, and within a sign the neuron's own outputs first."""
         return tuple(sorted(terms, key=lambda term: (term[0] < 0, term[1][0] != name, term[1])))
 
     def sum(self, terms: Terms) -> str:
-        """``0.71*accum - 0.46*input``, or 0."""
+        """Formats a sum: ``0.71*accum - 0.46*input``, or 0."""
         signed = [("-" if w < 0 else "+", self.times(abs(w), self.port(port))) for w, port in terms] or [("", "0")]
         (sign, first), *rest = signed
         return sign.strip("+") + first + "".join(f"{self.gap}{sign} {term}" for sign, term in rest)
 
     def difference(self, plus: Terms, minus: Terms = ()) -> str:
-        """A sum, less another."""
+        """Formats the difference of two sums."""
         if not plus or len(minus) < 2:
             return self.sum((*plus, *((-w, port) for w, port in minus)))
         first = self.forms["group"] % self.sum(plus) if len(plus) > 1 else self.sum(plus)
         return f"{first}{self.part}- {self.forms['group'] % self.sum(minus)}"
 
     def number(self, plus: Terms, minus: Terms = ()) -> str:
-        """The same, where only the scalar part counts."""
+        """Formats the scalar part of the difference of two sums."""
         text = self.difference(plus, minus)
         return text if all(name in self.scalar_neurons for _, (name, _) in plus + minus) else self.forms["number"] % text
 
     def port(self, port: Port, now: bool = False) -> str:
-        """An output, or an input of a neuron without outputs. An only output needs no name."""
+        """Names an output (an only one needs no field), or an input of a neuron without outputs."""
         name, field = port
         return self.named(name, "" if len(self.machine.neurons[name].outputs) == 1 else field, now)
 
     def named(self, name: str, field: str, now: bool) -> str:
-        """A neuron, or a field of it: in this cycle (``now``) or the one before."""
+        """Names a neuron, or a field of it, in this cycle (``now``) or the one before."""
         return f"{_quoted(name)}.{_quoted(field)}" if field else _quoted(name)
 
     def times(self, weight: float, what: str) -> str:
-        """A term without its sign."""
+        """Formats a term without its sign."""
         return what if weight == 1 else f"{self.digit(weight)}*{what}"
 
     def digit(self, x: float) -> str:
-        """A number to so many decimals, though never as 0."""
+        """Formats a number with the given decimals; a nonzero number never becomes 0."""
         text = shown(x, self.digits).replace("−", "-")
         return f"{x:.0e}" if x and not float(text) else text
 
     def call(self, kind: NeuronType, arguments: Mapping[str, str]) -> str:
-        """A neuron type that has no formula, as a function of what arrives."""
+        """Formats a neuron type without a formula as a function of its inputs."""
         texts = ["stream"] * kind.reads_stream + [f"{_quoted(field)}={text}" for field, text in arguments.items()]
         return f"{_quoted(kind.name)}({', '.join(texts)})"
 
     def value(self, v: VValue) -> str:
-        """A constant: ``1``, or ``{".": 1}``."""
+        """Formats a constant: ``1``, or ``{".": 1}``."""
         if not isinstance(v, dict):
             return self.digit(float(v))
         return "{" + ", ".join(f"{_in_quotes(key)}: {self.value(part)}" for key, part in v.items()) + "}" if v else "0"
 
 
 class _TexWriter(_Writer):
-    """Says a machine as equations."""
+    """Writes a machine as equations."""
 
     gap, part = "\n", "\f"
     forms: Mapping[str, str] = {"number": r"\operatorname{number}\bigl(%s\bigr)", "group": r"\bigl[%s\bigr]"}
@@ -222,12 +223,12 @@ class _TexWriter(_Writer):
 
 
 def _neurons_of_numbers(machine: Machine) -> set[str]:
-    """The neurons that give nothing but numbers, whatever the machine is shown."""
+    """Returns the neurons that emit only numbers, whatever the machine reads."""
     scalar, passing = set(), set()
     for name, kind in machine.neurons.items():
         emitted = _emitted(kind).values()
         if kind.emits is Emits.AS_ARRIVES:
-            passing.add(name)  # unless something else arrives, which is seen below
+            passing.add(name)  # removed below if anything else arrives
         elif kind.emits is Emits.NUMBERS or (emitted and all(v == {} or not isinstance(v, dict) for v in emitted)):
             scalar.add(name)
     while more := {link.to_neuron for link in machine.links() if link.from_neuron not in passing | scalar} & passing:
@@ -236,7 +237,7 @@ def _neurons_of_numbers(machine: Machine) -> set[str]:
 
 
 def _emitted(kind: NeuronType) -> dict[str, VValue]:
-    """What a constant gives, by output; nothing if it is no constant."""
+    """Returns the values of a constant, by output; empty if the type is no constant."""
     is_constant = kind.outputs and not kind.inputs and not kind.reads_stream
     return {field: trim(v) for field, v in kind.activate({}).items()} if is_constant else {}
 
@@ -250,21 +251,21 @@ def _in_quotes(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Any text as LaTeX; what cannot be printed as Python writes it."""
+    """Escapes any text for LaTeX; unprintable characters become Python escapes."""
     printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return re.sub("-(?=-)", "-{}", printable.translate(ODD))
 
 
 def _width(tex: str) -> float:
-    """About how many characters wide a formula is."""
+    """Estimates the width of a formula in characters."""
     tex = re.sub(r"\\((math|text)[a-z]{2}|operatorname|big[lr])(?![a-z])|\\,", "", tex)
-    tex = re.sub(r"_\{[^{}]*\}(?=\^)", "", tex)  # stands below what is counted
+    tex = re.sub(r"_\{[^{}]*\}(?=\^)", "", tex)  # a subscript below a superscript adds no width
     small = sum(map(len, re.findall(r"[_^]\{+([^{}]*)", tex)))
     return len(re.sub(r"[{}^_]", "", re.sub(r"\\([a-zA-Z]+ ?|.)", "x", tex))) - 0.4 * small
 
 
 def _broken(tex: str, room: float) -> str:
-    """A formula on one line or on several, broken at its gaps."""
+    """Formats a formula on one line, or on several, broken at its gaps."""
     unbroken = tex.translate({ord("\n"): " ", ord("\f"): " "})
     if _width(unbroken) <= room:
         return unbroken
@@ -278,5 +279,5 @@ def _broken(tex: str, room: float) -> str:
                 lines.append(line)
                 line = piece
         lines.append(line)
-    signed = [re.sub(r"^-(?! )", "{-}", line) for line in lines]  # a minus that is a sign stands close to its number
+    signed = [re.sub(r"^-(?! )", "{-}", line) for line in lines]  # a unary minus stands close to its number
     return " \\\\\n    &\\qquad ".join(signed)

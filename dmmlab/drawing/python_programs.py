@@ -1,10 +1,10 @@
-"""A machine as a stand-alone Python program, which needs nothing but Python.
+"""Writes a machine as a stand-alone Python program, which needs nothing but Python.
 
-``step(state, item)`` is one cycle: it takes what all neurons emitted in the cycle before and the
-item of this one, and returns what they emit now and what arrives at the output. ``run(items)``
-yields the answers, cycle by cycle. Weights are written to the last digit, so that the answers are
-those of the tree engine up to the order of sums. Each program is run beside it on some strings
-before it is handed out.
+``step(state, item)`` is one cycle. It takes the outputs of all neurons in the previous cycle and
+the current item, and returns the new outputs and the answers. ``run(items)`` yields the answers,
+cycle by cycle. Weights are written to the last digit, so the answers agree with the tree engine up
+to the order of sums. Each program is checked against that engine on some strings before it is
+returned.
 """
 
 import ast
@@ -32,27 +32,27 @@ FUNCTIONS: Mapping[str, Callable] = {
     name: function for name, function in vars(standalone_functions).items() if inspect.isfunction(function)
 }
 TAKEN = {*FUNCTIONS, *keyword.kwlist, "state", "item", "items", "answers", "step", "run", "START", "isinstance", "dict", "any"}
-ITEMS: list[VValue] = [0.0, 1.0, -2.0, 0.5, {}, {"a": 1.0}, {"b": 1.0}, {".": 1.0, "a": 0.5}]  # of strings to check with
+ITEMS: list[VValue] = [0.0, 1.0, -2.0, 0.5, {}, {"a": 1.0}, {"b": 1.0}, {".": 1.0, "a": 0.5}]  # of the strings for the check
 CYCLES, NEARLY = 12, 1e-6
 
 
 class PythonError(LabError):
-    """A machine that cannot be written as Python."""
+    """Raised when a machine cannot be written as Python."""
 
 
 def python_program(machine: Machine) -> str:
-    """Writes a machine as a Python module of its own.
+    """Writes a machine as a stand-alone Python module.
 
     Args:
-        machine: what to write down.
+        machine: the machine to write.
 
     Returns:
         The text: the functions that it needs, ``START``, ``step`` and ``run``.
 
     Raises:
-        PythonError: it has no output, a neuron that does not read the item of each cycle, or a
-            neuron type whose formula is no Python expression of known functions, or not what its
-            function computes.
+        PythonError: there is no output neuron, a neuron does not read the item of each cycle, or
+            the formula of a neuron type is no Python expression of known functions or disagrees
+            with its function.
     """
     if "output" not in machine.neurons:
         raise PythonError("a machine without a neuron 'output' has no answers")
@@ -99,7 +99,7 @@ def python_program(machine: Machine) -> str:
 
 
 class _PythonWriter(_Writer):
-    """Says a machine in Python."""
+    """Writes a machine in Python."""
 
     def __init__(self, machine: Machine):
         super().__init__(machine, 17)
@@ -129,7 +129,7 @@ class _PythonWriter(_Writer):
 
     def named(self, name: str, field: str, now: bool) -> str:
         if (name, field) not in self._names:
-            whole = unicodedata.normalize("NFKC", f"{name}_{field}" if field else name)  # Python reads names so
+            whole = unicodedata.normalize("NFKC", f"{name}_{field}" if field else name)  # as Python normalizes names
             base = re.sub(r"\W|^(?=\d)", "_", whole)
             taken, count, unique = {*self._names.values(), *TAKEN}, 1, base
             while unique in taken:
@@ -150,7 +150,7 @@ class _PythonWriter(_Writer):
 
 
 def _check(machine: Machine, readers: list[str], text: str) -> None:
-    """Runs a program beside the tree engine, on numbers and on letters."""
+    """Compares a program with the tree engine on numbers and letters; raises if they differ."""
     namespace: dict[str, Any] = {}
     exec(compile(text, "<program>", "exec"), namespace)
     rng = random.Random(0)
@@ -159,7 +159,7 @@ def _check(machine: Machine, readers: list[str], text: str) -> None:
         items = [{name: v[t] for name, v in reads.items()} for t in range(CYCLES)]
         program = namespace["run"](item[readers[0]] if len(readers) == 1 else item for item in items)
         expected: list[VValue] = []
-        with contextlib.suppress(Exception):  # what such items are nothing for, or whatever a reader's neuron type raises
+        with contextlib.suppress(Exception):  # some machines reject such items, and a user's neuron type may raise anything
             for state in run(machine, {name: values(v) for name, v in reads.items()}, CYCLES):
                 expected.append(state.inputs.get("output", {}))
         for right, given in zip(expected, program, strict=False):
@@ -172,7 +172,7 @@ def _check(machine: Machine, readers: list[str], text: str) -> None:
 
 
 def _functions(machine: Machine, texts: list[str], names: set[str], neurons: list[str]) -> list[str]:
-    """The functions that expressions call, in order; all names in them must be known."""
+    """Returns the functions that expressions call, in order; raises for unknown names."""
     called: set[str] = set()
     for text, neuron in zip(texts, [*neurons, *["output"] * (len(texts) - len(neurons))], strict=True):
         try:
@@ -194,7 +194,7 @@ def _tree(name: str) -> ast.Module:
 
 
 def _source(name: str) -> str:
-    """A function as it stands, without its types."""
+    """Returns the source of a function without its type annotations."""
     tree = _tree(name)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):

@@ -1,7 +1,7 @@
-"""The algebra that a stand-alone program needs: these functions are copied into it as they stand.
+"""The V-value functions that are copied, unchanged, into stand-alone programs.
 
-They are those of :mod:`dmmlab.core.vvalues` and :mod:`dmmlab.core.neurons`, for numbers alone, in
-few lines.
+They are short versions, for plain numbers only, of functions in :mod:`dmmlab.core.vvalues` and
+:mod:`dmmlab.core.neurons`.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ VValue = Any
 
 
 def combine(*terms: Any) -> VValue:
-    """The sum of weight * V-value, over pairs of them; a V-value is a number or a dictionary."""
+    """The sum of weight * V-value over all pairs; a V-value is a number or a dictionary."""
     if not any(isinstance(v, dict) for _, v in terms):
         return sum(w * v for w, v in terms)
     parts = [(w, v if isinstance(v, dict) else {":number": v}) for w, v in terms]
@@ -63,13 +63,13 @@ def nest(u: VValue, v: VValue) -> VValue:
 
 
 def pair(u: VValue, v: VValue) -> VValue:
-    """As nest, of the leaves right below the roots."""
+    """nest, applied only to the leaves directly below the roots."""
     flat = ({key: number(x) for key, x in w.items() if key != ":number"} if isinstance(w, dict) else {} for w in (u, v))
     return nest(*flat)
 
 
 def lookup(u: VValue, v: VValue) -> VValue:
-    """The sum of u's leaves times what v has at their paths."""
+    """The sum over u's leaves of leaf times the part of v at the leaf's path."""
     if not isinstance(u, dict):
         return combine((u, v))
     below = v if isinstance(v, dict) else {}
@@ -78,7 +78,7 @@ def lookup(u: VValue, v: VValue) -> VValue:
 
 
 def mask(u: VValue, v: VValue) -> VValue:
-    """u's leaves times what v has at their paths, each at its path."""
+    """Each leaf of u times the part of v at the leaf's path, at the same path."""
     if not isinstance(u, dict):
         return combine((u, v))
     below = {key: x for key, x in v.items() if key in u and key != ":number"} if isinstance(v, dict) else {}
@@ -92,5 +92,5 @@ def gate(condition: VValue, v: VValue) -> VValue:
 
 
 def mix(condition: VValue, u: VValue, v: VValue) -> VValue:
-    """u and v in the proportion that the scalar part of the condition says."""
+    """c * u + (1 - c) * v, where c is the scalar part of the condition."""
     return combine((number(condition), u), (1 - number(condition), v))

@@ -1,8 +1,8 @@
-"""TikZ: a drawing that Graphviz has placed, as LaTeX.
+"""Converts a drawing with Graphviz positions to TikZ, a LaTeX format.
 
-The text compiles alone with ``pdflatex``, and it can stand in a paper as ``\\input{machine.tex}``,
-where its letters are those of the paper. Every neuron and every link is a line or two that a person
-can edit.
+The text compiles alone with ``pdflatex``. A paper can also include it with
+``\\input{machine.tex}``; it then uses the paper's fonts. Every neuron and every link is a line or
+two that a person can edit.
 """
 
 import html
@@ -43,18 +43,18 @@ SPECIAL = {c: f"\\{c}" for c in "#$%&_{}"} | {
     "−": "$-$", "←": r"$\leftarrow$", "→": r"$\rightarrow$", "…": r"\dots{}", "·": r"$\cdot$", "\xa0": " ",
     "\"": r"\UseTextSymbol{T1}{\textquotedbl}", "|": r"\textbar{}", "-": "-{}", "–": "--", "'": "'{}", "`": "`{}",
 } | {c: rf"\UseTextSymbol{{T1}}{{{c}}}" for c in "«»ÐÞðþ"}  # fmt: skip
-GREEK = (  # the letters that LaTeX has names for, by their names in Unicode
+GREEK = (  # the Unicode names of letters for which LaTeX has commands
     r"GREEK (?:SMALL LETTER (ALPHA|BETA|GAMMA|DELTA|EPSILON|ZETA|ETA|THETA|IOTA|KAPPA|LAMDA|MU|NU|XI|PI|RHO|SIGMA|TAU|UPSILON|"
     r"PHI|CHI|PSI|OMEGA)|CAPITAL LETTER (GAMMA|DELTA|THETA|LAMDA|XI|PI|SIGMA|UPSILON|PHI|PSI|OMEGA))"
 )
 
 
 def as_tikz(placed: Mapping[str, Any], width: float | None = None) -> str:
-    """A drawing as LaTeX.
+    """Converts a drawing to LaTeX.
 
     Args:
         placed: a :attr:`~dmmlab.drawing.graphviz_drawing.Drawing.placed`.
-        width: in cm, to which letters and lines are scaled too; as Graphviz placed it if left out.
+        width: in cm; letters and lines scale with it. By default, Graphviz's width.
 
     Returns:
         The LaTeX text.
@@ -81,7 +81,7 @@ def as_tikz(placed: Mapping[str, Any], width: float | None = None) -> str:
 
 
 def _link(edge: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
-    """A spline from port to port, and its weight beside it."""
+    """Yields a spline from port to port, and the weight beside it."""
     tip, points = None, []
     for part in edge["pos"].split():
         if part.startswith("e,"):
@@ -110,7 +110,7 @@ def _link(edge: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
 
 
 def _neuron(thing: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
-    """A box and the texts in it."""
+    """Yields a box and the texts in it."""
     fill, pen, size, bold = "", "", 11.0, False
     for op in (*thing.get("_draw_", ()), *thing.get("_ldraw_", ())):
         kind = op["op"]
@@ -138,14 +138,14 @@ def _neuron(thing: Mapping[str, Any], colours: dict[str, str]) -> Iterator[str]:
 
 
 def _colour(value: str, colours: dict[str, str]) -> str:
-    """A name for ``#rrggbb``; what is transparent or has a name is taken as it is."""
+    """Returns a colour name for ``#rrggbb``; other values become ``black`` or ``white``."""
     if not re.fullmatch(r"#[0-9a-fA-F]{6,8}", value):
         return value if value in ("black", "white") else "black"
     return colours.setdefault(value[1:7].upper(), f"dmm{value[1:7].lower()}")
 
 
 def _text(text: str) -> str:
-    """Text as LaTeX has it; a character that it may not know as its number in Unicode."""
+    """Escapes text for LaTeX; characters that it may not know become Unicode numbers."""
     return "".join(SPECIAL.get(c) or (c if c.isascii() or "\xa1" <= c <= "\xff" else _foreign(c)) for c in text)
 
 
@@ -158,7 +158,7 @@ def _foreign(c: str) -> str:
 
 
 def as_shown(label: str) -> str:
-    """What a label of DOT shows: the inverse of ``graphviz_drawing.as_label``."""
+    """Returns the text that a DOT label shows: the inverse of ``graphviz_drawing.as_label``."""
     return html.unescape(label.replace("\\\\", "\\")).strip()
 
 

@@ -1,8 +1,8 @@
-"""Ways to look at V-values and at runs: as text, as a tree, as a table.
+"""Formats V-values and runs: as text, as a tree, as a table.
 
-One and the same V-value is a nested dictionary, a prefix tree with numbers in its leaves, a finite
-sum of paths with coefficients, and a sparse tensor of mixed rank. The dictionary is what the code
-holds; here are the others.
+A V-value is at once a nested dictionary, a prefix tree with numbers in its leaves, a finite sum of
+paths with coefficients, and a sparse tensor of mixed rank. The code holds the dictionary; this
+module shows the other forms.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def show(v: VValue, digits: int = 6) -> str:
-    """A V-value as a short line: ``{t: 2, word: {length: 4}}``.
+    """Formats a V-value as a short line: ``{t: 2, word: {length: 4}}``.
 
     Args:
         v: a V-value.
@@ -38,9 +38,9 @@ def show(v: VValue, digits: int = 6) -> str:
 
 
 def as_lines(v: VValue, digits: int = 6, most: int = 200) -> str:
-    """A V-value as an indented tree of text, a line for every key.
+    """Formats a V-value as an indented tree of text, with a line for every key.
 
-    The numbers of one level stand below each other, point below point::
+    The numbers of one level are aligned at the decimal point::
 
         letters
           a   3
@@ -50,7 +50,7 @@ def as_lines(v: VValue, digits: int = 6, most: int = 200) -> str:
     Args:
         v: a V-value.
         digits: significant digits of the numbers.
-        most: how many lines at most; the last one then says how many are left out.
+        most: the maximum number of lines; if some are left out, a last line says how many.
 
     Returns:
         The text.
@@ -62,7 +62,7 @@ def as_lines(v: VValue, digits: int = 6, most: int = 200) -> str:
 
 
 class Pretty:
-    """What :func:`pretty` returns: in a notebook a tree to unfold, elsewhere plain text."""
+    """The result of :func:`pretty`: in a notebook a tree that unfolds, elsewhere plain text."""
 
     def __init__(self, v: VValue):
         self._v = v
@@ -71,18 +71,18 @@ class Pretty:
         return as_lines(self._v)
 
     def _repr_html_(self) -> str | None:
-        """The tree, which fetches nothing from anywhere; None without treescope."""
+        """Returns the tree, without external resources; None if treescope is missing."""
         try:
             import treescope
         except ImportError:
             return None
         with treescope.using_expansion_strategy(max_height=30):
             page = treescope.render_to_html(_Branch("V-value", _plain(self._v)))
-        # treescope names its output at random; here the same V-value makes the same page.
+        # treescope names its output at random; here the same V-value always gives the same page.
         name = hashlib.sha256(re.sub("[0-9a-f]{32}", "", page).encode()).hexdigest()[:32]
         page = re.sub("(?<=treescope_out_)[0-9a-f]{32}", name, page)
-        # Where a notebook is not trusted, scripts and styles are taken out of it: then the plain
-        # text is what is seen.
+        # Scripts and styles are removed from a notebook that is not trusted. Then the plain text is
+        # visible.
         plain = f'<style>.dmmlab-plain {{ display: none }}</style><pre class="dmmlab-plain">{html.escape(repr(self))}</pre>'
         return f'<div style="overflow-x: auto">{plain}{page}</div>'
 
@@ -92,21 +92,21 @@ class Pretty:
 
 
 def pretty(v: VValue) -> Pretty:
-    """A V-value to look at: in a notebook a tree whose branches unfold, elsewhere :func:`as_lines`.
+    """Returns a V-value for display: in a notebook a tree that unfolds, elsewhere :func:`as_lines`.
 
-    The tree is drawn by treescope, if that is installed; deep branches are folded at first.
+    treescope draws the tree, if it is installed; deep branches are folded at first.
     """
     return Pretty(v)
 
 
 def as_sum(v: VValue) -> str:
-    """A V-value as a sum of paths: ``2·(t) + 4·(word length) + 0.5·()``."""
+    """Formats a V-value as a sum of paths: ``2·(t) + 4·(word length) + 0.5·()``."""
     terms = [f"{leaf:g}·({' '.join(_key(key) for key in path)})" for path, leaf in paths(trim(v))]
     return " + ".join(terms).replace("+ -", "− ") or "0"
 
 
 def as_table(v: VValue) -> "pd.DataFrame":
-    """A V-value as a sparse tensor: a row for each coordinate, a column for each level of keys."""
+    """Returns a V-value as a sparse tensor: a row per coordinate, a column per level of keys."""
     import pandas as pd
 
     coordinates = list(paths(trim(v)))
@@ -116,7 +116,7 @@ def as_table(v: VValue) -> "pd.DataFrame":
 
 
 def as_tree(v: VValue) -> Drawing:
-    """A V-value as a prefix tree, drawn: keys on the branches, numbers in the leaves."""
+    """Draws a V-value as a prefix tree: keys on the branches, numbers in the leaves."""
     drawing = Drawing(
         graph_attr={"bgcolor": "white", "nodesep": "0.3", "ranksep": "0.35"},
         node_attr={"fontname": FONT, "fontsize": "11"},
@@ -128,7 +128,7 @@ def as_tree(v: VValue) -> Drawing:
 
 
 def flow_table(states: Iterable[State], digits: int = 4) -> "pd.DataFrame":
-    """What flows in a run: a row for every input and output, a column for every cycle.
+    """Tabulates a run: a row for every input and output, a column for every cycle.
 
     Args:
         states: the states of a run, from :func:`dmmlab.core.engine.run`.
@@ -151,7 +151,7 @@ def flow_table(states: Iterable[State], digits: int = 4) -> "pd.DataFrame":
 
 
 def distance(u: VValue, v: VValue) -> Any:
-    """The largest absolute difference of two V-values over all coordinates."""
+    """Returns the largest absolute difference of two V-values over all coordinates."""
     from ..core.vvalues import add, scale
 
     return max_norm(add(u, scale(-1.0, v)))
@@ -170,7 +170,7 @@ def _grow(drawing: Drawing, node: str, v: VValue) -> None:
 
 
 class _Branch(NamedTuple):
-    """A branch as treescope draws it: folded, it is one line, with all of it if that is little."""
+    """A branch for treescope; folded, it is one line, which shows all of a short branch."""
 
     name: str
     v: VValue
@@ -208,7 +208,7 @@ def _lines(v: dict[str, VValue], digits: int) -> Iterator[str]:
 
 
 def _leaf(x: VValue, digits: int) -> str:
-    """A number as text. One with axes, or that JAX is tracing, is only named: ``float32[3,4]``."""
+    """Formats a number; an array or a traced JAX value shows as its type, ``float32[3,4]``."""
     if isinstance(x, dict):
         return "0"
     x = _plain(x)
@@ -218,12 +218,12 @@ def _leaf(x: VValue, digits: int) -> str:
 
 
 def _before_the_point(text: str) -> int:
-    """How many characters of a number stand before its point; 0 for what is no number."""
+    """Counts the characters of a number before its decimal point; 0 if it is no number."""
     return len(match[0]) if (match := re.match(r"-?\d+", text)) else 0
 
 
 def _plain(v: VValue) -> VValue:
-    """The same tree, with Python's numbers for single numbers of NumPy and JAX."""
+    """Returns the same tree, with scalars of NumPy and JAX as Python numbers."""
     if isinstance(v, dict):
         return {key: _plain(part) for key, part in v.items()}
     if is_traced(v) or np.ndim(v):

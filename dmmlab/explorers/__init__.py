@@ -1,4 +1,4 @@
-"""Explorers: machines that a person turns, prunes, trains and steps through, in JupyterLab."""
+"""Interactive explorers for JupyterLab: edit, prune, train and step through machines."""
 
 from ..core.doors import door
 

@@ -1,11 +1,11 @@
-"""What the explorers share: a picture that can be clicked, knobs, measures, and a message.
+"""The base class of all explorers: a clickable picture, knobs, measures and a message line.
 
-No exception leaves an explorer: what cannot be done is said in the line at its foot. Where a
-notebook is only read, a still picture stands in an explorer's place.
+No exception leaves an explorer: the message line shows errors. In a notebook without a kernel, a
+still picture replaces an explorer.
 
-JupyterLab has what a browser says handled in two threads, and a browser may send a knob's last move
-after the click that followed it. So acts take turns, and what a click moved stays where it is until
-the browser answers that it has seen it.
+JupyterLab handles messages from the browser in two threads, and a browser may send a knob's last
+move after the click that followed it. So actions run one at a time, and a knob moved by a click
+keeps its value until the browser confirms that it has seen the click's effect.
 """
 
 import gzip
@@ -37,13 +37,13 @@ WIDE, NARROW = Layout(width="auto"), Layout(width="auto", min_width="54px")
 
 
 class Picture(anywidget.AnyWidget):
-    """An SVG in which links can be clicked; ``picked`` and ``pinned`` are names of marked ones."""
+    """An SVG with clickable links; ``picked`` and ``pinned`` are the names of marked links."""
 
     _esm = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("marks.js", "picture.js"))
-    _css = Path(__file__).parent / "explorer.css"  # of the whole explorer
+    _css = Path(__file__).parent / "explorer.css"  # for the whole explorer
     svg = traitlets.Unicode("")
-    # Packed on its way: half a megabyte of SVG is a tenth of that, and Jupyter limits what a kernel
-    # may send in a second.
+    # Compressed for the transfer: half a megabyte of SVG shrinks to a tenth, and Jupyter limits how
+    # much a kernel may send per second.
     packed = traitlets.Bytes(b"").tag(sync=True)
     picked = traitlets.Unicode("").tag(sync=True)
     pinned = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -53,12 +53,12 @@ class Picture(anywidget.AnyWidget):
         self.packed = gzip.compress(change.new.encode(), compresslevel=6, mtime=0)
 
     def on_pick(self, act: Callable[[str], None]) -> None:
-        """Calls ``act`` with the name of a link when it is clicked."""
+        """Calls ``act`` with the name of a link when that link is clicked."""
         self.on_msg(lambda _, content, __: act(content["picked"]) if isinstance(content.get("picked"), str) else None)
 
 
 class Button(ipywidgets.Button):
-    """A button that knows whether it is being clicked in a browser, or by ``click()``."""
+    """A button that knows whether a browser or ``click()`` triggered it."""
 
     in_browser = False
 
@@ -71,7 +71,7 @@ class Button(ipywidgets.Button):
 
 
 class Explorer(ipywidgets.VBox):
-    """What all explorers have: a picture, curves, measures, and a line for messages."""
+    """The base class of all explorers: a picture, curves, measures, and a line for messages."""
 
     DEAD = "The kernel of this explorer has ended, so its knobs move nothing. Run the notebook again: Run › Run All Cells."
 
@@ -81,8 +81,8 @@ class Explorer(ipywidgets.VBox):
         self.still_id = f"dmmlab-{uuid.uuid4().hex}"
         self._in_turn = threading.RLock()
         self._quiet = False
-        self._moved: dict[ipywidgets.Widget, Any] = {}  # the knobs that the last click moved, and to where
-        self._held = False  # they stay there until the browser answers
+        self._moved: dict[ipywidgets.Widget, Any] = {}  # the knobs that the last click moved, and their values
+        self._held = False  # whether they keep these until the browser answers
         self._clicks = 0
         self.picture = Picture()
         self.picture.on_msg(lambda _, said, __: self._answered(said.get("seen")))
@@ -93,10 +93,10 @@ class Explorer(ipywidgets.VBox):
         self._shown_still: Any = None  # a handle to the still picture in a notebook
 
     def arrange(self, *knobs: ipywidgets.Widget, details: Sequence[ipywidgets.Widget] = ()) -> None:
-        """The circuit on the left; on the right knobs, measures, the message and curves.
+        """Puts the circuit on the left, and knobs, measures, the message and curves on the right.
 
-        The knobs stay where they are. The curves, and ``details`` below them, scroll if they are
-        too long. How wide and how high all is stands in ``explorer.css``.
+        The knobs do not scroll. The curves, and ``details`` below them, scroll if they are too
+        long. Widths and heights are set in ``explorer.css``.
         """
         export = ipywidgets.HBox([self.file, self.export_button])
         seen = _box("dmmlab-seen", self.picture, _box("dmmlab-legend", ipywidgets.HTML(LEGEND)))
@@ -105,7 +105,7 @@ class Explorer(ipywidgets.VBox):
         self.frame(_box("dmmlab-body", seen, side))
 
     def frame(self, *inside: ipywidgets.Widget) -> None:
-        """Puts what is ``inside`` one below the other; what hides the still picture comes last."""
+        """Stacks the widgets ``inside``; the style that hides the still picture comes last."""
         dead = ipywidgets.HTML(self.DEAD).add_class("dmmlab-dead")
         hidden = ipywidgets.HTML(f"<style>#{self.still_id} {{ display: none }}</style>")
         self.add_class("dmmlab-explorer")
@@ -113,7 +113,7 @@ class Explorer(ipywidgets.VBox):
         self.repaint()
 
     def button(self, label: str, act: Callable[[], object], tooltip: str = "") -> Button:
-        """A button that does ``act``."""
+        """Returns a button that calls ``act``."""
         made, guarded = Button(description=label, layout=NARROW, tooltip=tooltip), self.guarded(act)
 
         def clicked(_: object) -> None:
@@ -128,7 +128,7 @@ class Explorer(ipywidgets.VBox):
         return made
 
     def on_change(self, knob: ipywidgets.Widget, act: Callable[[], object]) -> None:
-        """Does ``act`` when a person moves the knob."""
+        """Calls ``act`` when a person moves the knob."""
         guarded = self.guarded(act)
 
         def turned(_: object) -> None:
@@ -143,7 +143,7 @@ class Explorer(ipywidgets.VBox):
         knob.observe(turned, "value")
 
     def move(self, knob: ipywidgets.Widget, value: Any, options: Sequence[Any] | None = None) -> None:
-        """Moves a knob without doing what it does; one with a choice may get other options."""
+        """Moves a knob without calling its action; a choice may get other options."""
         with self._in_turn:
             before, self._quiet = knob.value, True
             try:
@@ -156,12 +156,12 @@ class Explorer(ipywidgets.VBox):
                 self._moved[knob] = knob.value
 
     def _answered(self, click: object) -> None:
-        """The browser has seen what this click did: what it says of knobs from here on is news."""
+        """Notes that the browser has seen this click: later messages about knobs are new moves."""
         if click == self._clicks:
             self._held = False
 
     def guarded(self, act: Callable[[], object]) -> Callable[..., None]:
-        """``act`` in its turn; an exception becomes a message, and so does a text it returns."""
+        """Wraps ``act`` to run in its turn; an exception or a returned text becomes a message."""
 
         def guarded(*_: object) -> None:
             with self._in_turn:
@@ -171,7 +171,7 @@ class Explorer(ipywidgets.VBox):
                         self.say(said)
                 except LabError as error:
                     self.say(str(error))
-                except Exception as error:  # an explorer is for playing: nothing it is given may end in a traceback
+                except Exception as error:  # an explorer is for playing: no input may end in a traceback
                     self.say(f"{type(error).__name__}: {error}")
 
         return guarded
@@ -181,15 +181,15 @@ class Explorer(ipywidgets.VBox):
         self.message.value = f'<span role="status">{html.escape(text)}</span>'
 
     def repaint(self) -> object:
-        """Shows how things stand; a text that is returned is a message."""
+        """Shows the current state; a returned text is a message."""
         raise NotImplementedError
 
     def drawing(self) -> Drawing:
-        """What is exported."""
+        """Returns the drawing to export."""
         raise NotImplementedError
 
     def still(self) -> list[str]:
-        """The pictures that stand here where there is no kernel, as SVG."""
+        """Returns the pictures to show without a kernel, as SVG."""
         return [self.picture.svg, self.curves.value]
 
     def _export(self) -> str:
@@ -200,14 +200,14 @@ class Explorer(ipywidgets.VBox):
         return f"written: {self.save(self.figures / name)}"
 
     def save(self, path: Path) -> Path:
-        """Writes what is exported into a file, and returns its path."""
+        """Writes the export to a file, and returns its path."""
         return self.drawing().save_as(path)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {len(self.children)} parts; show it in JupyterLab>"  # of a widget, all of its parts
+        return f"<{type(self).__name__}: {len(self.children)} parts; show it in JupyterLab>"  # the default lists all parts
 
     def _page(self) -> str:
-        """What stands here where there is no kernel, as HTML."""
+        """Returns the HTML to show without a kernel."""
         images = "".join(as_image(svg) for svg in self.still() if svg)
         return f'<div id="{self.still_id}"><p><em>{LIVE}</em></p>{images}{self.measures.value}</div>'
 
@@ -215,31 +215,31 @@ class Explorer(ipywidgets.VBox):
         return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/html": self._page()}
 
     def _ipython_display_(self, **kwargs: Any) -> None:
-        # Two outputs: the explorer, and its still picture, which the explorer hides as long as it
-        # is alive. So the picture is there when a saved notebook is opened without its kernel.
+        # Two outputs: the explorer, and its still picture, which a live explorer hides. So a saved
+        # notebook that is opened without its kernel shows the picture.
         bundle = self._repr_mimebundle_(**kwargs)
         page = bundle.pop("text/html")
         display(bundle, raw=True)
         self._shown_still = display(self._as_output(page), raw=True, display_id=True)
 
     def renew_still(self) -> None:
-        """Makes the still picture in the notebook one of how things stand now."""
+        """Updates the still picture in the notebook to the current state."""
         if self._shown_still is not None:
             self._shown_still.update(self._as_output(self._page()), raw=True)
 
     def _as_output(self, page: str) -> dict[str, str]:
-        """The still picture. It hides what JupyterLab writes where a widget is dead, text alone."""
+        """Returns the still picture; it hides JupyterLab's plain text for a dead widget."""
         dead = f".jp-OutputArea:has(#{self.still_id}) .jp-OutputArea-output.jupyter-widgets:not(:has(*))"
         page = f"<style>{dead} {{ display: none }}</style>{page}"
         return {"text/html": page, "text/plain": "a still picture of an explorer"}
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.VBox:
-    """Widgets one below the other, in a box that ``explorer.css`` knows."""
+    """Stacks widgets in a box that ``explorer.css`` styles."""
     return ipywidgets.VBox(children).add_class(name)
 
 
 def table(rows: dict[str, str]) -> str:
-    """Names and measures as HTML; ``data-name`` tells them apart."""
+    """Returns names and measures as an HTML table; ``data-name`` identifies each measure."""
     cells = "".join(f'<tr><td>{name}</td><td><b data-name="{name}">{value}</b></td></tr>' for name, value in rows.items())
     return f"<table>{cells}</table>"

@@ -1,6 +1,6 @@
-"""The live editor: a machine that runs, and is edited while it does.
+"""The live editor: edits a machine while it runs.
 
-:class:`~dmmlab.explorers.live_run.LiveRun` does the work; it needs no browser.
+:class:`~dmmlab.explorers.live_run.LiveRun` does the work, without a browser.
 """
 
 import html
@@ -27,15 +27,15 @@ SHOWN = 6  # cycles in the table
 class LiveEditor(Explorer):
     """Edits a machine while it runs: every change is a V-value that is added to its matrix.
 
-    Click the neuron that a link is to come from, then the one that it is to lead to; or choose two
-    ports; or type a change as JSON. New neurons are offered with the ports. A click on a link cuts
-    it. What is sent is there two cycles after it was read.
+    To add a link, click its source neuron, then its target neuron; or choose two ports; or type a
+    change as JSON. The lists of ports also offer new neurons. A click on a link cuts it. A change
+    takes effect two cycles after the machine reads it.
 
     Args:
-        machine: it emits its matrix at ``self.single``;
-            :func:`~dmmlab.machines.rewriting_machines.editing`, if left out.
-        types: of the new neurons that are offered.
-        figures: the folder for what is exported, made when it is needed.
+        machine: it emits its matrix at ``self.single``; by default,
+            :func:`~dmmlab.machines.rewriting_machines.editing`.
+        types: the types of new neurons on offer.
+        figures: the folder for exports, created when it is needed.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class LiveEditor(Explorer):
         super().__init__(figures, "edited.svg")
         self.types = types
         self.live = LiveRun(machine, types)
-        self._source: str | None = None  # a neuron that was clicked
+        self._source: str | None = None  # the neuron that was clicked first
         port = Layout(width="auto", flex="1 1 120px")
         self.source = ipywidgets.Dropdown(options=self.live.outputs, description="from", layout=port)
         self.to = ipywidgets.Dropdown(options=self.live.inputs, description="to", layout=port)

@@ -1,8 +1,7 @@
-"""A machine that is edited while it runs; what the live editor shows, and it needs no browser.
+"""A machine that is edited while it runs: the live editor without its browser part.
 
-The machine adds what its input shows to its own matrix
-(:func:`~dmmlab.machines.rewriting_machines.editing`). Links that are sent are there two cycles
-after they were read; a neuron is there as long as a link names it.
+The machine adds each input to its own matrix (:func:`~dmmlab.machines.rewriting_machines.editing`).
+A link exists two cycles after the machine has read it. A neuron exists as long as a link names it.
 """
 
 import json
@@ -27,14 +26,14 @@ from ..machines.rewriting_machines import MATRIX, editing
 
 OFFERED = (ACCUM, NORM, DOT, COMPARE, GATE, UPDATE, NEST, LOOKUP, EVENTS)
 KEPT = 200  # cycles that are remembered
-POINTS = 50  # changes that can be taken back
+POINTS = 50  # changes that can be undone
 MOST_AT_ONCE = 1000  # cycles
-ARRIVES_AFTER = 2  # cycles after a change is read it is in the matrix
+ARRIVES_AFTER = 2  # cycles from reading a change to having it in the matrix
 EDITED = "self.delta"
 
 
 class _Point(NamedTuple):
-    """Where a run was when a change was sent."""
+    """The state of a run at the time when a change was sent."""
 
     cycle: int
     states: list[State]
@@ -43,14 +42,14 @@ class _Point(NamedTuple):
 
 @summarised
 class LiveRun:
-    """A machine under way, and an inbox through which it is edited.
+    """A running machine, with an inbox for edits.
 
     Args:
         machine: it reads edits at one neuron, which feeds ``self.delta``, and emits its matrix at
-            ``self.single``; the machine that does nothing else, if left out.
-        types: of new neurons that are offered.
+            ``self.single``; by default, the machine that does nothing else.
+        types: the types of new neurons on offer.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for a machine that cannot be edited like that.
+    Raises :class:`~dmmlab.core.errors.LabError` for a machine that cannot be edited in this way.
     """
 
     def __init__(self, machine: Machine | None = None, types: Sequence[NeuronType] = OFFERED):
@@ -60,9 +59,9 @@ class LiveRun:
         if len(readers) != 1 or readers[0] not in fed:
             raise LabError(f"to be edited, a machine needs one neuron that reads a stream, linked to {EDITED}; see editing()")
         self.types, self.inbox = tuple(types), Inbox()
-        self.cycle = 0  # how many have passed
+        self.cycle = 0  # the number of cycles so far
         self.states: list[State] = []
-        self._sent: list[tuple[int, VValue]] = []  # changes that are not in the matrix yet, and the cycles that read them
+        self._sent: list[tuple[int, VValue]] = []  # changes not in the matrix yet: (cycle that reads it, change)
         self._points = [_Point(0, [], [])]
         self._running = self._resumed()
 
@@ -78,19 +77,18 @@ class LiveRun:
 
     @property
     def outputs(self) -> list[str]:
-        """The outputs that a link may come from, those of new neurons last."""
+        """The outputs at which a link may start, those of new neurons last."""
         return [f"{name}.{field}" for name, kind in self._neurons().items() for field in kind.outputs]
 
     @property
     def inputs(self) -> list[str]:
-        """The inputs that a link may lead to, those of new neurons last."""
+        """The inputs at which a link may end, those of new neurons last."""
         return [f"{name}.{field}" for name, kind in self._neurons().items() for field in kind.inputs]
 
     def send(self, text: str) -> None:
         """Sends a V-value, written as JSON, which is added to the matrix.
 
-        Raises :class:`~dmmlab.core.errors.LabError` for what is no V-value, or no change of a
-        matrix.
+        Raises :class:`~dmmlab.core.errors.LabError` for an invalid V-value or matrix change.
         """
         if len(text) > MAX_BYTES:
             raise LabError(f"{len(text):,} characters: expected {MAX_BYTES:,} at most")
@@ -101,10 +99,11 @@ class LiveRun:
         self._send(check(read))
 
     def link(self, to: str, source: str, weight: float) -> None:
-        """Sends a link, ``neuron.input`` and ``neuron.output``; its weight is added.
+        """Sends a link; its weight is added to the matrix.
 
-        Raises :class:`~dmmlab.core.errors.LabError` for a port that is not there, or a weight that
-        is no finite number.
+        ``to`` is a ``neuron.input``, and ``source`` a ``neuron.output``. Raises
+        :class:`~dmmlab.core.errors.LabError` for an unknown port, or a weight that is not a finite
+        number.
         """
         if source not in self.outputs:
             raise LabError(one_of("output", source, self.outputs))
@@ -112,16 +111,16 @@ class LiveRun:
             raise LabError(one_of("input", to, self.inputs))
         change: dict[str, dict[str, float]] = {}
         for name in {port_of(to)[0], port_of(source)[0]} - self._machine(self._matrix_to_be).neurons.keys():
-            for into, out in self._neurons()[name].feedback:  # it is born with its memory
+            for into, out in self._neurons()[name].feedback:  # a new neuron gets its feedback links
                 change[f"{name}.{into}"] = {f"{name}.{out}": 1.0}
         row = change.setdefault(to, {})
         row[source] = row.get(source, 0.0) + check(weight, (f"{to} <- {source}",))
         self._send(matrix_of_links(change))
 
     def cut(self, to: str, source: str) -> None:
-        """Sends what takes a link away, also one that was sent and is not there yet.
+        """Sends the removal of a link, even of one that was sent and does not exist yet.
 
-        Raises :class:`~dmmlab.core.errors.LabError` for a link that is not there.
+        Raises :class:`~dmmlab.core.errors.LabError` if there is no such link.
         """
         for link in self._machine(self._matrix_to_be).links():
             if (f"{link.to_neuron}.{link.to_field}", f"{link.from_neuron}.{link.from_field}") == (to, source):
@@ -130,15 +129,15 @@ class LiveRun:
         raise LabError(f"{to} <- {source}: there is no such link")
 
     def run(self, cycles: int = 1) -> None:
-        """Goes on.
+        """Runs further cycles.
 
         Args:
-            cycles: how many, up to 1000.
+            cycles: the number of cycles, up to 1000.
 
         Raises:
-            LabError: a change that makes no machine, or numbers that are no longer finite. The run
-                is then where it was before the last change was sent; before the one before, if it
-                fails once more.
+            LabError: a change makes an invalid machine, or numbers are no longer finite. The run
+                then returns to its state before the last change was sent; if it fails again, before
+                the previous change.
         """
         if type(cycles) is not int or not 0 < cycles <= MOST_AT_ONCE:
             raise LabError(f"{cycles!r} cycles: expected 1 to {MOST_AT_ONCE:,}")
@@ -147,12 +146,12 @@ class LiveRun:
                 self.cycle += 1
                 self.states = [*self.states[-KEPT + 1 :], state]
         except RunError as error:
-            problem = f"cycle {self.cycle}, {error.__cause__ or error}"  # counted from the beginning of all
+            problem = f"cycle {self.cycle}, {error.__cause__ or error}"  # counted from the very first cycle
             self._take_back()
             raise LabError(f"{problem}; back in cycle {self.cycle}, before the last change") from error
 
     def table(self, last: int = 8) -> dict[str, list[str]]:
-        """What each output but the matrix emitted in the last cycles, as text; those that did."""
+        """Returns the last values as text, by output, without the matrix and silent outputs."""
         shown, names = self.states[-last:], dict.fromkeys(out for out in self.outputs if out != MATRIX)
         rows = {name: [show(state.emitted(name)) for state in shown] for name in names}
         return {name: texts for name, texts in rows.items() if set(texts) - {"0"}}
@@ -162,7 +161,7 @@ class LiveRun:
         return f"Machine under way, after {plural(self.cycle, 'cycle')}", facts.items()
 
     def _neurons(self) -> dict[str, NeuronType]:
-        """Those that are there, and one new one of each type that is offered."""
+        """Returns the existing neurons, and a new one of each type on offer."""
         there = dict(self.machine.neurons)
         for kind in self.types:
             n = next(n for n in range(1, len(there) + 2) if f"{kind.name}-{n}" not in there)
@@ -171,7 +170,7 @@ class LiveRun:
 
     @property
     def _matrix_to_be(self) -> VValue:
-        """The matrix with all changes that are under way."""
+        """The matrix with all pending changes."""
         matrix = self.matrix
         for _, change in self._on_their_way():
             matrix = add(matrix, change)
@@ -184,14 +183,14 @@ class LiveRun:
         return Machine(neurons_of(matrix, self.first.neurons, (*self.types, *TYPES)), matrix)
 
     def _send(self, change: VValue) -> None:
-        self._machine(add(self._matrix_to_be, change))  # raises where that is no machine
+        self._machine(add(self._matrix_to_be, change))  # raises if that is no valid machine
         self._sent = self._on_their_way()
         self._points = [self._points[0], *self._points[1:][1 - POINTS :], _Point(self.cycle, self.states, self._sent)]
         self._sent = [*self._sent, (max([self.cycle, *(read + 1 for read, _ in self._sent)]), change)]
         self.inbox.send(change)
 
     def _take_back(self) -> None:
-        """Goes on from where it was when the last change was sent."""
+        """Returns to the state before the last change was sent."""
         self.cycle, self.states, self._sent = self._points.pop() if len(self._points) > 1 else self._points[0]
         self.inbox = Inbox()
         for read, change in self._sent:

@@ -1,6 +1,6 @@
-"""The explorer of a machine that is pruned by hand: a threshold, links cut or pinned, the rest.
+"""The explorer for pruning a machine by hand: set a threshold, cut or pin links, train the rest.
 
-:class:`dmmlab.explorers.pruning_session.PruningSession` does the work; it needs no browser.
+:class:`dmmlab.explorers.pruning_session.PruningSession` does the work, without a browser.
 """
 
 import math
@@ -24,13 +24,13 @@ LONGEST = 24  # characters of a string in the list of strings
 
 
 class PruningExplorer(Explorer):
-    """Cut by threshold and by hand, and see what is left, and what it is worth.
+    """Cuts links by threshold and by hand, and shows the remaining machine and its quality.
 
     Args:
-        pruning: a :class:`~dmmlab.explorers.pruning_session.PruningSession`, of a machine, a
+        pruning: a :class:`~dmmlab.explorers.pruning_session.PruningSession` of a machine, a
             network, or the history of a synthesis.
-        figures: the folder for what is exported, made when it is needed.
-        name: the file's name that is offered for that.
+        figures: the folder for exports, created when it is needed.
+        name: the suggested file name for exports.
     """
 
     def __init__(self, pruning: PruningSession, figures: str | os.PathLike = "figures", name: str = "pruned.svg"):
@@ -109,7 +109,7 @@ class PruningExplorer(Explorer):
         return self.pruning.export(path, self.show_cut.value)
 
     def guarded_pick(self, name: str) -> None:
-        """Does what a click on a link does."""
+        """Handles a click on a link."""
         self.move(self.link, name)
         self.guarded(self._picked)()
 
@@ -158,11 +158,11 @@ class PruningExplorer(Explorer):
 
 
 def _items(task: Task, string: int) -> list[str]:
-    """What a string of the task has in each cycle."""
+    """Returns the items of a string of the task, one for each cycle, as text."""
     return [item_text(item) for item in task.problem.items_of(task.samples[string])]
 
 
 def _beginning(task: Task, string: int) -> str:
-    """The first items of a string, without silence."""
+    """Returns the first items of a string, without silence."""
     text = "".join(item for item in _items(task, string) if item != SILENCE)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,8 +1,9 @@
-"""Pruning by hand: what the pruning explorer does, without the explorer.
+"""Pruning by hand: the pruning explorer without its browser part.
 
-Links stay whose weights are above a threshold. Single links can be cut for all that, or pinned, so
-that no threshold cuts them; what is left can be trained on; every move can be taken back. With the
-trace of a synthesis one goes back and forth in its history and branches off from any moment of it::
+Links with weights above a threshold stay. Single links can be cut whatever their weight, or pinned,
+so that no threshold cuts them. The remaining links can be trained further, and every move can be
+undone. With the trace of a synthesis, a session can move through its history and branch off from
+any moment of it::
 
     pruning = PruningSession(Task(PROBLEMS["duplicates"], published()))
     pruning.move_threshold(0.3)
@@ -29,7 +30,7 @@ from ..pruning.trace import Trace
 
 
 class Place(NamedTuple):
-    """Where a pruning stands: what a move changes and :meth:`PruningSession.undo` brings back."""
+    """The state of a pruning, which a move changes and :meth:`PruningSession.undo` restores."""
 
     moment: int  # of the history
     weights: np.ndarray  # all of them, cut or not
@@ -39,25 +40,25 @@ class Place(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a pruned machine is worth."""
+    """The size and the quality of a pruned machine."""
 
     links: int
     live: int  # of these, links that can influence the output
     train_loss: float  # mean over strings and cycles, summed over answers, of the squared error
-    validation_error: float  # the largest absolute error on strings that were not learned from
+    validation_error: float  # the largest absolute error on strings that were not trained on
 
 
 @summarised
 class PruningSession:
-    """A machine, or the history of one, to be pruned.
+    """Prunes a machine, or a moment of its synthesis history, by hand.
 
-    Links are named as ``output.dict-1 <- norm.norm``. What takes a name raises
+    Links are named as ``output.dict-1 <- norm.norm``. Methods that take a name raise
     :class:`~dmmlab.core.errors.LabError` if there is no such soft link.
 
     Args:
-        task: the links, the strings to learn from, and the strings to be tested on.
-        weights: where to begin, a matrix for each stage; those of the task's machine, or the last
-            of the history, if left out.
+        task: the links, the training strings, and the test strings.
+        weights: the initial weights, a matrix for each stage; by default the last of the history,
+            or else those of the task's machine.
         history: a trace of a synthesis of the same task.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a network without weights or history.
@@ -78,7 +79,7 @@ class PruningSession:
 
     @property
     def range(self) -> tuple[float, float]:
-        """Thresholds that matter: from below the smallest weight to above the largest."""
+        """The useful thresholds: from below the smallest weight to above the largest."""
         sizes = np.abs(np.concatenate([array[array != 0] for array in (*self.history, self.place.weights)]))
         if not len(sizes):
             return 1e-6, 1.0
@@ -86,7 +87,7 @@ class PruningSession:
 
     @property
     def kept(self) -> np.ndarray:
-        """Whether the link of each weight is there: (weights,)."""
+        """Whether the link of each weight is kept: (weights,)."""
         weights, kept = self.place.weights, np.abs(self.place.weights) > self.place.threshold
         kept[list(self.place.pinned)] = True
         kept[list(self.place.cut)] = False
@@ -106,7 +107,7 @@ class PruningSession:
 
     @property
     def whole(self) -> Machine:
-        """The machine with the links that are cut."""
+        """The machine including the links that are cut."""
         return self.task.machine(unflatten(self.place.weights, self.task.mask))
 
     @property
@@ -116,7 +117,7 @@ class PruningSession:
         return [self.names[i] for i in np.argsort(weights, kind="stable") if weights[i] != 0]
 
     def status(self, name: str) -> str:
-        """``kept``, ``pinned``, ``cut``, ``below the threshold``, or ``gone``.
+        """Returns ``kept``, ``pinned``, ``cut``, ``below the threshold``, or ``gone``.
 
         A link is ``cut`` by hand, and ``gone`` if its weight is zero.
         """
@@ -128,11 +129,11 @@ class PruningSession:
         return "pinned" if i in self.place.pinned else "kept" if self.kept[i] else "below the threshold"
 
     def weight(self, name: str) -> float:
-        """The weight of a link, cut or not."""
+        """Returns the weight of a link, cut or not."""
         return float(self.place.weights[self._place(name)])
 
     def move_threshold(self, threshold: float) -> None:
-        """Cuts the links with weights up to the threshold, beside those cut by hand.
+        """Cuts the links with weights up to the threshold, in addition to those cut by hand.
 
         Raises :class:`~dmmlab.core.errors.LabError` for a threshold below 0.
         """
@@ -146,7 +147,7 @@ class PruningSession:
         self._move(f"cut {self.names[i]}", cut=self.place.cut | {i}, pinned=self.place.pinned - {i})
 
     def pin(self, name: str) -> None:
-        """Keeps a link, whatever the threshold; lets go of one that is pinned."""
+        """Pins a link, so that no threshold cuts it; unpins a link that is pinned."""
         i = self._place(name)
         if i in self.place.pinned:
             self._move(f"let go of {self.names[i]}", pinned=self.place.pinned - {i})
@@ -154,9 +155,9 @@ class PruningSession:
             self._move(f"pin {self.names[i]}", cut=self.place.cut - {i}, pinned=self.place.pinned | {i})
 
     def restore(self, name: str) -> None:
-        """Brings a link back; one that is below the threshold is pinned.
+        """Restores a link; one that is below the threshold is pinned.
 
-        Raises :class:`~dmmlab.core.errors.LabError` if it is there, or if its weight is zero.
+        Raises :class:`~dmmlab.core.errors.LabError` if it is not cut, or if its weight is zero.
         """
         i = self._place(name)
         if self.kept[i]:
@@ -169,9 +170,9 @@ class PruningSession:
             self._move(f"restore {self.names[i]}", cut=self.place.cut - {i})
 
     def cut_smallest(self, count: int) -> None:
-        """Cuts the ``count`` links with the smallest weights that are left and not pinned.
+        """Cuts the ``count`` remaining links with the smallest weights that are not pinned.
 
-        Raises :class:`~dmmlab.core.errors.LabError` for less than one link.
+        Raises :class:`~dmmlab.core.errors.LabError` for a count below one.
         """
         if not isinstance(count, int) or count < 1:
             raise LabError(f"cut the smallest {count!r}: expected a whole number from 1 on")
@@ -179,7 +180,7 @@ class PruningSession:
         self._move(f"cut the smallest {count}", cut=self.place.cut | {int(i) for i in free[:count]})
 
     def go_to(self, moment: int) -> None:
-        """Takes the weights of a moment of the history, and forgets what was cut and pinned.
+        """Takes the weights of a moment of the history, and clears all cuts and pins.
 
         Raises :class:`~dmmlab.core.errors.LabError` if there is no such moment.
         """
@@ -188,9 +189,9 @@ class PruningSession:
         self._move("history", moment=moment, weights=self.history[moment], cut=frozenset(), pinned=frozenset())
 
     def train(self, steps: int, learning_rate: float = 3e-3) -> None:
-        """So many steps of training for what is left; the links that are cut are then gone.
+        """Trains the remaining links for ``steps`` steps; the links that are cut are then gone.
 
-        Raises :class:`~dmmlab.core.errors.LabError` if no link is left, or weights are not finite.
+        Raises :class:`~dmmlab.core.errors.LabError` if no link remains, or weights are not finite.
         """
         weights = self.weights
         if not self.kept.any():
@@ -201,10 +202,10 @@ class PruningSession:
         self._move(f"train {steps} steps", weights=flatten(trained), cut=frozenset(), pinned=self.place.pinned, threshold=0.0)
 
     def undo(self) -> str:
-        """Takes the last move back and returns what it was.
+        """Undoes the last move, and returns its description.
 
-        A row of threshold moves counts as one move, and so does one in the history. Raises
-        :class:`~dmmlab.core.errors.LabError` if there is no move.
+        Consecutive threshold moves count as one move, and so do consecutive moves in the history.
+        Raises :class:`~dmmlab.core.errors.LabError` if there is no move.
         """
         if not self._done:
             raise LabError("there is nothing to undo")
@@ -212,7 +213,7 @@ class PruningSession:
         return move
 
     def measure(self) -> Measured:
-        """The number of links of the machine, and how good it is."""
+        """Returns the size and the quality of the machine."""
         machine, weights = self.machine, self.weights
         links = int(self.kept.sum())
         return Measured(
@@ -223,23 +224,23 @@ class PruningSession:
         )
 
     def answers(self, string: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """The answers to a string of the task, and its targets: (answers, cycles) each."""
+        """Returns the answers to a string of the task, and its targets: (answers, cycles) each."""
         cycles = self.task.samples[string].cycles
         answers, targets = self.task.answers(self.weights), self.task.targets
         return answers[:, string, :cycles], targets[:, string, :cycles]
 
     def drawing(self, show_cut: bool = True) -> Drawing:
-        """The circuit, or the bundle where links are many.
+        """Draws the circuit, or the bundle if there are many links.
 
-        In a circuit, links that are cut are dotted, if ``show_cut`` and they are few.
+        A circuit shows cut links dotted, if ``show_cut`` is true and the uncut machine is small.
         """
         shown = show_cut and np.count_nonzero(self.place.weights) <= READABLE
         return circuit_or_bundle(self.machine, self.whole, self.whole if shown else None)
 
     def export(self, path: str | os.PathLike, show_cut: bool = False) -> Path:
-        """Writes the drawing in the format that the ending names; ``.json`` is the machine.
+        """Writes the drawing in the format that the ending names; ``.json`` writes the machine.
 
-        Returns the path, and raises :class:`~dmmlab.core.errors.LabError` for no such format.
+        Returns the path. Raises :class:`~dmmlab.core.errors.LabError` for an unknown format.
         """
         if Path(path).suffix == ".json":
             self.machine.to_json(path)
@@ -247,7 +248,7 @@ class PruningSession:
         return self.drawing(show_cut).save_as(path)
 
     def named(self, text: str) -> str:
-        """The name of the link that is meant: with or without spaces, or a part that only it has.
+        """Finds a link's name from a text: with or without spaces, or a part that only it has.
 
         Raises :class:`~dmmlab.core.errors.LabError` if there is no such link, or more than one.
         """

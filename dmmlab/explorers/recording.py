@@ -1,7 +1,8 @@
-"""A machine that is watched while it runs: what the stream stepper and the machine editor do.
+"""Recorded runs of a machine, for the stream stepper and the machine editor.
 
-The tree engine runs the machine once; then one steps to and fro in the recording. The circuit
-stands still, and what flows on a link in a cycle is painted on it and written beside it.
+The tree engine runs the machine once; the recording can then be stepped through in both directions.
+The layout of the circuit is fixed. In each cycle, a link's look and label show the V-value that
+flows on it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,34 +23,34 @@ from ..problems.previews import item_text
 from ..problems.problems import Problem
 from .svg_curves import SILENCE, answer_curves, flow_paint, inline, painted
 
-MOST = 400  # cycles that are recorded
+MOST = 400  # cycles that are recorded at most
 AFTER = 20  # cycles that are recorded after the last item's turn
 LONGEST = 200  # characters of a tooltip
 
-Item = tuple[int, str, bool]  # the cycle in which it comes, the text, whether it comes again
+Item = tuple[int, str, bool]  # (cycle, text, whether it repeats the last item)
 
 
 @summarised
 class Recording:
     """A run of a machine on a string, or on any streams.
 
-    ``states`` has the state of each cycle; ``answers`` and ``targets`` are (answers, cycles);
-    ``items`` has what was read as (cycle, text, whether it comes again).
+    ``states`` has the state of each cycle. ``answers`` and ``targets`` are (answers, cycles).
+    ``items`` has the input as (cycle, text, whether it repeats the last item).
 
     Args:
         machine: it reads the string at all its reading neurons.
         text: the string.
         period: cycles from one character to the next.
-        problem: has the targets; there are none if left out.
-        cycles: how many cycles to record; if left out, those of the targets, or 20 after the last
-            character's turn, but no more than 400.
-        repeat_last: whether the last character comes again and again.
-        streams: what the neurons read instead of a string: one stream, or one for each neuron.
+        problem: provides the targets; by default, there are none.
+        cycles: the number of cycles to record; by default, those of the targets, or up to 20 after
+            the last character's turn, but no more than 400.
+        repeat_last: whether the last character repeats until the end.
+        streams: the neurons' input instead of a string: one stream, or one for each neuron.
         targets: (answers, cycles), right answers instead of the problem's; NaN where nothing is
             asked.
 
     Raises :class:`~dmmlab.core.errors.LabError` for an empty string, a machine without answers,
-    targets of another shape, and a run that leaves the finite numbers.
+    targets of another shape, and a run with numbers that are not finite.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Recording:
         return np.asarray(problem.sample(items).targets, float)
 
     def _read(self, read: list[Stream]) -> Iterator[Item]:
-        """An item a cycle: what each neuron reads, ``a/b`` if there are several; silence is one."""
+        """Yields an item per cycle: the neurons' inputs as ``a/b``; silence if all are silent."""
         last = max((max(stream.events, default=-1) for stream in read), default=-1)
         for t in range(self.cycles):
             texts = [item_text(stream(t)) for stream in read]
@@ -116,12 +117,12 @@ class Recording:
         return float(np.nanmax(wrong)) if np.isfinite(wrong).any() else 0.0
 
     def flow(self, link: Link, t: int) -> VValue:
-        """What a link carries in cycle ``t``: its weight times what was emitted a cycle before."""
+        """Returns a link's V-value in cycle ``t``: its weight times the output one cycle before."""
         before = self.states[t - 1].outputs if t else {}
         return scale(float(link.weight), before.get(link.from_neuron, {}).get(link.from_field, {}))
 
     def circuit(self, t: int) -> str:
-        """The circuit as SVG, with what flows in cycle ``t``; tooltips have the V-values.
+        """Returns the circuit as SVG, with the flow in cycle ``t``; tooltips show the V-values.
 
         A link that cannot influence the answers stays grey, whatever it carries.
         """
@@ -138,22 +139,22 @@ class Recording:
         return painted(self.plan, links, neurons)
 
     def curves(self, t: int | None = None) -> str:
-        """The answers as SVG, with the right ones, what was read, and a cursor at cycle ``t``."""
+        """Returns the answers as SVG, with targets, input, and a cursor at cycle ``t``."""
         return answer_curves(self.names, self.answers, self.targets, t, [(at, text) for at, text, _ in self.items])
 
     @cached_property
     def live(self) -> frozenset[tuple[str, str, str, str]]:
-        """The links that can influence the answers: to whom, at which input, from whom, output."""
+        """The links that can influence the answers: (to neuron, input, from neuron, output)."""
         return frozenset(link[:4] for link in self.machine.live().links())
 
     @cached_property
     def labelled(self) -> bool:
-        """Whether there is room to write on links what they carry."""
+        """Whether there is room to write on links the V-values that they carry."""
         return self.machine.count() <= READABLE
 
     @cached_property
     def plan(self) -> str:
-        """The circuit as SVG before anything flows, with room for all that will."""
+        """The circuit as SVG before anything flows, with room for all later labels."""
         room = {}
         if self.labelled:
             for link in self.machine.links():
@@ -167,13 +168,13 @@ class Recording:
 
 
 def brief(v: VValue) -> str:
-    """A V-value in few characters, for a link: ``0.68``; ``t 1.52 …`` for ``{t: 1.52, e: 0.76}``.
+    """Formats a V-value briefly, for a link: ``0.68``; ``t 1.52 …`` for ``{t: 1.52, e: 0.76}``.
 
     Args:
         v: a V-value.
 
     Returns:
-        The number, or the first path with its number and whether there are more; nothing for zero.
+        The number, or the first path with its number, and ``…`` if there are more; empty for zero.
     """
     leaves = [(path, leaf) for path, leaf in paths(v) if leaf]
     if not leaves:
@@ -185,13 +186,13 @@ def brief(v: VValue) -> str:
 
 
 def visible(text: str) -> str:
-    """Text in which white space is seen, and what cannot be printed is a replacement character.
+    """Makes white space visible, and unprintable characters replacement characters.
 
     Args:
         text: any text.
 
     Returns:
-        As many characters.
+        A text of the same length.
     """
     text = text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
     return "".join(c if c.isprintable() else "\ufffd" for c in text)

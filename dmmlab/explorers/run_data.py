@@ -1,8 +1,8 @@
-"""A recorded run as data: what ``run_player.js`` shows, in a notebook and in a page without kernel.
+"""A recorded run as data for ``run_player.js``, in a notebook and in a page without a kernel.
 
-It is JSON, packed with gzip. A V-value is a number or a list of ``[key, V-value]`` pairs, for
-JavaScript does not keep the order of keys that look like numbers. What links carry is not stored:
-it is their weight times what a neuron emitted a cycle before, as everywhere.
+The data is JSON, compressed with gzip. A V-value is a number or a list of ``[key, V-value]`` pairs,
+because JavaScript does not keep the order of keys that look like numbers. The flow on links is not
+stored: it is their weight times a neuron's output one cycle before.
 """
 
 import gzip
@@ -15,25 +15,25 @@ from ..drawing.line_styles import flow_line
 from ..drawing.vvalue_text import show
 from .recording import Recording
 
-LEAVES = 60  # of a V-value that are kept: more than are shown
-MOST_BYTES = 200_000  # packed, in a page
+LEAVES = 60  # of a V-value that are stored: more than are shown
+MOST_BYTES = 200_000  # compressed, in a page
 
 
 def run_data(recording: Recording, first: int = 0, cycles: int | None = None) -> dict[str, Any]:
-    """The cycles ``first``, ``first + 1``, ... of a run as JSON data.
+    """Returns the cycles ``first``, ``first + 1``, ... of a run as JSON data.
 
     Args:
         recording: the run.
         first: the first cycle.
-        cycles: how many; all that follow if left out.
+        cycles: the number of cycles; by default, all that follow.
 
     Returns:
-        ``svg`` and ``curves`` (the pictures), ``first``, ``cycles`` (of these data), ``items``,
-        ``values`` (all V-values that occur, each once, with its size), ``ports`` (places in
-        ``values`` by cycle, from the cycle before the first on), ``links``.
+        ``svg`` and ``curves`` (the pictures), ``first``, ``cycles`` (of this data), ``items``,
+        ``values`` (all V-values that occur, each once, with its size), ``ports`` (indices into
+        ``values`` by cycle, starting one cycle before the first), ``links``.
     """
     last = min(recording.cycles, recording.cycles if cycles is None else first + cycles)
-    values: dict[str, list] = {}  # by their JSON: [place, V-value, size]
+    values: dict[str, list] = {}  # by their JSON: [index, V-value, size]
 
     def place(v: VValue) -> int:
         pairs = _pairs(v)
@@ -76,15 +76,15 @@ def run_data(recording: Recording, first: int = 0, cycles: int | None = None) ->
 
 
 def packed_run(recording: Recording, around: int = 0, most: int = MOST_BYTES) -> bytes:
-    """:func:`run_data`, packed: all cycles of a run, or as many as there is room for.
+    """Returns :func:`run_data`, compressed, with all cycles of a run or as many as fit.
 
     Args:
         recording: the run.
-        around: a cycle that is among them.
-        most: bytes.
+        around: a cycle that must be among them.
+        most: the maximum size in bytes.
 
     Returns:
-        JSON, packed with gzip. Nothing if not even one cycle has room.
+        JSON, compressed with gzip. Empty if not even one cycle fits.
     """
     first, cycles = 0, recording.cycles
     while cycles:
@@ -98,7 +98,7 @@ def packed_run(recording: Recording, around: int = 0, most: int = MOST_BYTES) ->
 
 
 def _pairs(v: VValue, most: int = LEAVES) -> Any:
-    """A V-value for JavaScript; of a large one the first leaves."""
+    """Converts a V-value for JavaScript; a large one keeps only its first leaves."""
     if not isinstance(v, dict) or not v:
         return _rounded(float(v) if not isinstance(v, dict) else 0.0)
     pairs: list = []
@@ -115,7 +115,7 @@ def _leaves(pair: list) -> int:
 
 
 def _key(key: str) -> str:
-    """A key as it is shown: as :func:`~dmmlab.drawing.vvalue_text.show` writes it."""
+    """Formats a key as :func:`~dmmlab.drawing.vvalue_text.show` writes it."""
     return show({key: 0.0}).removeprefix("{").removesuffix(": 0}")
 
 

@@ -1,7 +1,7 @@
-"""The stepper's view: one script, ``run_player.js``, in a notebook and in a page without a kernel.
+"""The stepper's view: one script, ``run_player.js``, for notebooks and for pages without a kernel.
 
-A recorded run goes to the browser once, as data; from then on a step asks nobody. So the same run
-can be stepped through where there is no kernel, in a page that is opened from a disk.
+The browser gets a recorded run once, as data; stepping then needs no kernel. So the same run can be
+stepped through in a page that is opened from a disk.
 """
 
 import base64
@@ -17,14 +17,15 @@ from .svg_curves import as_image
 HERE = Path(__file__).parent
 SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("marks.js", "run_player.js"))
 STYLE = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("explorer.css", "run_player.css"))
-MOST_LIVE = 4_000_000  # bytes from a kernel: Jupyter's own limit is above
+MOST_LIVE = 4_000_000  # bytes from a kernel: below Jupyter's own limit
 RECORDED = "A recorded run: step through it here."
 
 
 class RunPlayer(anywidget.AnyWidget):
-    """A recorded run: its circuit, string, answers and neurons, with buttons to step and to play.
+    """A widget that shows a recorded run, with buttons to step and to play.
 
-    ``cycle`` is the cycle that is shown, ``picked`` the link or neuron that is marked.
+    It shows the circuit, the string, the answers and the neurons. ``cycle`` is the cycle that is
+    shown, ``picked`` the link or neuron that is marked.
     """
 
     _esm = SCRIPT
@@ -34,25 +35,25 @@ class RunPlayer(anywidget.AnyWidget):
     picked = traitlets.Unicode("").tag(sync=True)
 
     def show(self, recording: Recording, cycle: int) -> None:
-        """Shows another run, at this cycle."""
+        """Shows another run, at the given cycle."""
         with self.hold_sync():
             self.cycle = cycle
             self.packed = packed_run(recording, cycle, MOST_LIVE)
 
 
 def run_page(recording: Recording, cycle: int, name: str, told: str = "") -> str:
-    """A recorded run as HTML in which one steps without a kernel.
+    """Returns a recorded run as HTML that can be stepped through without a kernel.
 
-    Where scripts are not run there are pictures instead, of the circuit and the answers.
+    Where scripts do not run, it shows pictures of the circuit and the answers instead.
 
     Args:
         recording: the run.
-        cycle: where to begin.
-        name: the element's id, which no other in the page has.
-        told: HTML that says what else can be done.
+        cycle: the cycle to show first.
+        name: the element's id, unique in the page.
+        told: HTML that tells the reader what else is possible.
 
     Returns:
-        A ``<div>`` that asks nothing of the network.
+        A ``<div>`` that loads nothing from the network.
     """
     images = "".join(as_image(svg) for svg in (recording.circuit(cycle), recording.curves(cycle)))
     still = f'<div class="dmmlab-pictures"><p><em>{told}</em></p>{images}</div>'

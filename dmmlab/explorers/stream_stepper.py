@@ -1,6 +1,6 @@
-"""Explorers of a machine that runs on a string: one steps through cycles, one turns weights.
+"""Explorers of a machine that runs on a string: one steps through cycles, one edits weights.
 
-:class:`dmmlab.explorers.recording.Recording` does the work; it needs no browser.
+:class:`dmmlab.explorers.recording.Recording` does the work, without a browser.
 """
 
 import math
@@ -32,7 +32,7 @@ STEP = 0.01  # of a weight's slider
 
 
 class Stepping(Explorer):
-    """What the stepper and the editor share: a string that the reader types."""
+    """The base class of the stepper and the editor, with a field for the string."""
 
     def __init__(
         self,
@@ -65,22 +65,23 @@ class Stepping(Explorer):
 
 
 class StreamStepper(Stepping):
-    """Steps through the cycles of a machine that reads a string, and shows what flows where.
+    """Steps through the cycles of a machine that reads a string, and shows the flow on its links.
 
     Args:
-        machine: what runs.
-        text: what it reads.
+        machine: the machine to run.
+        text: the string to read.
         period: cycles from one character to the next.
-        problem: has the targets, if they are to be shown.
-        figures: the folder for what is exported, made when it is needed.
-        cycle: where to begin.
-        repeat_last: whether the last character comes again and again.
-        streams: what the neurons read instead of ``text``: one stream, or one for each neuron.
+        problem: provides the targets, if they are to be shown.
+        figures: the folder for exports, created when it is needed.
+        cycle: the cycle to show first.
+        repeat_last: whether the last character repeats until the end.
+        streams: the neurons' input instead of ``text``: one stream, or one for each neuron.
         targets: (answers, cycles), right answers instead of the problem's; NaN where nothing is
             asked.
-        cycles: how many; if left out, those of the targets, or 20 after the last item's turn.
+        cycles: the number of cycles; by default, those of the targets, or 20 after the last item's
+            turn.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for a run that cannot be.
+    Raises :class:`~dmmlab.core.errors.LabError` for an invalid run.
     """
 
     DEAD = (
@@ -121,23 +122,23 @@ class StreamStepper(Stepping):
 
     @classmethod
     def at_failure(cls, synthesis: Synthesis, figures: str | os.PathLike = "../figures") -> "StreamStepper":
-        """The best machine of a synthesis on the string on which it errs, at the wrong answer.
+        """Returns a stepper for the best machine on its counterexample, at the wrong answer.
 
         Args:
             synthesis: a result that is not exact.
-            figures: the folder for what is exported.
+            figures: the folder for exports.
 
         Returns:
             A stepper that begins in the first cycle with a wrong answer.
 
         Raises:
-            LabError: no string is known on which the machine errs.
+            LabError: no counterexample is known.
         """
         found = synthesis.counterexample
         if found is None:
             how = "exact" if synthesis.best.exact else "not exact, but no string was found on which it errs"
             raise LabError(f"{how}: {synthesis.verdict}; StreamStepper(synthesis.machine) steps through any string")
-        lost = ~np.isfinite(found.answers).all(axis=0)  # from here on a number is no longer finite
+        lost = ~np.isfinite(found.answers).all(axis=0)  # cycles with an answer that is not finite
         cycles = int(np.argmax(lost)) if lost.any() else len(found.items)
         if not cycles:
             raise LabError(
@@ -169,7 +170,7 @@ class StreamStepper(Stepping):
     def save(self, path: Path) -> Path:
         if path.suffix != ".svg":
             return super().save(path)
-        write_text(path, self.recording.circuit(self.cycle))  # with what flows
+        write_text(path, self.recording.circuit(self.cycle))  # with the flow
         return path
 
     def _page(self) -> str:
@@ -182,21 +183,21 @@ class StreamStepper(Stepping):
 
     def _record(self) -> object:
         self.recording = self._recorded()
-        self.cycle = self.cycle  # within the new run
+        self.cycle = self.cycle  # limited to the new run
         return self.repaint()
 
 
 class MachineEditor(Stepping):
-    """Turns the weights of a small machine while it runs on a string.
+    """Edits the weights of a small machine with sliders while it runs on a string.
 
-    A click on a link brings its slider, and a slider that is touched marks its link.
+    A click on a link brings its slider into view, and touching a slider marks its link.
 
     Args:
-        machine: what runs; of no more than 40 soft links.
-        text: what it reads.
+        machine: the machine to run, with at most 40 soft links.
+        text: the string to read.
         period: cycles from one character to the next.
-        problem: has the targets, if they are to be shown.
-        figures: the folder for what is exported, made when needed; ``.json`` writes the machine.
+        problem: provides the targets, if they are to be shown.
+        figures: the folder for exports, created when needed; ``.json`` writes the machine.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a machine without soft links, or with too many.
     """
@@ -248,7 +249,7 @@ class MachineEditor(Stepping):
 
     def _turned(self, link: Link) -> object:
         weight = round(self.weights[link].value, 9)
-        # A browser rounds what it is shown to a slider's steps, and sends that back unasked.
+        # A browser rounds a value to a slider's steps, and sends it back unasked.
         if abs(weight - self.now[link]) < STEP / 2:
             return None
         self.now[link] = weight

@@ -1,8 +1,8 @@
 """Small pictures that follow a slider: curves as SVG, and circuits on which values flow.
 
-A matplotlib figure takes two hundred times as long as a curve written here, and a circuit that
-Graphviz lays out anew may move its neurons: too slow and too restless to be drawn at each move. So
-curves are written here, and what flows is painted onto a circuit that stands still.
+A matplotlib figure takes two hundred times as long as a curve written here. A circuit that Graphviz
+lays out again may move its neurons. Both are too slow or too restless for every move of a slider.
+So curves are written directly, and the flow is painted onto a fixed circuit.
 """
 
 import html
@@ -19,8 +19,8 @@ from ..drawing.graphviz_drawing import Drawing
 from ..drawing.line_styles import flow_line
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: of a panel, and where its axes begin
-HUGE = 1e30  # answers beyond it are drawn as if they were it; single precision holds it
+WIDTH, HEIGHT, LEFT, TOP = 420, 96, 46, 18  # pixels: size of a panel, and origin of its axes
+HUGE = 1e30  # larger answers are drawn at this value, which single precision can hold
 TARGET, ANSWER = "#b8b8b8", "#1b6ca8"
 SILENCE = "·"
 CUT, RETURN = "#d1720c", "#777777"
@@ -30,7 +30,7 @@ ElementTree.register_namespace("xlink", XLINK)
 
 
 class Paint(NamedTuple):
-    """How a link is painted: colour, width in points, tooltip, and the last line of its label.
+    """The look of a link: colour, width in points, tooltip, and the last line of its label.
 
     Without a colour, the lines stay as they were drawn.
     """
@@ -42,13 +42,13 @@ class Paint(NamedTuple):
 
 
 def inline(drawing: Drawing) -> str:
-    """A drawing as an ``<svg>`` element to stand in a page."""
+    """Returns a drawing as an ``<svg>`` element for a page."""
     text = drawing.pipe("svg").decode()
     return text[text.index("<svg") :]
 
 
 def painted(svg: str, links: Mapping[str, Paint], neurons: Mapping[str, str]) -> str:
-    """A circuit's SVG with other links' looks and other neurons' tooltips, by their names."""
+    """Changes the looks of links and the tooltips of neurons, by name, in a circuit's SVG."""
     root = ElementTree.fromstring(svg)
     for group in root.iter(f"{{{SVG}}}g"):
         kind = group.get("class")
@@ -74,7 +74,7 @@ def painted(svg: str, links: Mapping[str, Paint], neurons: Mapping[str, str]) ->
 
 
 def flow_paint(link: Link, norm: float, tip: str, label: str | None = None) -> Paint:
-    """How a link is painted on which a V-value of this max norm flows."""
+    """Returns the look of a link on which a V-value of this max norm flows."""
     return Paint(*flow_line(link, norm), tip, label)
 
 
@@ -85,18 +85,18 @@ def answer_curves(
     cursor: int | None = None,
     items: Sequence[tuple[int, str]] = (),
 ) -> str:
-    """Answers over time, a panel for each, on top of the targets, which are wide and grey.
+    """Plots answers over time, a panel for each, on top of the targets, which are wide and grey.
 
     Args:
         names: of the answers.
         answers: (answers, cycles).
         targets: in the same shape, if there are any; NaN where nothing is asked.
-        cursor: a cycle to be marked; what comes after it is pale.
-        items: what was read, as (cycle, text); it stands below, as far as there is room.
+        cursor: a cycle to mark; later cycles are pale.
+        items: the input, as (cycle, text), written below as far as there is room.
 
     Returns:
-        The curves as SVG. ``data-left`` and ``data-right`` say where the first cycle begins and the
-        last one ends.
+        The curves as SVG. ``data-left`` and ``data-right`` are the start of the first cycle and the
+        end of the last one.
     """
     cycles, bottom = answers.shape[1], len(names) * HEIGHT
     x = _scale(0, max(1, cycles), LEFT, WIDTH - 4)
@@ -122,9 +122,10 @@ def answer_curves(
 
 
 def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = (), returns: Sequence[int] = ()) -> str:
-    """Losses at steps, on a logarithmic scale.
+    """Plots losses at steps, on a logarithmic scale.
 
-    Steps at which links were cut are marked, and steps at which training went back to a checkpoint.
+    Marks show the steps at which links were cut, and those at which training went back to a
+    checkpoint.
     """
     values = np.clip(np.nan_to_num([loss for _, loss in losses], nan=1e9, posinf=1e9), 1e-12, 1e9)
     height, last = 2 * HEIGHT, losses[-1][0]
@@ -157,7 +158,7 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = (), re
 
 
 def restart_curves(restarts: Mapping[int, Sequence[tuple[float, float, int]]], best: int | None = None) -> str:
-    """Error and links of each restart over the seconds, both on logarithmic scales.
+    """Plots error and links of each restart over seconds, both on logarithmic scales.
 
     Args:
         restarts: for each, (seconds, error, links) after each phase or cut.
@@ -207,7 +208,7 @@ def _power(exponent: int) -> str:
 
 
 def as_image(svg: str) -> str:
-    """An HTML image that needs nothing but itself, for where a page's own SVG is not trusted."""
+    """Returns a self-contained HTML image, for viewers that do not trust a page's own SVG."""
     import base64
 
     text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>", "", svg, flags=re.S)
@@ -215,7 +216,7 @@ def as_image(svg: str) -> str:
 
 
 def _now(left: float, right: float, bottom: float) -> str:
-    """The cursor between two cycles' edges, and a veil over what comes after it."""
+    """Draws the cursor at a cycle, and a veil over later cycles."""
     at, height = (left + right) / 2, bottom - TOP - 4
     return (
         f'<rect data-future="" x="{right:.1f}" y="{TOP - 2}" width="{max(0.0, WIDTH - right):.1f}" height="{height}" '
@@ -225,7 +226,7 @@ def _now(left: float, right: float, bottom: float) -> str:
 
 
 def _items(items: Sequence[tuple[int, str]], x: Callable[[float], float], y: float) -> str:
-    """Items below the cycles in which they were read; silence only where a cycle is wide enough."""
+    """Writes items below their cycles; silence only where a cycle is wide enough."""
     cells, end, step = "", 0.0, x(1) - x(0)
     for t, item in items:
         width = 6.2 * len(item)
@@ -242,11 +243,11 @@ def _panel(top: float, answers: np.ndarray, targets: np.ndarray | None) -> str:
     targets = None if targets is None else np.where(np.isfinite(targets), np.clip(targets, -HUGE, HUGE), np.nan)
     finite = np.concatenate([x[np.isfinite(x)] for x in (answers, targets if targets is not None else answers)])
     low, high = (min(0.0, float(finite.min())), max(1.0, float(finite.max()))) if len(finite) else (0.0, 1.0)
-    if targets is not None and np.isfinite(targets).any():  # an answer that is far off does not squash the targets ones
+    if targets is not None and np.isfinite(targets).any():  # a far-off answer must not squash the targets
         reach = max(1.0, float(np.nanmax(targets)) - min(0.0, float(np.nanmin(targets))))
         low, high = max(low, float(np.nanmin(targets)) - reach), min(high, float(np.nanmax(targets)) + reach)
     high = max(high, low + 1e-9 * max(1.0, abs(low)))
-    low = 0.0 if abs(low) < 1e-3 * (high - low) else low  # no mark for what cannot be seen
+    low = 0.0 if abs(low) < 1e-3 * (high - low) else low  # no mark if it is invisible
     x, y = _scale(0, max(1, answers.shape[0]), LEFT, WIDTH - 4), _scale(low, high, top + HEIGHT - 6, top + TOP)
     marks = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(v):.1f}" y2="{y(v):.1f}" stroke="#e3e3e3"/>'
@@ -256,7 +257,7 @@ def _panel(top: float, answers: np.ndarray, targets: np.ndarray | None) -> str:
     )
     told = ""
     seen, blur = answers[np.isfinite(answers)], 0.02 * (high - low)
-    if len(seen) and (seen.min() < low - blur or seen.max() > high + blur):  # else it cannot be seen
+    if len(seen) and (seen.min() < low - blur or seen.max() > high + blur):  # otherwise it is invisible
         told = (
             f'<text x="{WIDTH - 4}" y="{top + 12}" text-anchor="end" fill="{ANSWER}">'
             f"leaves the frame: {seen.min():.3g} to {seen.max():.3g}</text>"

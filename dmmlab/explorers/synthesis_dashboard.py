@@ -1,7 +1,7 @@
-"""The dashboard of a synthesis: its restarts as they work, the best circuit as it shrinks.
+"""The dashboard of a synthesis: shows its working restarts, and the best circuit as it shrinks.
 
 The synthesis runs in a thread, so that the notebook's other cells can be used meanwhile.
-:func:`dmmlab.search.portfolio.synthesize` does the work; it needs no browser.
+:func:`dmmlab.search.portfolio.synthesize` does the work, without a browser.
 """
 
 import os
@@ -26,28 +26,28 @@ from ..search.synthesis_result import Synthesis
 from .explorer import Explorer, table
 from .svg_curves import inline, restart_curves
 
-REFRESH = 0.5  # seconds between two pictures
-LEARNED = 0.05  # relative squared error: a restart that is not better has not learned yet
+REFRESH = 0.5  # seconds between two updates
+LEARNED = 0.05  # relative squared error: a restart above it has not learned yet
 AT_WORK: "weakref.WeakSet[SynthesisDashboard]" = weakref.WeakSet()  # one at a time
 
 
 class SynthesisDashboard(Explorer):
-    """Starts a synthesis, and shows it while it works::
+    """Starts a synthesis, and shows its progress::
 
         dashboard = dm.SynthesisDashboard("sum", seed=1, budget=60)
-        dashboard                    # a cell of its own: the dashboard appears
+        dashboard                    # in a separate cell: the dashboard appears
         found = dashboard.wait()     # or, once it has ended: dashboard.result
 
-    A dashboard that is at work already, perhaps of the same cell, is stopped.
+    A dashboard that is already running, perhaps from the same cell, is stopped.
 
     Args:
-        problem: what is asked; or its name.
-        network: where to start; the problem's own network if left out.
-        seed: the strings and all random weights come from it.
+        problem: the problem, or its name.
+        network: the network to start from; by default, the problem's own network.
+        seed: determines the strings and all random weights.
         settings: the defaults if left out.
-        budget: seconds that it may take; no limit if left out.
+        budget: the time limit in seconds; no limit if left out.
         folder: where each restart is saved.
-        figures: the folder for what is exported; ``.json`` writes the machine.
+        figures: the folder for exports; ``.json`` writes the machine.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class SynthesisDashboard(Explorer):
         self._found: Synthesis | None = None
         self._failed: Exception | None = None
         self._asked_to_stop = threading.Event()
-        self._machine: Machine | None = None  # that is shown
-        self._made_of: object = None  # the verdict or snapshot that it is of
+        self._machine: Machine | None = None  # the one that is shown
+        self._made_of: object = None  # the verdict or snapshot that it comes from
         self._shown, self._preparing = 0.0, True
         self.stop_button = self.button("stop", self.stop, "end the synthesis, and keep the best machine")
         self.restarts = ipywidgets.HTML()
@@ -82,9 +82,9 @@ class SynthesisDashboard(Explorer):
 
     @property
     def result(self) -> Synthesis:
-        """What came of it.
+        """The result of the synthesis.
 
-        Raises :class:`~dmmlab.core.errors.LabError` while it is at work, and where there is none.
+        Raises :class:`~dmmlab.core.errors.LabError` while it is running, and if it has no result.
         """
         if self._failed is not None:
             raise self._failed
@@ -93,10 +93,10 @@ class SynthesisDashboard(Explorer):
         return self._found
 
     def wait(self) -> Synthesis:
-        """Waits until the synthesis has ended, and returns what came of it.
+        """Waits until the synthesis has ended, and returns its result.
 
-        An interrupt (the notebook's stop button) ends the synthesis, and the best is kept. Raises
-        :class:`~dmmlab.core.errors.LabError` where there is nothing to keep.
+        An interrupt (the notebook's stop button) ends the synthesis and keeps the best machine.
+        Raises :class:`~dmmlab.core.errors.LabError` if there is nothing to keep.
         """
         try:
             self._thread.join()
@@ -107,7 +107,7 @@ class SynthesisDashboard(Explorer):
         return self.result
 
     def stop(self) -> str:
-        """Ends the synthesis within a second or two; what is best by then is kept."""
+        """Ends the synthesis within a second or two, and keeps the best machine so far."""
         if not self._thread.is_alive():
             return "the synthesis has ended"
         self._asked_to_stop.set()
@@ -171,7 +171,7 @@ class SynthesisDashboard(Explorer):
         self._shown = time.monotonic()
 
     def _work(self, problem: Problem | str, network: Network | None, **options: object) -> None:
-        """What the thread does."""
+        """Runs the synthesis in the thread."""
         try:
             found = synthesize(problem, network, progress=self._view, stop=self._asked_to_stop, **options)  # type: ignore[arg-type]
             self._found = found
@@ -188,7 +188,7 @@ class SynthesisDashboard(Explorer):
 
 
 def _leader(state: SearchState) -> int | None:
-    """The restart with the best verdict, or else the fewest links of those that have learned."""
+    """Returns the restart with the best verdict, or else the smallest one that has learned."""
     judged = {i: verdict for i, verdict in state.verdicts.items() if verdict is not None}
     if judged:
         return min(judged, key=lambda i: rank(judged[i]))

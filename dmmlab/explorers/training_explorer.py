@@ -1,7 +1,7 @@
-"""The explorer of a training: start, pause, turn knobs while it runs, cut, go back.
+"""The explorer of a training: start, pause, turn knobs while it runs, cut links, go back.
 
 The training runs in a thread, so that the notebook's other cells can be used meanwhile.
-:class:`dmmlab.learning.session.TrainingSession` records what is done; it needs no browser.
+:class:`dmmlab.learning.session.TrainingSession` records all actions, without a browser.
 """
 
 import os
@@ -25,34 +25,34 @@ from ..pruning.tasks import Task
 from .explorer import NARROW, WIDE, Explorer, table
 from .svg_curves import inline, loss_curve
 
-MOST_STEPS = 100_000  # before it pauses by itself
-REFRESH, TEST = 0.4, 3.0  # seconds between two pictures, and between two tests on validation strings, while it runs
+MOST_STEPS = 100_000  # before it pauses automatically
+REFRESH, TEST = 0.4, 3.0  # seconds between two pictures, and between two validation tests, while it runs
 PENALTIES = [0.0, *(float(f"{10 ** (k / 10):.2g}") for k in range(-80, -19))]  # of L1
 RUNNING: "weakref.WeakSet[TrainingExplorer]" = weakref.WeakSet()  # one at a time
 
 
 class TrainingExplorer(Explorer):
-    """Trains a network while the reader looks on: learning rate, L1, cuts, checkpoints.
+    """Trains a network interactively: learning rate, L1, cuts, checkpoints.
 
-    All that is done is recorded. ``training.schedule`` is the record, and
-    :func:`dmmlab.learning.session.replay_schedule` does it again. Exporting ``NAME.json`` writes
-    it.
+    All actions are recorded. ``training.schedule`` is the record, and
+    :func:`dmmlab.learning.session.replay_schedule` repeats them. Exporting ``NAME.json`` writes the
+    record.
 
     Args:
-        task: the links, and the strings to learn from.
-        weights: where to begin, a matrix for each stage.
-        learning_rate: of Adam.
-        figures: the folder for what is exported, made when it is needed.
+        task: the links, and the training strings.
+        weights: the initial weights, a matrix for each stage.
+        learning_rate: the learning rate of Adam.
+        figures: the folder for exports, created when it is needed.
     """
 
     def __init__(self, task: Task, weights: Weights, learning_rate: float = 1e-2, figures: str | os.PathLike = "figures"):
         super().__init__(figures, "schedule.json")
-        for other in list(RUNNING):  # perhaps of the same cell, which is run once more
+        for other in list(RUNNING):  # perhaps from an earlier run of the same cell
             other.pause()
         self.training, self.task = TrainingSession(task.descent(), task.batch, weights, learning_rate), task
         self._lock, self._going = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._plan: Machine | None = None  # after it the circuit is laid out, so that neurons keep their places
+        self._plan: Machine | None = None  # determines the layout of the circuit, so that neurons keep their places
         self._tested, self._when_tested = (-1, -1, ""), 0.0
         self.start = self.button("start", self._start_or_pause)
         self.learning_rate = ipywidgets.FloatLogSlider(
@@ -85,7 +85,7 @@ class TrainingExplorer(Explorer):
     def repaint(self) -> str:
         with self._lock:
             training = self.training
-            if threading.current_thread() is not self._thread:  # whoever turns a knob is not to find it turned back
+            if threading.current_thread() is not self._thread:  # the thread must not reset a knob that a person turns
                 self._show_knobs()
             losses, links, steps = list(training.losses), training.links, training.steps
             cuts, returns = list(training.cuts), list(training.returns)
@@ -119,7 +119,7 @@ class TrainingExplorer(Explorer):
             return super().save(path)
 
     def pause(self) -> None:
-        """Stops after the steps that are under way."""
+        """Pauses after the current steps."""
         self._going.clear()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -131,7 +131,7 @@ class TrainingExplorer(Explorer):
         super().close()
 
     def _show_knobs(self) -> None:
-        """The knobs as the training has them, which may have been set in Python."""
+        """Sets the knobs to the training's values, which may have been set in Python."""
         training = self.training
         checkpoints = [(f"{i}: {each}", i) for i, each in enumerate(training.checkpoints, start=1)]
         self.move(self.learning_rate, min(max(training.learning_rate, 10**self.learning_rate.min), 10**self.learning_rate.max))
@@ -142,7 +142,7 @@ class TrainingExplorer(Explorer):
             self.start.description = "resume" if training.steps else "start"
 
     def _largest_error(self, machine: Machine, steps: int, links: int) -> str:
-        """The largest error on validation strings; while it runs, as of some seconds ago."""
+        """Returns the largest error on validation strings; seconds old while training runs."""
         now = time.monotonic()
         if self._tested[:2] != (steps, links) and (not self._going.is_set() or now - self._when_tested > TEST):
             self._tested = (steps, links, f"{self.task.quick_evaluator.max_abs_error(machine):.3g}")
@@ -158,13 +158,13 @@ class TrainingExplorer(Explorer):
         RUNNING.add(self)
         self._going.set()
         self.start.description = "pause"
-        self.say("" if self.training.steps else "compiling, which takes some seconds")  # before what the thread says
+        self.say("" if self.training.steps else "compiling, which takes some seconds")  # before any message of the thread
         self._thread = threading.Thread(target=self._train, daemon=True)
         self._thread.start()
         return None
 
     def _train(self) -> None:
-        """What the thread does: some steps, a look, some steps."""
+        """Runs in the thread: trains some steps, repaints, and repeats."""
         end, shown = self.training.steps + MOST_STEPS, 0.0
         try:
             while self._going.is_set() and self.training.steps < end:
@@ -175,7 +175,7 @@ class TrainingExplorer(Explorer):
                 if time.monotonic() - shown > REFRESH:
                     self.repaint()
                     shown = time.monotonic()
-                time.sleep(0.002)  # whoever waits for the lock has a turn
+                time.sleep(0.002)  # lets another thread take the lock
             self.repaint()
             if self.training.steps >= end:
                 self.say(f"paused after {MOST_STEPS:,} steps")
@@ -189,7 +189,7 @@ class TrainingExplorer(Explorer):
             self.start.description = "resume"
 
     def _turn(self, knob: ipywidgets.Widget, act: Callable[[float], None]) -> str | None:
-        # The browser may send a knob's last move after the next click: what that said stays.
+        # The browser may send a knob's last move after the next click: the click's message stays.
         return self._locked(lambda: act(knob.value)) or None
 
     def _locked(self, act: Callable[[], object]) -> str:

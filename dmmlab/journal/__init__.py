@@ -1,4 +1,4 @@
-"""The journal as a whole: its notebooks executed, its pages made, a browser to try it in."""
+"""The journal as a whole: executes its notebooks, writes its site, opens it in a browser."""
 
 from ..core.doors import door
 

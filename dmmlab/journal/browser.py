@@ -1,8 +1,8 @@
 """A real JupyterLab and a real browser, for the tests of the explorers and their benchmark.
 
-The browser is the Chromium of the system, driven by Playwright. JupyterLab runs with settings of
-its own, so that it neither sees nor changes those of the person at the machine. Whoever else is on
-the machine cannot use it: it asks for a random token, which no list of processes shows.
+The browser is the system's Chromium, driven by Playwright. JupyterLab runs with its own settings,
+and neither reads nor changes the user's. Other users of the computer cannot use it: it requires a
+random token, which no list of processes shows.
 """
 
 import json
@@ -48,7 +48,7 @@ class NoBrowser(LabError):
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless Chromium. Raises :class:`NoBrowser`, which says what is missing."""
+    """Starts a headless Chromium. Raises :class:`NoBrowser`, which says what is missing."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         raise NoBrowser(f"no browser on this machine: none of {', '.join(BROWSERS)}")
@@ -63,21 +63,21 @@ def chromium() -> Iterator[Any]:
 
 
 class Lab(NamedTuple):
-    """A JupyterLab that runs."""
+    """A running JupyterLab."""
 
     address: str
     token: str
 
     def page(self, path: str) -> str:
-        """The address of a page, with the token that lets a browser in."""
+        """Returns the address of a page, with the access token."""
         return f"{self.address}/{path}?token={self.token}"
 
 
 @contextmanager
 def jupyterlab(home: Path) -> Iterator[Lab]:
-    """A JupyterLab that serves ``home/work`` and writes into ``home``.
+    """Starts a JupyterLab that serves ``home/work`` and writes into ``home``.
 
-    It ends, and its kernels with it, when this does; an interrupt from the terminal does not reach
+    It ends, with its kernels, when the context ends. An interrupt from the terminal does not reach
     it.
     """
     (home / "work").mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
-    """A notebook of code cells."""
+    """Writes a notebook of code cells."""
     import nbformat
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -132,7 +132,7 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 
 
 def open_notebook(browser: Any, lab: Lab, name: str, mode: str = "doc") -> Any:
-    """A page with a notebook, its kernel idle; ``mode="lab"`` has a file browser beside it."""
+    """Opens a notebook, and waits for its kernel; ``mode="lab"`` shows a file browser beside it."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.goto(lab.page(f"{mode}/tree/{name}"))
     page.wait_for_function(CONNECTED, timeout=60_000)
@@ -140,6 +140,6 @@ def open_notebook(browser: Any, lab: Lab, name: str, mode: str = "doc") -> Any:
 
 
 def run_all(page: Any, timeout: float = 180) -> None:
-    """Runs all cells of an open notebook; so many seconds at most."""
+    """Runs all cells of an open notebook; waits ``timeout`` seconds at most."""
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     page.wait_for_function(EXECUTED, timeout=timeout * 1000)

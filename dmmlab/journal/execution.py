@@ -1,14 +1,14 @@
 """Executes the journal: every numbered notebook, with papermill, two at a time where possible.
 
-Notebooks are independent of each other, so it does not matter which ends first; results come in
-notebook order. One process executes one notebook at a time, because papermill changes the working
-folder of its whole process. Processes are spawned, never forked, so that a parent in which JAX
-has run can start them.
+Notebooks are independent, so it does not matter which ends first; results come in notebook order.
+One process executes one notebook at a time, because papermill changes the working folder of its
+whole process. Processes are spawned, never forked, so that a parent in which JAX has run can start
+them.
 
-An executed notebook is written even when a cell fails, with the traceback in it. What a run
-leaves behind says nothing of the machine it ran on: time stamps, paths and widget state are
-scrubbed, so that a notebook that is executed twice differs only where its results do. Each gets
-an HTML page that needs no network (:mod:`dmmlab.journal.site`).
+An executed notebook is written even when a cell fails, with the traceback in it. Its outputs hold
+no data about the computer: time stamps, paths and widget state are removed, so that two executions
+of a notebook differ only in their results. Each notebook gets an HTML page that needs no network
+(:mod:`dmmlab.journal.site`).
 """
 
 import ast
@@ -30,15 +30,15 @@ from ..core.vvalues import describe
 from . import site
 
 PROJECT = Path(__file__).resolve().parents[2]
-KEPT = "dmmlab"  # what a notebook's metadata has of ours
+KEPT = "dmmlab"  # the key of our data in a notebook's metadata
 
 
 class JournalError(LabError):
-    """A journal that cannot be executed: no such notebook, no such parameter."""
+    """The journal cannot be executed: no such notebook, no such parameter."""
 
 
 class CellFailed(Pickled, Exception):
-    """A cell of a notebook raised, or its kernel ended.
+    """A cell of a notebook raised an error, or its kernel ended.
 
     The message shows the cell and the end of the traceback.
     """
@@ -50,7 +50,7 @@ class CellFailed(Pickled, Exception):
 
 @dataclass(frozen=True)
 class Executed:
-    """What a run of one notebook left."""
+    """The results of one notebook's run."""
 
     name: str
     seconds: float
@@ -59,13 +59,13 @@ class Executed:
 
 
 def folder() -> Path:
-    """The folder of the notebooks: the one here, or that of the checkout ``dmmlab`` comes from.
+    """Returns the notebooks' folder: in the current folder, or in the checkout of ``dmmlab``.
 
     Returns:
         The folder.
 
     Raises:
-        JournalError: there is none.
+        JournalError: there is no such folder.
     """
     for candidate in (Path("notebooks"), PROJECT / "notebooks"):
         if any(candidate.glob("[0-9]*.ipynb")):
@@ -74,16 +74,16 @@ def folder() -> Path:
 
 
 def notebooks(names: Iterable[str] = ()) -> list[Path]:
-    """The notebooks with these names, or all of the journal.
+    """Returns the notebooks with these names, or all notebooks of the journal.
 
     Args:
-        names: paths, or beginnings of names of notebooks of the journal, such as ``03``.
+        names: paths, or beginnings of the names of the journal's notebooks, such as ``03``.
 
     Returns:
-        The notebooks, in the order of their names here, each once; or all, in order.
+        The notebooks in the order of ``names``, without duplicates; or all, sorted by name.
 
     Raises:
-        JournalError: a name fits none, or several.
+        JournalError: a name fits no notebook, or several.
     """
     names = list(names)
     if not names:
@@ -113,22 +113,22 @@ def execute(
 ) -> Executed:
     """Executes one notebook and writes ``out/notebooks/NAME.ipynb`` and ``out/html/NAME.html``.
 
-    Its ``figures`` parameter, the folder for what it exports, is set to ``out/figures``.
+    Its ``figures`` parameter, the folder for exported files, is set to ``out/figures``.
 
     Args:
         path: the notebook. It runs in its own folder.
-        out: where results go.
-        parameters: values for its ``parameters`` cell, from :func:`parse_parameters`; those that
-            this notebook does not have are left out.
+        out: the output folder.
+        parameters: values for its ``parameters`` cell, from :func:`parse_parameters`; parameters
+            that this notebook does not have are ignored.
         on_cell: called when the kernel has started, and after each code cell.
 
     Returns:
-        What the run left.
+        The results of the run.
 
     Raises:
-        CellFailed: a cell raised, or its kernel ended; the executed notebook and its page are
-            there all the same.
-        JournalError: this is not a notebook, or results cannot be written.
+        CellFailed: a cell raised an error, or the kernel ended; the executed notebook and its page
+            are written anyway.
+        JournalError: the file is not a notebook, or results cannot be written.
     """
     pm = _papermill()
     target, page, scratch = out / "notebooks" / path.name, site.page_of(out, path.stem), _scratch(out, path)
@@ -145,7 +145,7 @@ def execute(
             language="python",
             cwd=path.parent,
             progress_bar=False,
-            extra_arguments=["--log-level=40"],  # errors; its warnings are about the machine, not about the journal
+            extra_arguments=["--log-level=40"],  # errors only; warnings are about the computer, not about the journal
             on_notebook_start=lambda notebook: on_cell(),
             on_cell_executed=lambda cell, **_: None if "injected-parameters" in _tags(cell) else on_cell(),
         )
@@ -163,7 +163,7 @@ def execute(
 
 
 def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Reads values of parameters, as the types that the notebooks' own values have.
+    """Parses values of parameters; each gets the type of the notebook's own value.
 
     Args:
         paths: the notebooks.
@@ -173,7 +173,7 @@ def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) ->
         The values by name.
 
     Raises:
-        JournalError: no notebook has such a parameter, or it needs a value of another type.
+        JournalError: no notebook has such a parameter, or the value has the wrong type.
     """
     defaults = {name: default for path in paths for name, default in _parameters_of(path).items()}
     values = {}
@@ -191,13 +191,13 @@ def parse_parameters(paths: Iterable[Path], texts: Iterable[tuple[str, str]]) ->
 
 
 def prepare(out: Path) -> None:
-    """Makes the folders that results go to.
+    """Creates the folders for the results.
 
     Args:
-        out: the folder of these folders.
+        out: their parent folder.
 
     Raises:
-        JournalError: they cannot be made, or written to.
+        JournalError: they cannot be created, or written to.
     """
     for path in (out / "notebooks", out / "html", out / "figures"):
         try:
@@ -226,12 +226,12 @@ def update(executed: Executed, source: Path) -> None:
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = number
-    notebook.metadata[KEPT] = {"seconds": 10 * math.ceil(executed.seconds / 10)}  # to tens, so that it seldom changes
+    notebook.metadata[KEPT] = {"seconds": 10 * math.ceil(executed.seconds / 10)}  # rounded to tens, so that it seldom changes
     write_text(source, nbformat.writes(notebook) + "\n")
 
 
 def last_seconds(path: Path) -> float:
-    """How long a notebook took when its outputs were stored, infinite where it does not say."""
+    """Returns how long a notebook took when its outputs were stored; infinite if unknown."""
     import nbformat
 
     kept = nbformat.read(path, as_version=4).metadata.get(KEPT)
@@ -240,12 +240,12 @@ def last_seconds(path: Path) -> float:
 
 
 def _scratch(out: Path, path: Path) -> Path:
-    """Where papermill saves a notebook while it runs."""
+    """Returns the file where papermill saves a notebook while it runs."""
     return out / "notebooks" / f".{path.name}"
 
 
 def _shown(path: Path, target: Path, error: Any) -> str:
-    """A papermill error as a message."""
+    """Returns the message for a papermill error."""
     source = "\n".join(f"    {line}" for line in error.source.splitlines())
     return (
         f"{path.name}: cell [{error.exec_count}] failed:\n\n{source}\n\n"
@@ -254,7 +254,7 @@ def _shown(path: Path, target: Path, error: Any) -> str:
 
 
 def _finish(scratch: Path, target: Path, page: Path) -> None:
-    """Scrubs an executed notebook, signs it as trusted on this machine, and writes its page."""
+    """Cleans an executed notebook, signs it as trusted on this computer, and writes its page."""
     import nbformat
     from nbformat.sign import NotebookNotary
 
@@ -267,34 +267,34 @@ def _finish(scratch: Path, target: Path, page: Path) -> None:
         cell.metadata = {"tags": _tags(cell)} if _tags(cell) else {}
         _keep_stills(cell)
     write_text(target, nbformat.writes(notebook) + "\n")
-    with contextlib.suppress(Exception):  # a read-only home: the notebook then opens untrusted, with PNG pictures
+    with contextlib.suppress(Exception):  # if the home is read-only, the notebook opens untrusted, with PNG pictures
         NotebookNotary().sign(nbformat.read(target, as_version=4))
     write_text(page, site.page(notebook, target.stem))
 
 
 def _keep_stills(cell: Any) -> None:
-    """Takes away explorers, which are nothing without their kernel; their still pictures stay."""
+    """Removes explorers, which need a running kernel; their still pictures stay."""
     view = "application/vnd.jupyter.widget-view+json"
     if cell.cell_type == "code":
         cell.outputs = [output for output in cell.outputs if view not in output.get("data", {})]
         for number, output in enumerate(cell.outputs):
             page = output.get("data", {}).get("text/html", "")
             name = re.match(r'<div id="(dmmlab-[0-9a-f]{32})"', page)
-            if name is not None:  # twice: the element has it, and the script that looks for the element
+            if name is not None:  # occurs twice: in the element, and in the script that looks for it
                 output.data["text/html"] = page.replace(name[1], f"dmmlab-{cell.id}-{number}")
 
 
 def _parameters_of(path: Path) -> dict[str, str]:
-    """The parameters of a notebook, each with the expression that is its default."""
+    """Returns a notebook's parameters, each with its default as an expression."""
     import nbformat
 
     try:
         cells = nbformat.read(path, as_version=4).cells
         source = next((cell.source for cell in cells if "parameters" in _tags(cell)), "")
-    except Exception as error:  # nbformat and jsonschema each raise kinds of their own
+    except Exception as error:  # nbformat and jsonschema raise errors of various types
         raise JournalError(f"{path}: not a notebook that can be executed: {str(error).splitlines()[0]}") from None
     found: dict[str, str] = {}
-    with contextlib.suppress(SyntaxError):  # which is shown when the cell is executed
+    with contextlib.suppress(SyntaxError):  # shown when the cell is executed
         for node in ast.parse(re.sub(r"(?m)^[%!].*", "", source)).body:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -303,7 +303,7 @@ def _parameters_of(path: Path) -> dict[str, str]:
 
 
 def _value_like(default: Any, text: str, name: str) -> Any:
-    """A value that is written as JSON or as Python has it, of the type of the default."""
+    """Parses a JSON or Python value; it must have the type of the default."""
     value: Any = text
     for read in (ast.literal_eval, json.loads):
         with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
@@ -322,7 +322,7 @@ def _tags(cell: Any) -> list[str]:
 def _papermill() -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its dependencies announce their deprecations on import
+            warnings.simplefilter("ignore")  # deprecations in its dependencies, on import
             import papermill
     except ImportError:
         raise JournalError("the journal needs more packages: pip install 'dmmlab[journal]'") from None

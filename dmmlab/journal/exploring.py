@@ -1,4 +1,4 @@
-"""A small notebook of explorers of one machine, for when the journal is too long a way to them."""
+"""Writes a small notebook with explorers of one machine: a shortcut to those of the journal."""
 
 import os
 from pathlib import Path
@@ -17,23 +17,23 @@ def exploring_notebook(
 ) -> Path:
     """Writes a notebook in which a machine is stepped through, edited and pruned.
 
-    The machine is written beside it. A notebook of that name that was changed is left alone, and
-    the new one is numbered.
+    The machine is written beside it. An existing notebook of that name with other cells is kept,
+    and the new one is numbered.
 
     Args:
-        machine: what is explored.
-        name: of the notebook.
+        machine: the machine to explore.
+        name: the name of the notebook.
         folder: where it is written.
-        problem: what the machine answers, by name
-            (:func:`~dmmlab.problems.problem_files.load_problem`). Without one there are no right
-            answers to compare with, and no explorer that prunes.
+        problem: the name of the problem that the machine answers
+            (:func:`~dmmlab.problems.problem_files.load_problem`). Without it, there are no right
+            answers to compare with, and no pruning explorer.
         text: the string that the machine reads.
 
     Returns:
         The notebook's path.
 
     Raises:
-        LabError: the folder cannot be made, or written to.
+        LabError: the folder cannot be created, or written to.
     """
     folder = Path(folder)
     try:
@@ -65,13 +65,13 @@ def _cells(machine: Machine, name: str, problem: str | None, text: str) -> list[
 
 
 def _absolute(problem: str) -> str:
-    """A problem in a file is found from anywhere."""
+    """Returns the problem's name; the path of a file is made absolute."""
     file, colon, name = problem.rpartition(":")
     return f"{Path(file).resolve()}{colon}{name}" if colon and file.endswith(".py") else problem
 
 
 def _free(folder: Path, name: str, notebook: nbformat.NotebookNode) -> Path:
-    """The first of ``name``, ``name-2``, ... that is free, or has just these cells."""
+    """Returns the first path of ``name``, ``name-2``, ... that is free or has just these cells."""
     number, path = 1, folder / f"{name}.ipynb"
     while path.exists():
         there = nbformat.read(path, nbformat.NO_CONVERT)

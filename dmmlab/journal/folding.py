@@ -1,7 +1,7 @@
-"""Code to read: in a page, imports and checks are folded away until one asks for them.
+"""Folds imports and checks in the code of a page; a click unfolds them.
 
-A notebook asserts in code what it says in words. That holds it together, and is not what a reader
-comes for; nor are imports. Each run of such statements becomes one line that unfolds.
+A notebook checks in code what its text claims. Readers rarely need these checks, or the imports.
+Each run of such statements becomes one line that unfolds.
 """
 
 import ast
@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 IMPORTS, CHECKS = "imports", "checks"
-FOLD = re.compile(r'<div class="fold (\w+) lines-(\d+)">(.*?)</div>', flags=re.S)  # in it there are spans alone
-SET_UP = "journal_style"  # a call that belongs to the imports
+FOLD = re.compile(r'<div class="fold (\w+) lines-(\d+)">(.*?)</div>', flags=re.S)  # it contains only spans
+SET_UP = "journal_style"  # a call that is folded with the imports
 
 
 def folding(highlight: Callable[..., str]) -> Callable[..., str]:
-    """A function that highlights code, with imports and checks folded.
+    """Wraps a function that highlights code, so that it marks imports and checks.
 
     Args:
-        highlight: ``(source, metadata=...) -> HTML``, in which each line of the source is a line of
-            one ``<pre>`` that ends as it does, as Pygments makes it.
+        highlight: ``(source, metadata=...) -> HTML``. Each line of the source has to be a line of
+            one ``<pre>``, as in the output of Pygments.
 
     Returns:
-        The same with a ``<div>`` around what is folded, since nbconvert lets no ``<details>`` pass;
-        :func:`as_details` makes them of it.
+        The same function, with a ``<div>`` around folded lines. nbconvert removes ``<details>``, so
+        :func:`as_details` makes them later.
     """
 
     def highlight_and_fold(source: str, *args: Any, **kwargs: Any) -> str:
@@ -35,7 +35,7 @@ def folding(highlight: Callable[..., str]) -> Callable[..., str]:
         begin = page.index(">", begin) + 1
         lines = page[begin:end].split("\n")
         if len(lines) < folds[-1][1]:
-            return page  # not a line for a line: better all than a part
+            return page  # lines do not correspond: fold nothing
         for first, last, what in reversed(folds):
             folded = "\n".join(lines[first - 1 : last])
             lines[first - 1 : last] = [f'<div class="fold {what} lines-{last - first + 1}">{folded}</div>']
@@ -45,7 +45,7 @@ def folding(highlight: Callable[..., str]) -> Callable[..., str]:
 
 
 def as_details(page: str) -> str:
-    """A page in which what :func:`folding` marked is folded."""
+    """Folds the lines of a page that :func:`folding` has marked."""
 
     def details(match: re.Match) -> str:
         what, count, code = match.groups()
@@ -56,13 +56,13 @@ def as_details(page: str) -> str:
 
 
 def foldable(source: str) -> Iterator[tuple[int, int, str]]:
-    """What is folded in a piece of code.
+    """Yields the line ranges to fold in a piece of code.
 
     Args:
-        source: Python, or what IPython makes of it: then nothing is folded.
+        source: Python code. In code that only IPython understands, nothing is folded.
 
     Returns:
-        The first line, the last line (both from 1), and what they are, from top to bottom.
+        The first line, the last line (both from 1), and the kind of each range, from top to bottom.
     """
     try:
         statements = ast.parse(source).body
@@ -97,7 +97,7 @@ def _kind(statement: ast.stmt) -> str:
 
 
 def _joined(lines: list[str]) -> str:
-    """Lines of a ``<pre>``; a fold is a block of its own, so no line ends beside it."""
+    """Joins the lines of a ``<pre>``; a fold is a block, so there is no line break beside it."""
     text = ""
     for line, after in zip(lines, [*lines[1:], None], strict=True):
         text += line

@@ -1,7 +1,7 @@
-"""The API reference among the pages of the journal: what the front doors offer, from docstrings.
+"""The API reference of the journal's site: pdoc makes it from the docstrings of the packages.
 
-pdoc makes it. A front door imports what it names when that is used; here all of them are opened. A
-page has what the package's ``__init__.pyi`` lists, so the reference is never longer than the API.
+A package of ``dmmlab`` imports its public names when they are first used; here all are imported.
+A page shows the names in the package's ``__init__.pyi``, so the reference has public names only.
 """
 
 import importlib
@@ -18,16 +18,16 @@ from .site import HEAD, REFERENCE, STYLE, SWITCH
 
 TEMPLATES = Path(__file__).parent / "reference_page"
 PACKAGE = "dmmlab"
-MODULES = ("core.vvalues",)  # that a front door offers as a whole
-SHORT = re.compile(r"~((?:<a [^>]*>)?)(?:\w+\.)+(?=\w+(?:\(\))?<)")  # reStructuredText's: the last name alone
+MODULES = ("core.vvalues",)  # modules that a package offers as a whole
+SHORT = re.compile(r"~((?:<a [^>]*>)?)(?:\w+\.)+(?=\w+(?:\(\))?<)")  # as in reStructuredText: only the last name is shown
 LOCAL = re.compile(r'<a href="(?!\w+:)([^"#]+)(?:#[^"]*)?">(.*?)</a>', flags=re.S)
 
 
 def write_reference(out: Path) -> Path:
-    """Writes a page for each front door into ``out/html/reference``.
+    """Writes a page for each public package into ``out/html/reference``.
 
     Args:
-        out: where the journal goes; :func:`~dmmlab.journal.site.write_index` then links to it.
+        out: the folder of the journal; :func:`~dmmlab.journal.site.write_index` then links to it.
 
     Returns:
         The page of the package as a whole.
@@ -40,13 +40,13 @@ def write_reference(out: Path) -> Path:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its own and its dependencies' deprecations
+            warnings.simplefilter("ignore")  # deprecations in pdoc and its dependencies
             import pdoc.doc
             import pdoc.render
     except ImportError:
         raise JournalError("the reference needs pdoc: pip install 'dmmlab[journal]'") from None
     pages = {name: pdoc.doc.Module(module) for name, module in _open_doors().items()}
-    # pdoc knows where something is defined, so that a link leads to the page that it is on.
+    # pdoc needs the defining modules, to link each name to the page that shows it.
     homes = {name: pdoc.doc.Module(module) for name, module in list(sys.modules.items()) if name.startswith(f"{PACKAGE}.")}
     pdoc.render.configure(docformat="google", show_source=False, search=False, template_directory=TEMPLATES)
     pdoc.render.env.globals |= {
@@ -56,7 +56,7 @@ def write_reference(out: Path) -> Path:
     files = {name: folder / f"{name.replace('.', '/')}.html" for name in pages}
     for name, page in pages.items():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of annotations that are for type checkers alone
+            warnings.simplefilter("ignore", UserWarning)  # about annotations for type checkers only
             text = pdoc.render.html_module(page, {**homes, **pages})
         files[name].parent.mkdir(parents=True, exist_ok=True)
         write_text(files[name], _living(text, files[name], out / "html", set(files.values())))
@@ -64,7 +64,7 @@ def write_reference(out: Path) -> Path:
 
 
 def _open_doors() -> Mapping[str, types.ModuleType]:
-    """By name, modules that have all that the front doors promise."""
+    """Returns modules, by name, that have all public names of the packages."""
     root = importlib.import_module(PACKAGE)
     packages = [name for name in root.__all__ if hasattr(getattr(root, name), "__path__")]
     doors = {name: _opened(name) for name in (PACKAGE, *(f"{PACKAGE}.{name}" for name in packages))}
@@ -83,7 +83,7 @@ def _opened(name: str) -> types.ModuleType:
 
 
 def _living(text: str, file: Path, site: Path, there: set[Path]) -> str:
-    """A page without links to modules that have none, with short names where they are asked for."""
+    """Removes links to modules without a page, and shortens names marked with ``~``."""
     known = {path.resolve() for path in there} | {(site / "index.html").resolve()}
     text = SHORT.sub(r"\1", text)
     return LOCAL.sub(lambda match: match[0] if (file.parent / match[1]).resolve() in known else match[2], text)

@@ -1,8 +1,8 @@
-"""Several notebooks at a time, each executed in a process of its own, with one progress display.
+"""Executes several notebooks at a time, each in its own process, with one progress display.
 
-Notebooks are independent of each other, so it does not matter which ends first. Papermill changes
-the working folder of its whole process; so each notebook has a process, which says in lines of JSON
-how far it is.
+Notebooks are independent, so it does not matter which ends first. Papermill changes the working
+folder of its whole process, so each notebook has its own process. The process reports its progress
+in lines of JSON.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ from tqdm import tqdm
 from ..core.errors import LabError, Pickled
 from .execution import CellFailed, Executed, JournalError, execute, last_seconds, prepare
 
-MOST_JOBS = 2  # JAX uses several cores itself, so that more notebooks at once gain little
-JOB_BYTES = 2 * 10**9  # of memory, for a notebook and its kernel
+MOST_JOBS = 2  # more gain little, because JAX uses several cores itself
+JOB_BYTES = 2 * 10**9  # of memory for a notebook and its kernel
 
 
 class Interrupted(Pickled, KeyboardInterrupt):
-    """An interrupt of several notebooks; ``left`` are those that have not been executed."""
+    """An interrupt of several notebooks; ``left`` lists those that were not executed."""
 
     def __init__(self, left: Sequence[Path]):
         self.left = list(left)
@@ -36,13 +36,13 @@ class Interrupted(Pickled, KeyboardInterrupt):
 
 
 def automatic_jobs() -> int:
-    """How many notebooks to execute at a time: two, or one on one core or with little memory."""
+    """Returns how many notebooks to execute at a time: two; one with one core or little memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return int(max(1, min(MOST_JOBS, cores, _available_bytes() // JOB_BYTES)))
 
 
 def _available_bytes() -> float:
-    """Memory that new processes can take; infinite where the system does not say."""
+    """Returns the memory available to new processes; infinite if unknown."""
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return 1024.0 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
@@ -56,24 +56,25 @@ def execute_all(
     jobs: int | None = None,
     quiet: bool = False,
 ) -> tuple[list[Executed], list[CellFailed]]:
-    """Executes notebooks, each as :func:`~dmmlab.journal.execution.execute` does.
+    """Executes notebooks in parallel, each by :func:`~dmmlab.journal.execution.execute`.
 
-    Those that took longest when their outputs were stored start first, so that no long one is left
-    alone at the end; before them those that do not say, the last first. If one fails, the others go
-    on.
+    Notebooks that took longest when their outputs were stored start first, so that no long one runs
+    alone at the end. Notebooks of unknown duration start before them, the last first. If one fails,
+    the others continue.
 
     Args:
-        paths: the notebooks, of different names.
-        out: where results go.
+        paths: the notebooks, with different names.
+        out: the output folder.
         parameters: values for their ``parameters`` cells.
         jobs: how many at a time; :func:`automatic_jobs` if left out.
-        quiet: a line for each notebook that ends, and no progress bar over the cells of all.
+        quiet: whether to print a line for each finished notebook, instead of a progress bar over
+            all cells.
 
     Returns:
-        What the runs left, and the failures, both in the order of ``paths``.
+        The results of the runs, and the failures, both in the order of ``paths``.
 
     Raises:
-        JournalError: two notebooks of one name, or results cannot be written.
+        JournalError: two notebooks have the same name, or results cannot be written.
         Interrupted: by Ctrl-C, when all kernels have ended.
     """
     if len({path.name for path in paths}) < len(paths):
@@ -99,23 +100,23 @@ def execute_all(
 
 
 class _Several:
-    """Notebooks under way, and what became of those that have ended."""
+    """The running notebooks, and the results of the finished ones."""
 
     def __init__(self, paths: Sequence[Path], out: Path, parameters: Mapping[str, Any] | None, quiet: bool):
         self.out, self.parameters, self.quiet = out, json.dumps(dict(parameters or {})), quiet
         self.executed: dict[Path, Executed] = {}
         self.failed: dict[Path, CellFailed] = {}
-        self.refusals: list[JournalError | None] = []  # None for an interrupt; after either no other notebook starts
+        self.refusals: list[JournalError | None] = []  # None for an interrupt; after any entry, no notebook starts
         self.bar = tqdm(total=sum(map(_count_cells, paths)), unit="cell", disable=quiet, leave=False)
         self._processes: set[subprocess.Popen] = set()
         self._running: set[str] = set()
         self._lock, self._starting = threading.Lock(), threading.Lock()
 
     def run(self, path: Path) -> None:
-        """Executes a notebook in a process, and notes what became of it."""
+        """Executes a notebook in a process, and records the result."""
         if self.refusals:
             return
-        self._starting.acquire()  # until its kernel is ready: two that start at once may be given the same free port
+        self._starting.acquire()  # until its kernel is ready: two kernels that start at once may get the same port
         last, said = self._follow(path)
         with self._lock:
             self._running.discard(path.stem)
@@ -135,10 +136,10 @@ class _Several:
                 print(f"{path.stem:<40} {end}", file=sys.stderr)
 
     def _follow(self, path: Path) -> tuple[dict[str, Any], str]:
-        """What the process of a notebook says last, and what it complains of."""
+        """Runs the process of a notebook; returns its last message and its standard error."""
         command = [sys.executable, "-m", __name__, str(path), str(self.out), self.parameters]
-        # An interrupt from the terminal is passed on, once: a second one would end what shuts a
-        # kernel down. Kernels complain of it on standard error, so that is kept until the end.
+        # An interrupt from the terminal is passed on once: a second one would break the shutdown of
+        # the kernel. Kernels report it on standard error, so that is kept until the end.
         with (
             tempfile.TemporaryFile("w+", errors="replace") as errors,
             subprocess.Popen(
@@ -161,12 +162,12 @@ class _Several:
             if not last:
                 self._starting.release()
             errors.seek(0)
-            # A kernel is interrupted before it is shut down, and sometimes says so.
+            # A kernel is interrupted before it is shut down, and sometimes reports that.
             said = "".join(line for line in errors if "KeyboardInterrupt caught in kernel" not in line)
         return last, "" if "interrupted" in last else said
 
     def interrupt(self) -> None:
-        """Lets the processes shut their kernels down, and starts no other."""
+        """Lets the processes shut their kernels down, and starts no other process."""
         self.refusals.append(None)
         with self._lock:
             for process in self._processes:
@@ -175,12 +176,12 @@ class _Several:
 
 
 def longest_first(paths: Iterable[Path]) -> list[Path]:
-    """Notebooks in the order in which they start, as :func:`execute_all` says."""
+    """Returns notebooks in the order in which :func:`execute_all` starts them."""
     return sorted(paths, key=lambda path: (last_seconds(path), path.name), reverse=True)
 
 
 def _count_cells(path: Path) -> int:
-    """The start of the kernel, and the cells that are executed."""
+    """Counts the start of the kernel, and the executed cells."""
     import nbformat
 
     return 1 + sum(cell.cell_type == "code" and bool(cell.source) for cell in nbformat.read(path, as_version=4).cells)
@@ -191,13 +192,13 @@ def _say(**what: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """Interrupts this process when the one that started it is gone; so it shuts its kernel down."""
+    """Interrupts this process when its parent has ended, so that it shuts its kernel down."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGINT)
 
 
 def _work(path: str, out: str, parameters: str) -> None:
-    """What the process of a notebook does."""
+    """Executes a notebook in this process, and reports the progress to its parent."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         done = execute(Path(path), Path(out), json.loads(parameters), lambda: _say(cell=1))

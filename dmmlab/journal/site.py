@@ -1,19 +1,19 @@
-"""The journal as a site: for reading without running.
+"""The journal as a static site, for reading without running.
 
 Each executed notebook becomes a page, and an index lists the pages and shows the figures. A page is
-one file that can be mailed, or opened from a disk: pictures, styles and the few lines of script are
-in it, and its content security policy makes the browser refuse whatever an output of a notebook
-might want to fetch.
+one file that can be mailed, or opened from a disk: it contains its pictures, styles and a short
+script. Its content security policy makes the browser block anything that a notebook's output might
+try to fetch.
 
-A page is dark where its reader prefers dark, or switched it so. nbconvert's light theme is the
-base; its dark theme is a second set of values for the same variables, here bound to
-``data-theme="dark"``. Pictures are drawn on white paper; in the dark they are inverted and their
-hues turned back, so that blue stays blue and the paper becomes the page. On paper, in print, all is
+A page is dark if its reader prefers dark, or switched to it. nbconvert's light theme is the base;
+its dark theme is a second set of values for the same variables, here bound to
+``data-theme="dark"``. Pictures are drawn on white. In the dark theme they are inverted and their
+hues rotated back, so that blue stays blue and white becomes the page's colour. Print is always
 light.
 
-Which pages there are is known only when the last notebook has run. So a page is first written
-without links to others, with a place for each, and :func:`write_index` fills these in, again and
-again if need be: no link is ever dead.
+The set of pages is known only when the last notebook has run. So a page is first written with
+placeholders for links to other pages. :func:`write_index` fills them in, and can do so repeatedly,
+so that no link is dead.
 """
 
 import base64
@@ -36,7 +36,7 @@ DESCRIPTION = (
     "trees; here such machines are trained by gradients, and pruned to small programs that one can read."
 )
 REFERENCE = "reference/dmmlab.html"  # beside the pages, if dmmlab.journal.reference has written it
-MAX_BYTES = 2**28  # of a page or of a figure; a page of the journal takes about half a megabyte
+MAX_BYTES = 2**28  # maximum size of a page or figure; a page usually has about half a megabyte
 
 HEAD = """<meta http-equiv="Content-Security-Policy" content="default-src data: blob: 'unsafe-inline' 'unsafe-eval'">
 <meta name="color-scheme" content="light dark">
@@ -170,7 +170,7 @@ LINK = re.compile(r'<a data-notebook="([^"#]*)(#[^"]*)?"(?: href="[^"]*")?')
 
 @dataclass(frozen=True)
 class Entry:
-    """A page as the index and its neighbours speak of it: title and question are HTML."""
+    """A page, for the index and for links from its neighbours; title and question are HTML."""
 
     name: str
     page: Path
@@ -180,19 +180,19 @@ class Entry:
 
     @property
     def number(self) -> str:
-        """The number that the notebook's name begins with, or nothing."""
+        """The number at the start of the notebook's name, or an empty text."""
         return (re.match(r"\d*", self.name) or [""])[0]
 
 
 def page_of(out: Path, name: str) -> Path:
-    """Where the page of the notebook ``name`` goes; ``index.html`` itself is the site's."""
+    """Returns the path of a notebook's page; ``index.html`` is reserved for the site's index."""
     return out / "html" / f"{'index-notebook' if name.lower() == 'index' else name}.html"
 
 
 def page(notebook: Any, name: str) -> str:
-    """An executed notebook as an HTML page, with places for links to other pages.
+    """Returns an executed notebook as an HTML page, with placeholders for links to others.
 
-    It asks nothing of the network.
+    The page needs no network.
     """
     from nbconvert import HTMLExporter
     from nbconvert.filters.highlight import Highlight2HTML
@@ -205,8 +205,8 @@ def page(notebook: Any, name: str) -> str:
     exporter = HTMLExporter(filters={"highlight_code": folding(Highlight2HTML(pygments_lexer="ipython3"))})
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": name}})
     body = as_details(body)
-    # What nbconvert would fetch: typesetting of formulas and diagrams, and widgets; the journal has
-    # none in its pages.
+    # Remove scripts that would be fetched: typesetting of formulas and diagrams, and widgets; the
+    # pages of the journal have none of these.
     body = re.sub(
         r"<script[^>]*https?://.*?</script>|<script[^>]*>(?:(?!</script>).)*https?://.*?</script>",
         "",
@@ -224,7 +224,7 @@ def page(notebook: Any, name: str) -> str:
 
 
 def _with_distinct_anchors(body: str) -> str:
-    """Headings of the same text get a number, so that a link leads to each."""
+    """Numbers headings with the same text, so that each can be linked to."""
     seen: Counter[str] = Counter()
 
     def numbered(match: re.Match) -> str:
@@ -238,18 +238,18 @@ def _with_distinct_anchors(body: str) -> str:
 
 
 def _contents(body: str) -> str:
-    """A table of contents: the headings of the second level, if there are some."""
+    """Returns a table of contents: second-level headings, if there are several."""
     headings = re.findall(r'<h2 id="([^"]*)">(.*?)<a class="anchor-link"', body, flags=re.S)
     links = "".join(f'<li><a href="#{name}">{text.strip()}</a></li>' for name, text in headings)
     return f'<nav id="contents" aria-label="Contents"><ol>{links}</ol></nav>\n' if len(headings) > 1 else ""
 
 
 def write_index(out: Path, figures: Path | None = None) -> Path:
-    """Writes ``out/html/index.html``, and into the pages beside it the links between them.
+    """Writes ``out/html/index.html``, and fills in the links between the pages beside it.
 
     Args:
-        out: where :func:`dmmlab.journal.execution.execute` left notebooks and pages. Listed are the
-            notebooks that have a page.
+        out: where :func:`dmmlab.journal.execution.execute` left notebooks and pages. Only notebooks
+            that have a page are listed.
         figures: the folder of the figures to show; ``out/figures`` if left out.
 
     Returns:
@@ -275,9 +275,9 @@ def write_index(out: Path, figures: Path | None = None) -> Path:
 
 
 def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence[Entry], reference: bool = False) -> str:
-    """A page with links to the index, to the pages before and after, and from its text.
+    """Adds links to a page: to the index, to the pages before and after, and in its text.
 
-    Its text has links to those pages alone that are there.
+    Links in its text lead only to pages that exist.
     """
     addresses = {each.name: quote(each.page.name) for each in there}
 
@@ -297,7 +297,7 @@ def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence
 
 
 def _entry(notebook: Path, page: Path) -> Entry:
-    """What the first markdown cell says of a notebook: its heading, and the question.
+    """Reads a notebook's heading and its question from the first markdown cell.
 
     The question is the paragraph that begins with **Question.**
     """
@@ -305,7 +305,7 @@ def _entry(notebook: Path, page: Path) -> Entry:
 
     try:
         cells = nbformat.read(notebook, as_version=4).cells
-    except Exception:  # nbformat and jsonschema each raise kinds of their own; the page can be read all the same
+    except Exception:  # nbformat and jsonschema raise errors of various types; the page is readable anyway
         return Entry(notebook.stem, page, html.escape(notebook.stem))
     text = next((cell.source for cell in cells if cell.cell_type == "markdown"), "")
     heading = re.search(r"^# +(?:\d+ · )?(.+)$", text, flags=re.M)
@@ -316,7 +316,7 @@ def _entry(notebook: Path, page: Path) -> Entry:
 
 
 def _inline(markdown: str) -> str:
-    """A line of markdown as HTML: emphasis, code, and the text of links; the rest is text."""
+    """Converts a line of markdown to HTML: emphasis and code; of links, only the text."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", html.escape(" ".join(markdown.split())))
     for mark, tag in ((r"\*\*", "strong"), (r"\*", "em"), ("`", "code")):
         text = re.sub(rf"{mark}(\S|\S.*?\S){mark}", rf"<{tag}>\1</{tag}>", text)
@@ -348,9 +348,9 @@ def _index(entries: Sequence[Entry], figures: Sequence[Path], reference: bool) -
 
 
 def _figure(path: Path, pages: dict[str, str]) -> str:
-    """A figure with a caption from its name, in a link to the page of its notebook.
+    """Returns a figure with a caption from its name, linked to the page of its notebook.
 
-    The name is as ``03-handcrafted-detector.svg``.
+    Names look like ``03-handcrafted-detector.svg``.
     """
     number, words = re.match(r"(?:(\d+)-)?(.*)", path.stem).groups(default="")  # type: ignore[union-attr]
     words = html.escape((words[:1].upper() + words[1:]).replace("-", " "))

@@ -1,9 +1,10 @@
 """The random numbers of 2022, bit for bit: Julia 1.7's ``randn`` after ``Random.seed!(seed)``.
 
 The generator is Xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number
-generators", 2021), its four words the SHA-256 digest of the seed. Normal numbers come from it by
-the ziggurat method of Marsaglia and Tsang ("The ziggurat method for generating random variables",
-2000), with 256 levels and 51 bits. Nothing here is meant for new experiments: those take a JAX key.
+generators", 2021). The SHA-256 digest of the seed gives its four words of state. The ziggurat
+method of Marsaglia and Tsang ("The ziggurat method for generating random variables", 2000), with
+256 levels and 51 bits, gives normal numbers. Do not use this module for new experiments: they take
+a JAX key.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ _STEPS = 2**51
 
 
 def normal_numbers(seed: int) -> Iterator[float]:
-    """The values of ``randn()``, one after the other, after ``Random.seed!(seed)``.
+    """Yields the values of ``randn()`` in order after ``Random.seed!(seed)``.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a seed that is not from 0 to 2**32 - 1.
     """
@@ -72,7 +73,7 @@ def _unit(words: Iterator[int]) -> float:
 
 @cache
 def _tables() -> tuple[list[int], list[float], list[float]]:
-    """The ziggurat's tables: thresholds k, widths w, heights f, of 40 digits before rounding."""
+    """Returns the ziggurat's tables: thresholds k, widths w, heights f, computed to 40 digits."""
     with localcontext() as context:
         context.prec = 40
         steps, r = Decimal(_STEPS), Decimal(_R)
@@ -95,9 +96,9 @@ def _tables() -> tuple[list[int], list[float], list[float]]:
 
 
 def _tail(r: Decimal) -> Decimal:
-    """The integral of exp(-x^2/2) from r to infinity.
+    """Returns the integral of exp(-x^2/2) from r to infinity.
 
-    It is sqrt(pi/2) minus the series of the part from 0 to r.
+    It is sqrt(pi/2) minus the series of the integral from 0 to r.
     """
     term, inside = r, r
     for n in count(1):

@@ -1,9 +1,9 @@
 """The training runs of 2022, replayed from their seeds.
 
-Each run is a network, a scale for its initial weights, a number of cycles and regularizers; the
+Each run has a network, a scale for its initial weights, a number of cycles and regularizers. The
 random numbers are those of 2022 (:mod:`dmmlab.june2022.random_numbers`), the training string is
-"test string.", the optimizer Adam with a learning rate of 0.001. In the gradient mode
-``journal-2022`` the losses follow the published logs; ``exact`` is what would have been.
+"test string.", and the optimizer is Adam with a learning rate of 0.001. In the gradient mode
+``journal-2022`` the losses follow the published logs. The mode ``exact`` uses exact gradients.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,8 +38,8 @@ Types = Sequence[NeuronType]
 class Run:
     """One of the runs of 2022.
 
-    ``network`` takes neuron types: those of ``types``, in a gradient mode. ``scale`` is that of the
-    initial weights, ``regularizers`` has the penalties by name.
+    ``network`` makes the network from neuron types: those of ``types``, in either gradient mode.
+    ``scale`` is the scale of the initial weights. ``regularizers`` has the penalties by name.
     """
 
     network: Callable[[Types], Network]
@@ -54,13 +54,13 @@ class Run:
 
 
 def initial_machine(network: Network, scale: float, seed: int = 123) -> Machine:
-    """A network with the initial weights of 2022.
+    """Returns a machine with the initial weights of 2022.
 
     They are ``Float32(scale * randn())`` in Julia, after ``Random.seed!(seed)``.
 
     Args:
-        network: its links get the random numbers in their order.
-        scale: of the weights.
+        network: its links get the random numbers in order.
+        scale: the scale of the weights.
         seed: 123 in all runs of 2022.
 
     Returns:
@@ -74,13 +74,13 @@ def initial_machine(network: Network, scale: float, seed: int = 123) -> Machine:
 
 
 def recurrent_2022(copies: int, types: Types = RECURRENT) -> Network:
-    """The recurrent network of 2022: every neuron has all seven fields as inputs and as outputs.
+    """Returns the recurrent network of 2022: all neurons have seven fields as inputs and outputs.
 
-    Those that its function does not use carry nothing, and count only in the regularizers.
+    Fields that a neuron's function does not use carry nothing, and count only in the regularizers.
 
     Args:
-        copies: neurons of each type.
-        types: the types.
+        copies: the number of neurons of each type.
+        types: the neuron types.
 
     Returns:
         The network.
@@ -110,15 +110,15 @@ RUNS: Mapping[str, Run] = {
 
 
 def prepare(name: str, gradients: str = "journal-2022", seed: int = 123) -> tuple[Compiled, Batch]:
-    """What a run of 2022 began with.
+    """Returns the initial machine and the training batch of a run of 2022.
 
     Args:
-        name: of :data:`RUNS`.
-        gradients: ``journal-2022``, as truncated as they were, or ``exact``.
-        seed: of the initial weights.
+        name: a key of :data:`RUNS`.
+        gradients: ``journal-2022``, truncated as in 2022, or ``exact``.
+        seed: the seed of the initial weights.
 
     Returns:
-        The compiled machine, with its initial weights, and its one string.
+        The compiled machine with its initial weights, and the batch of its one string.
 
     Raises:
         LabError: an unknown run or gradient mode.
@@ -137,8 +137,8 @@ def replay(name: str, steps: int, gradients: str = "journal-2022", **options: An
     """Repeats the first steps of a run.
 
     Args:
-        name: of :data:`RUNS`.
-        steps: how many.
+        name: a key of :data:`RUNS`.
+        steps: the number of steps.
         gradients: ``journal-2022`` or ``exact``.
         options: for :func:`dmmlab.learning.training.train`.
 
@@ -147,7 +147,7 @@ def replay(name: str, steps: int, gradients: str = "journal-2022", **options: An
 
     Raises:
         LabError: an unknown run or gradient mode.
-        NotFinite: the loss left the finite numbers.
+        NotFinite: the loss became infinite or NaN.
     """
     compiled, batch = prepare(name, gradients)
     return train(compiled, batch, steps, regularizers=RUNS[name].regularizers, **options)

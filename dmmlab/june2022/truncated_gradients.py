@@ -1,10 +1,10 @@
-"""The gradients of 2022: a derivative that was lost, as two neuron types.
+"""The truncated gradients of 2022, reproduced by two neuron types.
 
 Zygote.jl lost the derivative where the code of 2022 copied a dictionary: through the accumulator's
-first input, which is its memory, and through id. Forward nothing differs. With these types the loss
-of feedforward-run-3 follows its published log; with exact derivatives its second value is 414.362
-instead of 417.872. The engines know only ``stop_gradient``, a property of a neuron type; that 2022
-needs it is said here alone.
+first input, which is its memory, and through id. The forward pass was right. With these types the
+loss of feedforward-run-3 follows its published log; with exact derivatives its second value is
+414.362 instead of 417.872. The types use ``stop_gradient``, a property of neuron types. The engines
+have no special case for 2022.
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ TRUNCATED = {
 
 
 def truncated(types: Iterable[NeuronType]) -> list[NeuronType]:
-    """The same neuron types with the gradients of 2022.
+    """Returns these neuron types with the gradients of 2022.
 
     Args:
-        types: any; those called ``accum`` and ``id`` are replaced.
+        types: any neuron types; those called ``accum`` and ``id`` are replaced.
 
     Returns:
-        The types, in their order.
+        The types, in the same order.
     """
     return [TRUNCATED.get(kind.name, kind) for kind in types]

@@ -1,7 +1,8 @@
-"""Files of arrays, read as strangers': the reader says what is to be in them, and nothing else is.
+"""Array files: writes arrays to files, and reads them from untrusted files.
 
-They are NumPy's ``.npz``, not compressed, so that no file says more than it holds; shape and type
-stand in front of the numbers, and are compared with what is expected before these are read.
+The caller declares the expected arrays; a file with anything else is refused. Files are NumPy's
+``.npz`` without compression, so that a file cannot expand in memory. Shape and type precede the
+numbers in the file; they are checked before the numbers are read.
 """
 
 import io
@@ -16,17 +17,17 @@ import numpy as np
 
 from ..core.files import MAX_BYTES, FileError, write_bytes
 
-MAX_TEXT = MAX_BYTES  # of an array of texts, whose longest says what each takes
+MAX_TEXT = MAX_BYTES  # bytes of an array of texts; each text takes as many bytes as the longest
 MAX_ITEM = 8  # bytes of a number
-HEADER = 1000  # bytes; in front of plain arrays they are 128
+HEADER = 1000  # bytes, at most; the header of a plain array has 128
 
 
 class Expected(NamedTuple):
-    """What an array in a file has to be.
+    """The required shape and type of an array in a file.
 
-    ``shape`` has a length for each axis, or those that it may have, such as ``range(1, 101)``.
-    ``kinds`` are letters of NumPy's ``dtype.kind``: ``b``, ``i``, ``u``, ``f``, or ``U`` for texts;
-    ``dtype`` is the one type that it must have, if that is known.
+    ``shape`` has a length for each axis, or a range of allowed lengths, such as ``range(1, 101)``.
+    ``kinds`` are letters of NumPy's ``dtype.kind``: ``b``, ``i``, ``u``, ``f``, or ``U`` for texts.
+    ``dtype`` is the exact type, if it is known.
     """
 
     shape: tuple[int | range, ...]
@@ -36,11 +37,11 @@ class Expected(NamedTuple):
 
 
 def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """As :func:`~dmmlab.core.files.write_bytes`, for named arrays of numbers or texts.
+    """Writes named arrays of numbers or texts to a file (:func:`~dmmlab.core.files.write_bytes`).
 
     Args:
         path: the file.
-        arrays: by name.
+        arrays: the arrays, by name.
 
     Raises:
         FileError: the file cannot be written.
@@ -51,14 +52,14 @@ def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> No
 
 
 def load_arrays(path: str | os.PathLike, expected: Mapping[str, Expected]) -> dict[str, np.ndarray]:
-    """The arrays that :func:`save_arrays` wrote.
+    """Reads the arrays that :func:`save_arrays` wrote.
 
     Args:
         path: the file.
-        expected: what each array has to be, by name. There are all of these, and no others.
+        expected: the requirements for each array, by name. The file must have exactly these arrays.
 
     Returns:
-        The arrays, by name; they cannot be written to.
+        The arrays, by name; they are read-only.
 
     Raises:
         FileError: the file cannot be read, is damaged, or holds anything else.
@@ -102,7 +103,7 @@ def _read(file: IO[bytes], size: int, expected: Mapping[str, Expected]) -> dict[
 
 
 def _array(name: str, part: IO[bytes], size: int, expected: Expected) -> np.ndarray:
-    """An array, whose numbers are read when its header is known to be right."""
+    """Reads an array: first its header, and its numbers only if the header is as expected."""
     version = np.lib.format.read_magic(part)  # type: ignore[arg-type]
     if version != (1, 0):
         raise ValueError(f"array {name!r} has a header of version {version}")
@@ -112,7 +113,7 @@ def _array(name: str, part: IO[bytes], size: int, expected: Expected) -> np.ndar
     wanted = math.prod(shape) * dtype.itemsize
     if begin + wanted != size:
         raise ValueError(f"array {name!r} has {size - begin} bytes, not {wanted}")
-    data = part.read()  # to the end, where its checksum is compared
+    data = part.read()  # reads to the end, so that zipfile compares the checksum
     array = np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C")
     if expected.finite and not np.isfinite(array).all():
         raise _Unexpected(f"array {name!r} holds numbers that are not finite")

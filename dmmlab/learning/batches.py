@@ -1,7 +1,7 @@
-"""Batches: strings to learn from, with their targets, in one layout of arrays.
+"""Batches: training strings and their targets, in one layout of arrays.
 
-Strings of different lengths are padded with cycles that do not count; a cycle in which nothing is
-asked does not count either. The loss mask alone says what counts.
+Strings of different lengths are padded. The loss mask excludes the cycles of the padding, and the
+cycles for which there is no target.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,18 +19,18 @@ from ..core.machine import Machine
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import number
 
-MANY = 64  # strings, up to which they are run together if they are run cycle by cycle
-SHORT = 64  # cycles, up to which all strings in one array are faster than a loop over them (dmmlab bench restarts batches)
+MANY = 64  # strings; up to this number run together if they run cycle by cycle
+SHORT = 64  # cycles; up to this length all strings in one array are faster than a loop (dmmlab bench restarts batches)
 
 
 @summarised
 class Batch(NamedTuple):
-    """Strings to learn from.
+    """Training strings.
 
-    ``inputs`` is what arrives from the boundary: for each block, (boundary ports, keys, strings,
-    cycles). ``targets`` is what is to be answered, and ``loss_mask`` is 1.0 where that counts and
-    0.0 elsewhere: (answers, strings, cycles) both. One string alone, as :func:`sum_over_strings`
-    hands it on, has no axis of strings.
+    ``inputs`` are the inputs from the boundary: for each block, (boundary ports, keys, strings,
+    cycles). ``targets`` are the right answers; ``loss_mask`` is 1.0 where a target counts and 0.0
+    elsewhere. Both have the shape (answers, strings, cycles). A single string, as
+    :func:`sum_over_strings` passes it to its function, has no axis of strings.
     """
 
     inputs: Inputs
@@ -49,16 +49,16 @@ class Batch(NamedTuple):
 
     @property
     def sum_of_squares(self) -> jax.Array:
-        """Of the targets that count; 1 if all of them are 0."""
+        """The sum of the squares of the targets that count; 1 if all of them are 0."""
         squares = jnp.sum((self.loss_mask * self.targets) ** 2)
         return jnp.where(squares == 0, 1.0, squares)
 
     def first_cycles(self, cycles: int | None) -> "Batch":
-        """The first cycles of each string; the whole strings for None."""
+        """Returns the first cycles of each string; for None, the whole strings."""
         return jax.tree.map(lambda x: x[..., :cycles], self)
 
     def by_string(self) -> "Batch":
-        """The batch with strings along the first axis of each array, to loop or ``vmap`` over."""
+        """Returns the batch with strings along the first axis of each array, e.g. for ``vmap``."""
         return Batch(
             {b: jnp.moveaxis(x, 2, 0) for b, x in self.inputs.items()},
             jnp.moveaxis(self.targets, 1, 0),
@@ -66,7 +66,7 @@ class Batch(NamedTuple):
         )
 
     def string(self, index: int) -> "Batch":
-        """One string, without the axis of strings."""
+        """Returns one string, without the axis of strings."""
         return Batch({b: x[:, :, index] for b, x in self.inputs.items()}, self.targets[:, index], self.loss_mask[:, index])
 
     def _summary(self) -> tuple[str, Facts]:
@@ -80,13 +80,13 @@ class Batch(NamedTuple):
 
 
 def make_batch(compiled: Compiled, streams: Sequence[Streams], targets: Sequence[np.ndarray]) -> Batch:
-    """Strings and their targets.
+    """Makes a batch from strings and their targets.
 
     Args:
-        compiled: the machine that is to learn.
-        streams: what it reads, string by string.
-        targets: what it is to answer, string by string: (answers, cycles), NaN where nothing is
-            asked. Where answers are whole V-values, (answer coordinates, cycles).
+        compiled: the machine to train.
+        streams: its inputs, one for each string.
+        targets: the right answers, one array for each string: (answers, cycles), NaN where there is
+            no target. If answers are whole V-values, (answer coordinates, cycles).
 
     Returns:
         The batch.
@@ -107,19 +107,19 @@ def make_batch(compiled: Compiled, streams: Sequence[Streams], targets: Sequence
 
 
 def imitation_batch(compiled: Compiled, streams: Sequence[Streams], cycles: int | Sequence[int], teacher: Machine) -> Batch:
-    """Strings, and what a teacher answers to them, run by the tree engine.
+    """Makes a batch with the answers of a teacher machine as targets, run by the tree engine.
 
     Args:
-        compiled: the machine that is to learn.
-        streams: what both read.
-        cycles: for how long; a number for all, or one for each stream.
-        teacher: it has the inputs that ``compiled`` answers at; their scalar parts are the targets.
+        compiled: the machine to train.
+        streams: the inputs of both machines.
+        cycles: the number of cycles: one number for all streams, or one for each.
+        teacher: has the inputs that ``compiled`` answers at; their scalar parts are the targets.
 
     Returns:
         The batch.
 
     Raises:
-        LabError: no streams, no cycles, or a teacher without an input that is to be imitated.
+        LabError: no streams, no cycles, or a teacher without one of the inputs to imitate.
     """
     each = [int(t) for t in cycles] if isinstance(cycles, Sequence) else [int(cycles)] * len(streams)
     if not streams or len(each) != len(streams) or min(each) < 1:
@@ -136,17 +136,18 @@ def imitation_batch(compiled: Compiled, streams: Sequence[Streams], cycles: int 
 
 
 def sum_over_strings(function: Callable[[Batch], Any], batch: Batch, cycle_by_cycle: bool = False) -> Any:
-    """The sum of ``function`` over all strings, in whichever way is faster.
+    """Computes the sum of ``function`` over all strings, in the faster of two ways.
 
-    On a CPU short strings are handed on all at once; long ones go through a loop, one by one, so
-    that the gradients of one string are done with before the next begins: one string fits the
-    cache, and all of them do not. What goes cycle by cycle anyway takes hardly longer for many
-    strings than for one. On an accelerator all strings are handed on at once.
+    On a CPU, short strings are passed to ``function`` all at once, and long strings one by one in a
+    loop. In the loop the gradients of one string are complete before the next string begins: one
+    string fits the cache, all strings do not. A function that runs cycle by cycle gets up to 64
+    strings at once, because it takes hardly longer for many strings than for one. On an accelerator
+    all strings are passed at once.
 
     Args:
         function: ``batch -> pytree of arrays``, itself a sum over the strings of its batch.
         batch: the strings.
-        cycle_by_cycle: whether ``function`` goes through the cycles one by one.
+        cycle_by_cycle: whether ``function`` runs the cycles one by one.
 
     Returns:
         The sum, a pytree of arrays.

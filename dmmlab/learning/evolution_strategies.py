@@ -1,9 +1,9 @@
-"""Evolution strategies: a gradient that is estimated from forward runs alone.
+"""Evolution strategies: estimate a gradient from forward runs alone.
 
-Salimans et al. 2017 (arXiv:1703.03864); beside stochastic gradient descent, Zhang, Clune and
-Stanley 2017 (arXiv:1712.06564). It needs no derivative, so it also trains what has none that is of
-use, such as a hard threshold. Pairs of runs know nothing of each other: they may be spread over
-devices, and over processes that JAX has connected (``jax.distributed``).
+Source: Salimans et al. 2017 (arXiv:1703.03864); for the relation to stochastic gradient descent,
+Zhang, Clune and Stanley 2017 (arXiv:1712.06564). The method needs no derivative, so it also trains
+functions without a useful one, such as a hard threshold. Pairs of runs are independent: they may be
+spread over devices, and over processes that JAX has connected (``jax.distributed``).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,14 +21,14 @@ from .batches import Batch
 from .losses import squared_error
 from .objectives import Imitation, Loss, Penalties
 
-AT_ONCE = 16  # pairs of runs, as one array, on an accelerator; on a CPU one after the other is faster
+AT_ONCE = 16  # pairs of runs in one array on an accelerator; on a CPU one pair after the other is faster
 PAIRS = "pairs"  # the axis of a mesh of devices
 
 
 class EvolutionStrategy(Imitation):
-    """The objective of :class:`~dmmlab.learning.objectives.Imitation`, its gradient estimated.
+    """The objective of :class:`~dmmlab.learning.objectives.Imitation` with an estimated gradient.
 
-    With antithetic pairs of noise ``e_i ~ N(0, 1)``, n of them, and the objective ``f``::
+    With n antithetic pairs of noise ``e_i ~ N(0, 1)`` and the objective ``f``::
 
         gradient = sum over i of (f(w + scale e_i) - f(w - scale e_i)) e_i / (2 scale n)
 
@@ -37,15 +37,15 @@ class EvolutionStrategy(Imitation):
 
     Args:
         compiled: the machine.
-        pairs: how many.
-        scale: of the noise that is added to the weights.
+        pairs: the number of pairs.
+        scale: the scale of the noise that is added to the weights.
         ranked: whether values are replaced by their ranks, from -1/2 to 1/2. The direction then
-            depends on no outlier, and its length says nothing.
+            does not depend on outliers, and the length of the estimate has no meaning.
         regularizers: as for ``Imitation``.
         loss: as for ``Imitation``.
         relative: as for ``Imitation``.
-        devices: which each do their share of the pairs; one does all if left out. If they belong to
-            several processes, weights and batch are arrays that all have (:func:`on_all`).
+        devices: share the pairs evenly; if left out, one device runs all pairs. If they belong to
+            several processes, copy weights and batch to all devices first (:func:`on_all`).
 
     Raises :class:`~dmmlab.core.errors.LabError` for no pairs, a scale that is not positive, an
     unknown regularizer, or a number of pairs that the devices cannot share evenly.
@@ -73,7 +73,7 @@ class EvolutionStrategy(Imitation):
     def value_and_gradient(
         self, parameters: Weights, batch: Batch, mask: Weights, penalties: Penalties, key: Any
     ) -> tuple[jax.Array, list[jax.Array], Weights]:
-        """As of ``Imitation``; it needs a key."""
+        """Does the same as in ``Imitation``; needs a key."""
         if key is None:
             raise LabError("an evolution strategy draws random numbers: give a key")
 
@@ -108,7 +108,7 @@ class EvolutionStrategy(Imitation):
         return loss + extra, [loss, *terms], gradient
 
     def _spread(self, function: Callable[..., Any], *arrays: Any, is_sum: bool = False) -> Any:
-        """A function of arrays with an axis of pairs, on all devices; their sums are added up."""
+        """Runs a function of arrays with an axis of pairs on all devices; adds up sums."""
         if self.mesh is None:
             return function(*arrays)
 
@@ -121,11 +121,11 @@ class EvolutionStrategy(Imitation):
 
 
 def on_all(devices: Sequence[Any], tree: Any) -> Any:
-    """Arrays, or keys, that all of these devices have, whichever process they belong to.
+    """Copies arrays or keys to all of these devices, whichever process they belong to.
 
     Args:
-        devices: such as ``jax.devices()``.
-        tree: of arrays; each process gives the same.
+        devices: for example ``jax.devices()``.
+        tree: a pytree of arrays, the same in each process.
 
     Returns:
         The same arrays, one copy for each device.

@@ -1,8 +1,8 @@
 """The loss, and the regularizers that may be added to it.
 
-What is minimised is the squared error of the machine's answers: of their scalar parts, as in 2022,
-or of whole V-values, the squared norm of the difference. A regularizer is
-a function of the weights alone; its coefficient is called a penalty.
+The loss is the squared error of the machine's answers. For scalar answers, as in 2022, it compares
+scalar parts; for whole V-values it is the squared norm of the difference. A regularizer is a
+function of the weights alone; its coefficient is called a penalty.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,17 +16,16 @@ from .batches import Batch
 
 
 def squared_error(compiled: Compiled, weights: Weights, batch: Batch) -> jax.Array:
-    """``sum over answers, strings, cycles of loss_mask * (answer - target)^2``.
+    """Returns ``sum over answers, strings, cycles of loss_mask * (answer - target)^2``.
 
-    Where answers are whole V-values, each of their coordinates is one.
-
-    A synthesis minimises it as a part of the sum of the squared targets
+    If answers are whole V-values, each of their coordinates counts as an answer. A synthesis
+    minimises this loss divided by the sum of the squared targets
     (:mod:`dmmlab.learning.objectives`).
 
     Args:
         compiled: the machine.
         weights: a matrix for each stage.
-        batch: strings, or one string without its axis.
+        batch: the strings, or one string without the axis of strings.
 
     Returns:
         A number.
@@ -36,7 +35,7 @@ def squared_error(compiled: Compiled, weights: Weights, batch: Batch) -> jax.Arr
 
 
 def l1(compiled: Compiled, weights: Weights) -> jax.Array:
-    """``sum of |w|`` over the soft links.
+    """Returns ``sum of |w|`` over the soft links.
 
     Args:
         compiled: unused.
@@ -49,7 +48,7 @@ def l1(compiled: Compiled, weights: Weights) -> jax.Array:
 
 
 def l2(compiled: Compiled, weights: Weights) -> jax.Array:
-    """``sum of w^2`` over the soft links.
+    """Returns ``sum of w^2`` over the soft links.
 
     Args:
         compiled: unused.
@@ -62,10 +61,10 @@ def l2(compiled: Compiled, weights: Weights) -> jax.Array:
 
 
 def row_sum(compiled: Compiled, weights: Weights) -> jax.Array:
-    """``sum over inputs of (sum of the weights into it - 1)^2``, the "novel" regularizer of 2022.
+    """Returns ``sum over inputs of (sum of its weights - 1)^2``, the "novel" regularizer of 2022.
 
     Args:
-        compiled: the machine, which says what inputs have links.
+        compiled: the machine; only its inputs with links count.
         weights: a matrix for each stage.
 
     Returns:

@@ -1,15 +1,15 @@
-"""Objectives: what gradient descent goes down on, with its gradient.
+"""Objectives: the functions that gradient descent minimises, with their gradients.
 
-An objective says what is trained (the weights, or more), and gives the loss, the regularizers and
-the gradient of it all. The loop (:mod:`dmmlab.learning.training_loop`) knows nothing else of it.
+An objective defines the trained parameters (the weights, or more), the loss, the regularizers and
+the gradient of their sum. The loop (:mod:`dmmlab.learning.training_loop`) knows nothing else of it.
 
-* :class:`Imitation`: the weights themselves; the loss over all strings, plus regularizers.
+* :class:`Imitation`: trains the weights; the loss over all strings, plus regularizers.
 * :class:`HardConcreteGates`: each weight has a gate that is open or shut at random; the expected
   number of open gates is the penalty (Louizos, Welling, Kingma 2018, arXiv:1712.01312).
-* :class:`~dmmlab.learning.evolution_strategies.EvolutionStrategy`: the same, its gradient estimated
-  from forward runs.
-* :class:`~dmmlab.learning.self_modification.SelfModification`: weights of the matrix that a machine
-  begins with, and then changes by itself.
+* :class:`~dmmlab.learning.evolution_strategies.EvolutionStrategy`: the objective of
+  :class:`Imitation`, with a gradient estimated from forward runs.
+* :class:`~dmmlab.learning.self_modification.SelfModification`: trains weights of the initial matrix
+  of a machine that changes its matrix while it runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,17 +27,17 @@ from .batches import Batch, sum_over_strings
 from .losses import REGULARIZERS, squared_error
 
 Loss = Callable[[Compiled, Weights, Batch], jax.Array]
-Penalties = Mapping[str, Any]  # by regularizer: its coefficient, a number that may be traced
+Penalties = Mapping[str, Any]  # regularizer -> coefficient, a number that may be traced
 
-STRETCH = (-0.1, 1.1)  # of a hard-concrete gate
+STRETCH = (-0.1, 1.1)  # range of a hard-concrete gate before it is clipped
 TEMPERATURE = 2 / 3
 
 
 class Objective:
-    """What gradient descent goes down on. Here the weights themselves are trained.
+    """An objective for gradient descent. In this base class the weights are the parameters.
 
-    ``compiled`` is the machine. ``columns`` names the terms that are recorded: the loss, then each
-    of the ``regularizers``.
+    ``compiled`` is the machine. ``columns`` names the recorded terms: the loss, then each of the
+    ``regularizers``.
     """
 
     compiled: Any
@@ -45,51 +45,50 @@ class Objective:
     regularizers: tuple[str, ...] = ()
 
     def parameters_of(self, weights: Any) -> Any:
-        """What is trained, from initial weights, a matrix for each stage."""
+        """Returns the initial parameters for initial weights, a matrix for each stage."""
         return weights
 
     def weights_of(self, parameters: Any, mask: Any) -> Any:
-        """The weights that the parameters stand for."""
+        """Returns the weights that the parameters stand for."""
         return parameters
 
     def mask_of(self, mask: Any) -> Any:
-        """The mask of the weights in the structure of the parameters."""
+        """Returns the mask of the weights in the structure of the parameters."""
         return mask
 
     def error(self, weights: Any, batch: Batch) -> jax.Array:
-        """The loss alone, without regularizers: a number."""
+        """Returns the loss alone, without regularizers: a number."""
         raise NotImplementedError
 
     def value_and_gradient(
         self, parameters: Any, batch: Batch, mask: Any, penalties: Penalties, key: Any
     ) -> tuple[jax.Array, list[jax.Array], Any]:
-        """The objective and its gradient.
+        """Returns the value of the objective and its gradient.
 
         Args:
-            parameters: what is trained.
+            parameters: the trained parameters.
             batch: the strings.
-            mask: 0.0 for links that are to stay at zero.
-            penalties: by regularizer, a number.
+            mask: 0.0 for links that must stay at zero.
+            penalties: a number for each regularizer.
             key: a JAX key, if the objective draws random numbers.
 
         Returns:
-            The value; its terms, that is, the loss and each regularizer without its penalty; the
-            gradient, in the structure of the parameters.
+            The value; its terms, which are the loss and each regularizer without its penalty; and
+            the gradient, in the structure of the parameters.
         """
         raise NotImplementedError
 
 
 @summarised
 class Imitation(Objective):
-    """``loss + sum over regularizers of penalty * regularizer``, of the weights.
+    """The objective ``loss + sum over regularizers of penalty * regularizer`` of the weights.
 
     Args:
         compiled: the machine.
         regularizers: names of :data:`~dmmlab.learning.losses.REGULARIZERS`.
         loss: ``(compiled, weights, batch) -> number``, a sum over the strings of the batch.
         relative: whether the loss is divided by the sum of the squares of the targets of the batch.
-            (That sum is no constant of the program, so that one compilation does for all batches of
-            a shape.)
+            (That sum is computed at run time, so one compilation serves all batches of a shape.)
 
     Raises :class:`~dmmlab.core.errors.LabError` for an unknown regularizer.
     """
@@ -110,7 +109,7 @@ class Imitation(Objective):
         return total / batch.sum_of_squares if self.relative else total
 
     def penalty(self, weights: Weights, penalties: Penalties) -> tuple[jax.Array, list[jax.Array]]:
-        """The sum of the regularizers, each times its penalty; and each of them alone."""
+        """Returns the sum of the regularizers, each times its penalty; and each of them alone."""
         terms = [REGULARIZERS[name](self.compiled, weights) for name in self.regularizers]
         return sum(penalties[name] * term for name, term in zip(self.regularizers, terms, strict=True)), terms
 
@@ -135,12 +134,12 @@ class Imitation(Objective):
 
 
 class HardConcreteGates(Imitation):
-    """``loss + penalty * expected number of open gates``, of the weights and their log-alphas.
+    """The objective ``loss + penalty * expected number of open gates``, of weights and log-alphas.
 
-    Each weight has a log-alpha. With uniform u, its gate is ``clip(s * (high - low) + low, 0, 1)``,
-    ``s = sigmoid((log(u / (1 - u)) + log_alpha) / T)``, and open with probability
+    Each weight has a log-alpha. With uniform u, its gate is ``clip(s * (high - low) + low, 0, 1)``
+    with ``s = sigmoid((log(u / (1 - u)) + log_alpha) / T)``. It is open with probability
     ``sigmoid(log_alpha - T * log(-low / high))`` (equations 10 to 12 of arXiv:1712.01312).
-    The penalty is called ``l1``, as that of the absolute weights.
+    The penalty is called ``l1``, like the penalty on absolute weights.
     """
 
     def parameters_of(self, weights: Weights) -> tuple[Weights, Weights]:

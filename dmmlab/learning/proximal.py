@@ -1,6 +1,6 @@
 """The proximal step of L1: after each update, weights move towards zero and stop there.
 
-It is no part of an optax update, since it needs the weights after the update.
+It is not part of the optax update, because it needs the weights after the update.
 """
 
 from typing import Any
@@ -17,17 +17,17 @@ EPSILON = 1e-9  # in the denominator
 
 
 def proximal_l1(weights: Weights, optimizer_state: Any, learning_rate: Any, penalties: Penalties) -> Weights:
-    """``sign(w) * max(|w| - learning_rate * penalty / (sqrt(v) + epsilon), 0)``.
+    """Returns ``sign(w) * max(|w| - learning_rate * penalty / (sqrt(v) + epsilon), 0)``.
 
-    Here ``v`` is Adam's mean square of the gradient. Adam scales the steps of each weight by
-    ``1 / sqrt(v)``; so it does here with the proximal operator of ``penalty * |w|`` (soft
-    thresholding), as for a gradient step in that metric.
+    Here ``v`` is Adam's mean square of the gradient. Adam scales the step of each weight by
+    ``1 / sqrt(v)``. The proximal operator of ``penalty * |w|`` (soft thresholding) is scaled in the
+    same way, as for a gradient step in that metric.
 
     Args:
-        weights: those after the update.
-        optimizer_state: has the state of ``optax.scale_by_adam()`` in it.
-        learning_rate: of this step.
-        penalties: ``l1`` is the one that counts.
+        weights: the weights after the update.
+        optimizer_state: contains the state of ``optax.scale_by_adam()``.
+        learning_rate: the learning rate of this step.
+        penalties: only ``l1`` is used.
 
     Returns:
         The weights, some of them exactly zero.

@@ -1,7 +1,7 @@
-"""Learning to learn: gradients through all that a machine does to its own matrix in an episode.
+"""Learning to learn: gradients through all changes that a machine makes to its own matrix.
 
-What is trained are weights of the matrix that a machine begins with; what it makes of that matrix
-while it runs is its own affair (:mod:`dmmlab.compiler.rewriting`).
+Training changes weights of the initial matrix; the machine changes its matrix further while it runs
+(:mod:`dmmlab.compiler.rewriting`). One run is an episode.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from .objectives import Objective, Penalties
 
 @summarised
 class SelfModification(Objective):
-    """An objective: the mean error over episodes, of weights of the matrix at their beginning.
+    """An objective: the mean error over episodes, as a function of weights of the initial matrix.
 
     Parameters are arrays in the shapes of a carry, zero where there is no trained weight;
     :attr:`mask_of_links` is 1.0 where there is one.
 
     Args:
         compiled: the machine.
-        trained: the links whose weights are trained, ``{"norm.dict": {"accum.dict": 1.0}}``,
-            whatever their weights; they are among those that it was compiled with as links that may
-            change.
-        of_error: what an error counts, elementwise; its square if left out.
+        trained: the links to train, ``{"norm.dict": {"accum.dict": 1.0}}``; their weights here are
+            ignored. The machine must be compiled with these links as links that may change.
+        of_error: an elementwise function that maps an error to its cost; the square if left out.
 
-    Raises :class:`~dmmlab.compiler.layout.LayoutError` for a link that it was not compiled with.
+    Raises :class:`~dmmlab.compiler.layout.LayoutError` for a link that the machine was not compiled
+    with.
     """
 
     def __init__(self, compiled: CompiledRewriting, trained: Links, of_error: Callable[[jax.Array], jax.Array] = jnp.square):
@@ -44,22 +44,22 @@ class SelfModification(Objective):
         self.fixed: Carry = {b: x * (1.0 - self.mask_of_links[b]) for b, x in compiled.initial_carry().items()}
 
     def random(self, key: Any, scale: float = 0.5) -> Carry:
-        """Parameters ``scale * N(0, 1)`` from a JAX key."""
+        """Returns random parameters ``scale * N(0, 1)`` from a JAX key."""
         keys = jax.random.split(key, len(self.fixed))
         normal = {b: jax.random.normal(k, x.shape, x.dtype) for k, (b, x) in zip(keys, self.fixed.items(), strict=True)}
         return {b: scale * x * self.mask_of_links[b] for b, x in normal.items()}
 
     def carry(self, parameters: Carry) -> Carry:
-        """What the neurons emit before the first cycle, the matrix among it."""
+        """Returns the outputs of the neurons before the first cycle, including the matrix."""
         return {b: x + parameters[b] for b, x in self.fixed.items()}
 
     def machine(self, parameters: Carry) -> Machine:
-        """The machine as it begins."""
+        """Returns the machine with its initial matrix."""
         whole = self.compiled.compiled.machine
         return Machine(whole.neurons, self.compiled.matrix(self.carry(parameters)))
 
     def errors(self, parameters: Carry, batch: Batch) -> jax.Array:
-        """Answers less targets, zero where nothing is asked: (answers, strings, cycles)."""
+        """Returns answers minus targets, 0 where there is no target: (answers, strings, cycles)."""
         carry = self.carry(parameters)
 
         def of_string(inputs: Any) -> jax.Array:
@@ -69,7 +69,7 @@ class SelfModification(Objective):
         return batch.loss_mask * (answers - batch.targets)
 
     def error(self, weights: Carry, batch: Batch) -> jax.Array:
-        """The mean of ``of_error`` over what is asked: a number."""
+        """Returns the mean of ``of_error`` over all targets: a number."""
         return jnp.sum(self.of_error(self.errors(weights, batch))) / jnp.sum(batch.loss_mask)
 
     def value_and_gradient(

@@ -1,9 +1,9 @@
-"""A training session that a person attends: descend, look, turn a knob, go on; all is recorded.
+"""Interactive training sessions, with a record of everything that the user does.
 
-In 2022 the author sat beside his machine for weeks: so many steps, a larger L1, a cut, back to
-yesterday's weights. Here each such act is written down as it is done. The acts are the schedule of
-an unattended run: done again from the same weights, on the same computer, they give the same
-weights, bit for bit. Before each cut the weights are kept, so that it can be taken back::
+In 2022 the author trained by hand for weeks: some steps, a larger L1, a cut, a return to the
+weights of the day before. A session records each such act. The recorded acts are a schedule for an
+unattended run: from the same weights, on the same computer, they give the same weights bit for bit.
+The session saves the weights before each cut, so that the cut can be undone::
 
     session = TrainingSession(descent, batch, weights)
     session.advance(500)
@@ -31,14 +31,14 @@ from .batches import Batch
 from .training_loop import DescentState, GradientDescent, constantly
 
 EVERY = 10  # steps between two measurements of the loss
-MOST = 10_000_000  # steps of one act
-LARGEST = 1e30  # learning rate or penalty: what single precision holds
+MOST = 10_000_000  # largest number of steps, or of links, in one act
+LARGEST = 1e30  # largest learning rate or penalty; single precision can represent it
 
-Act = dict[str, float | int]  # one key: what was done; its value: how much of it
+Act = dict[str, float | int]  # {what was done: amount}, one key
 
 
 class Checkpoint(NamedTuple):
-    """Weights to come back to; as text, ``34 links, loss 1.8e-8``."""
+    """Saved weights; as text, ``34 links, loss 1.8e-8``."""
 
     step: int
     links: int
@@ -52,16 +52,16 @@ class Checkpoint(NamedTuple):
 
 @summarised
 class TrainingSession:
-    """A training that a person attends.
+    """An interactive training session.
 
-    ``schedule`` is the record of all acts, ``losses`` has pairs of a step and the loss there,
-    ``checkpoints`` what can be gone back to.
+    ``schedule`` is the record of all acts, ``losses`` has pairs (step, loss), and ``checkpoints``
+    are the saved weights.
 
     Args:
-        descent: the loop; with a proximal step, ``l1`` is its penalty.
-        batch: the strings to learn from.
-        weights: where to begin, a matrix for each stage.
-        learning_rate: of Adam.
+        descent: the training loop; with a proximal step, ``l1`` is its penalty.
+        batch: the training strings.
+        weights: the initial weights, a matrix for each stage.
+        learning_rate: the learning rate of Adam.
         l1: the penalty on ``sum of |w|``.
     """
 
@@ -73,14 +73,14 @@ class TrainingSession:
         self.learning_rate, self.l1 = learning_rate, l1
         self.losses: list[tuple[int, float]] = [(0, self._loss(weights))]
         self.cuts: list[int] = []  # the steps at which links were cut
-        self.returns: list[int] = []  # the steps at which it went back to a checkpoint
+        self.returns: list[int] = []  # the steps at which the session went back to a checkpoint
         self.schedule: list[Act] = [{"rate": learning_rate}, {"l1": l1}]
         self.checkpoints: list[Checkpoint] = []
-        self._undo: list[tuple[str, int]] = []  # acts that can be taken back, each with the checkpoint before it
+        self._undo: list[tuple[str, int]] = []  # acts that can be undone, each with the checkpoint before it
 
     @property
     def weights(self) -> Weights:
-        """The weights now, a matrix for each stage."""
+        """The current weights, a matrix for each stage."""
         return self._state.parameters
 
     @property
@@ -90,15 +90,15 @@ class TrainingSession:
 
     @property
     def machine(self) -> Machine:
-        """The machine with these weights."""
+        """The machine with the current weights."""
         compiled = self.descent.objective.compiled
         return compiled.machine.with_soft(compiled.soft(self.weights))
 
     def advance(self, steps: int) -> None:
-        """So many steps of descent.
+        """Runs ``steps`` steps of descent.
 
-        Raises :class:`~dmmlab.core.errors.LabError` if loss or weights leave the finite numbers;
-        the weights are then those before.
+        Raises :class:`~dmmlab.core.errors.LabError` if the loss or the weights are no longer
+        finite; the session then keeps the last finite weights.
         """
         remaining = _whole("steps", steps)
         while remaining:
@@ -116,17 +116,17 @@ class TrainingSession:
                 self.schedule.append({"steps": now})
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """From now on another learning rate. Raises :class:`LabError` outside 0 to 1e30."""
+        """Sets the learning rate. Raises :class:`LabError` outside 0 to 1e30."""
         self.learning_rate = _size("rate", learning_rate)
         self.schedule.append({"rate": self.learning_rate})
 
     def set_l1(self, l1: float) -> None:
-        """From now on another penalty. Raises :class:`LabError` outside 0 to 1e30."""
+        """Sets the L1 penalty. Raises :class:`LabError` outside 0 to 1e30."""
         self.l1 = _size("l1", l1)
         self.schedule.append({"l1": self.l1})
 
     def cut(self, links: int) -> None:
-        """Cuts the ``links`` links with the smallest weights; :meth:`undo` takes it back.
+        """Cuts the ``links`` links with the smallest weights; :meth:`undo` restores them.
 
         Raises :class:`~dmmlab.core.errors.LabError` for less than one link.
         """
@@ -135,28 +135,28 @@ class TrainingSession:
         self.cut_for_good(links)
 
     def cut_for_good(self, links: int) -> None:
-        """:meth:`cut`, without a checkpoint before it.
+        """Does the same as :meth:`cut`, without saving a checkpoint first.
 
         Raises :class:`~dmmlab.core.errors.LabError` for less than one link.
         """
         array, mask = flatten(self.weights).copy(), flatten(self.mask).copy()
         smallest = [i for i in np.argsort(np.abs(array), kind="stable") if array[i] != 0][: _whole("cut", links)]
         array[smallest] = 0.0
-        mask[array == 0] = 0.0  # what the penalty has driven to zero is cut, too
+        mask[array == 0] = 0.0  # also cuts the links that the penalty has driven to zero
         self._set(unflatten(mask, self.mask), self._state._replace(parameters=unflatten(array, self.weights)))
         self.cuts.append(self.steps)
         self.schedule.append({"cut": links})
 
     def checkpoint(self) -> int:
-        """Keeps weights and mask to come back to; returns the checkpoint's number, from 1 on."""
+        """Saves weights and mask; returns the number of the checkpoint, counted from 1."""
         self.checkpoints.append(Checkpoint(self.steps, self.links, self.losses[-1][1], self.mask, self._state))
         self.schedule.append({"checkpoint": len(self.checkpoints)})
         return len(self.checkpoints)
 
     def back(self, checkpoint: int) -> None:
-        """Goes back to a checkpoint; :meth:`undo` takes that back, too.
+        """Goes back to a checkpoint; :meth:`undo` reverts that, too.
 
-        Learning rate and penalty stay, and steps are counted on. Raises
+        Learning rate, penalty and the number of steps do not change. Raises
         :class:`~dmmlab.core.errors.LabError` if there is no such checkpoint.
         """
         self._check(checkpoint)
@@ -164,7 +164,7 @@ class TrainingSession:
         self.back_for_good(checkpoint)
 
     def back_for_good(self, checkpoint: int) -> None:
-        """:meth:`back`, without a checkpoint before it.
+        """Does the same as :meth:`back`, without saving a checkpoint first.
 
         Raises :class:`~dmmlab.core.errors.LabError` if there is no such checkpoint.
         """
@@ -174,10 +174,10 @@ class TrainingSession:
         self.schedule.append({"back": checkpoint})
 
     def undo(self) -> str:
-        """Takes the last cut, or going back, back, with what was trained since.
+        """Undoes the last cut or return to a checkpoint, and all training after it.
 
-        Returns what was taken back. Raises :class:`~dmmlab.core.errors.LabError` if there is
-        nothing.
+        Returns a description of the undone act. Raises :class:`~dmmlab.core.errors.LabError` if
+        there is none.
         """
         if not self._undo:
             raise LabError("there is no cut to take back")
@@ -194,7 +194,7 @@ class TrainingSession:
         write_json(path, self.schedule)
 
     def _can_be_undone(self, what: str) -> None:
-        """Keeps the weights as they are, unless the last checkpoint has them."""
+        """Saves the current weights, unless the last checkpoint has them already."""
         kept = bool(self.checkpoints) and self.checkpoints[-1].state is self._state
         self._undo.append((what, len(self.checkpoints) if kept else self.checkpoint()))
 
@@ -221,7 +221,7 @@ ACTS = {
     "steps": TrainingSession.advance,
     "rate": TrainingSession.set_learning_rate,
     "l1": TrainingSession.set_l1,
-    "cut": TrainingSession.cut_for_good,  # the checkpoint before it is an act of its own
+    "cut": TrainingSession.cut_for_good,  # the checkpoint before the cut is a separate act
     "checkpoint": lambda session, _: session.checkpoint(),
     "back": TrainingSession.back_for_good,
 }
@@ -230,19 +230,19 @@ ACTS = {
 def replay_schedule(
     descent: GradientDescent, batch: Batch, weights: Weights, schedule: Iterable[Mapping[str, Any]]
 ) -> TrainingSession:
-    """Does again what was done in a session, with no one looking on.
+    """Repeats the acts of a recorded session.
 
     Args:
-        descent: the loop.
-        batch: the strings to learn from.
-        weights: where to begin, a matrix for each stage.
+        descent: the training loop.
+        batch: the training strings.
+        weights: the initial weights, a matrix for each stage.
         schedule: the acts, in order.
 
     Returns:
-        A session that stands where the other one stood.
+        A session in the same state as the recorded one.
 
     Raises:
-        LabError: an act that there is not; the message says which.
+        LabError: an invalid act; the message says which.
     """
     if isinstance(schedule, str | Mapping) or not isinstance(schedule, Iterable):
         raise LabError(f"a schedule is a list of acts, this is {describe(schedule)}")
@@ -261,7 +261,7 @@ def replay_schedule(
 
 
 def read_schedule(path: str | os.PathLike) -> list[Act]:
-    """Reads a schedule; :func:`replay_schedule` checks its acts.
+    """Reads a schedule from a file; :func:`replay_schedule` checks its acts.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a file that cannot be read, or is no list.
     """

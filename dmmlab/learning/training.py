@@ -1,9 +1,9 @@
 """Training: gradient descent on the weights of a compiled machine, with a history and checkpoints.
 
-What is minimised is the squared error of the machine's answers, summed over strings, cycles and
-answers, plus any regularizers; what minimises it is Adam or any optimizer of optax. Steps run
-inside one compiled loop (:mod:`dmmlab.learning.training_loop`), a chunk at a time. Between
-chunks Python looks after the rest: progress, a request to stop, a checkpoint, a loss that is no
+Training minimises the squared error of the machine's answers, summed over strings, cycles and
+answers, plus any regularizers. The optimizer is Adam or any other optimizer of optax. Steps run
+inside one compiled loop (:mod:`dmmlab.learning.training_loop`), a chunk at a time. Between chunks
+Python shows progress, handles requests to stop, saves checkpoints and detects a loss that is no
 longer finite.
 """
 
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-MOST_STEPS = 100_000_000  # of a checkpoint
+MOST_STEPS = 100_000_000  # largest number of steps in a checkpoint
 
 
 class TrainingError(LabError):
-    """A training that cannot start or go on."""
+    """Training cannot start or continue."""
 
 
 class NotFinite(TrainingError):
-    """The loss or the weights left the finite numbers in ``step``.
+    """The loss or the weights became infinite or NaN in ``step``.
 
-    ``result`` holds the last good weights, those of the last loss in its history.
+    ``result`` holds the last finite weights, which belong to the last loss in its history.
     """
 
     def __init__(self, step: int, result: "TrainingResult"):
@@ -56,10 +56,10 @@ class NotFinite(TrainingError):
 @summarised
 @dataclass
 class TrainingResult:
-    """How a training ended.
+    """The result of a training.
 
-    ``history`` has a list for the loss before regularization and one for each regularizer,
-    ``state.parameters`` the weights.
+    ``history`` has a list for the loss before regularization and one for each regularizer.
+    ``state.parameters`` are the weights.
     """
 
     compiled: Compiled
@@ -83,7 +83,7 @@ class TrainingResult:
         return self.compiled.machine.with_soft(self.compiled.soft(self.state.best))
 
     def frame(self) -> "pd.DataFrame":
-        """The history as a table: a row for each step, from 1."""
+        """Returns the history as a table: a row for each step, from 1."""
         import pandas as pd
 
         return pd.DataFrame(self.history, index=pd.RangeIndex(1, len(self.history["loss"]) + 1, name="step"))
@@ -103,13 +103,13 @@ def descent_for(
     optimizer: optax.GradientTransformation | None = None,
     loss: Loss = squared_error,
 ) -> GradientDescent:
-    """The loop of :func:`train`, to be used in several trainings without compiling it again.
+    """Returns the loop of :func:`train`, for several trainings with a single compilation.
 
     Args:
         compiled: the machine.
-        regularizers: their names; their penalties may be others in each training.
-        optimizer: a whole optax optimizer, learning rate included; Adam, with the learning rate of
-            the training, if left out.
+        regularizers: their names; their penalties may differ in each training.
+        optimizer: a complete optax optimizer, including its learning rate; if left out, Adam with
+            the learning rate of the training.
         loss: ``(compiled, weights, batch) -> number``, a sum over the strings of the batch.
 
     Returns:
@@ -142,33 +142,33 @@ def train(
 
     Args:
         compiled: the machine.
-        batch: the strings to learn from.
-        steps: steps to do in all; a resumed training does what is left of them.
-        learning_rate: of Adam; 0.001 was that of 2022.
-        optimizer: another optimizer of optax, with a learning rate of its own.
-        regularizers: by name (:data:`~dmmlab.learning.losses.REGULARIZERS`), the penalty:
-            ``{"l1": 0.001}``.
-        loss: what to minimise beside them, as :func:`~dmmlab.learning.losses.squared_error`.
-        weights: where to start; the machine's own if left out.
-        mask: 0.0 for the links that are cut; all there are if left out. To cut more is no reason to
-            compile anew.
+        batch: the training strings.
+        steps: the total number of steps; a resumed training runs the remaining steps.
+        learning_rate: the learning rate of Adam; in 2022 it was 0.001.
+        optimizer: another optimizer of optax, with its own learning rate.
+        regularizers: the penalty for each name of :data:`~dmmlab.learning.losses.REGULARIZERS`,
+            such as ``{"l1": 0.001}``.
+        loss: the loss beside the regularizers, like :func:`~dmmlab.learning.losses.squared_error`.
+        weights: the initial weights; those of the machine if left out.
+        mask: 0.0 for the links that are cut; if left out, all links are trained. Another mask does
+            not cause a new compilation.
         descent: the compiled loop of an earlier call (:func:`descent_for`), with its optimizer and
             its loss.
-        stop: called after every 100 steps; training stops where it returns true. So it does on an
-            interrupt (Ctrl-C, the notebook's stop button). The result is that of the steps done.
-        progress: a progress bar.
-        checkpoint: a file that the state is saved to after every chunk and resumed from if it is
-            there. A resumed training goes on bit for bit as if it had not been interrupted, on the
-            same machine. A checkpoint from other weights, strings, masks or regularizers is
-            refused; another optimizer of the same kind is not noticed.
+        stop: called after every 100 steps; training stops if it returns true. An interrupt (Ctrl-C,
+            the notebook's stop button) also stops it. The result then covers the steps done so far.
+        progress: whether to show a progress bar.
+        checkpoint: a file, saved after every chunk; if it exists, training resumes from it. On the
+            same computer, a resumed training equals an uninterrupted one bit for bit. A checkpoint
+            from other weights, strings, masks or regularizers is refused; another optimizer of the
+            same kind is not noticed.
 
     Returns:
-        The weights of the last step, the best ones, and the history.
+        The weights of the last step, the best weights, and the history.
 
     Raises:
-        NotFinite: with the step, and the last good weights.
-        TrainingError: a checkpoint that is damaged, of another training, or with weights that are
-            not finite; or weights or a mask of another shape.
+        NotFinite: the loss or the weights are not finite; has the step and the last finite weights.
+        TrainingError: the checkpoint is damaged, is from another training, or has weights that are
+            not finite; or weights or mask have the wrong shape.
     """
     penalties = {name: float(penalty) for name, penalty in (regularizers or {}).items()}
     descent = descent or descent_for(compiled, penalties, optimizer, loss)
@@ -184,7 +184,7 @@ def train(
     if checkpoint is not None and Path(checkpoint).exists():
         _resume(result, checkpoint, fingerprint)
     bar = _bar(steps) if progress else None
-    earlier: tuple[DescentState, int] | None = None  # the chunk before: its first state and its number of steps
+    earlier: tuple[DescentState, int] | None = None  # the previous chunk: its first state and its number of steps
     done = int(result.state.step)
     if bar is not None:
         bar.update(min(done, steps))
@@ -232,7 +232,7 @@ def _save(result: TrainingResult, path: str | os.PathLike, fingerprint: np.ndarr
 
 
 def _fingerprint(penalties: Mapping[str, float], weights: Weights, batch: Batch, mask: Weights) -> np.ndarray:
-    """What tells one training from another; an optimizer is a function and tells nothing."""
+    """Returns a hash that identifies a training; it does not cover the optimizer, a function."""
     digest = hashlib.sha256(repr(penalties).encode())
     for leaf in jax.tree.leaves((weights, batch, mask)):
         digest.update(np.asarray(leaf).tobytes())

@@ -1,12 +1,11 @@
-"""The one training loop: gradient, optimizer, projection, step after step in one compiled program.
+"""The training loop: gradient, optimizer and projection in each step, in one compiled program.
 
-Everything that trains goes through it: :func:`dmmlab.learning.training.train`, sessions
-that a person attends, the phases of a synthesis, repairs, the replays of 2022, the benchmarks. They
-differ in the objective, in the optimizer, in what is done to the weights after an update, and in
-what is recorded.
+All training uses this loop: :func:`dmmlab.learning.training.train`, interactive sessions, the
+phases of a synthesis, repairs, the replays of 2022 and the benchmarks. They differ in the
+objective, the optimizer, the projection of the weights after an update, and the recorded terms.
 
-Learning rates and penalties are traced numbers, so that no schedule of them compiles anything anew;
-nor do other steps, weights or masks.
+Learning rates and penalties are traced numbers, so a new schedule does not cause a new compilation.
+Other step counts, weights or masks do not either.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,31 +22,31 @@ from .batches import Batch
 from .objectives import Objective, Penalties
 
 Projection = Callable[[Weights, Any, Any, Penalties], Weights]  # (weights, optimizer state, learning rate, penalties)
-RECORDED = 100  # steps whose terms one call of :meth:`GradientDescent.record` returns, at most
+RECORDED = 100  # largest number of steps whose terms one call of :meth:`GradientDescent.record` returns
 
 
 class Schedule(NamedTuple):
-    """A number that goes geometrically from ``first`` to ``last`` in so many steps."""
+    """A number that changes geometrically from ``first`` to ``last`` in ``steps`` steps."""
 
     first: Any
     last: Any
     steps: Any
 
     def at(self, step: Any) -> jax.Array:
-        """The number in a step, counted from 0."""
+        """Returns the number in a step, counted from 0."""
         first, last = jnp.maximum(self.first, 1e-30), jnp.maximum(self.last, 1e-30)
         there = first * (last / first) ** (step / jnp.maximum(self.steps - 1, 1))
         return jnp.where(self.first == self.last, self.first, there)
 
 
 def constantly(x: Any) -> Schedule:
-    """The schedule of a number that stays the same."""
+    """Returns the schedule of a constant number."""
     return Schedule(jnp.asarray(x, float), jnp.asarray(x, float), jnp.asarray(1))
 
 
 @summarised
 class DescentState(NamedTuple):
-    """What is carried from step to step; the best only if the loop keeps it."""
+    """The state that is carried from step to step; the best is there only if the loop keeps it."""
 
     step: jax.Array  # steps done
     parameters: Any
@@ -66,14 +65,14 @@ class GradientDescent:
     """A training loop.
 
     ``run`` and ``record`` are compiled; ``traces`` counts how often. ``run_each`` is ``run`` for
-    many at once, by ``vmap``: everything but the batch has an axis more. ``error(weights, batch)``
-    is the objective's loss, compiled.
+    several states at once, by ``vmap``: all arguments except the batch have an additional axis.
+    ``error(weights, batch)`` is the objective's loss, compiled.
 
     Args:
-        objective: what to go down on.
-        optimizer: an optax transformation that gives a direction to go down in, which the learning
-            rate multiplies; Adam if left out.
-        projection: done to the weights after each update; nothing if left out.
+        objective: the objective to minimise.
+        optimizer: an optax transformation that gives the direction of the step; the loop multiplies
+            it by the learning rate and subtracts it. Adam if left out.
+        projection: applied to the weights after each update; none if left out.
         keep_best: whether to keep the parameters of the smallest value of the objective.
     """
 
@@ -98,7 +97,7 @@ class GradientDescent:
         return self.objective.columns
 
     def initial_state(self, weights: Weights) -> DescentState:
-        """The state before the first step, from a matrix for each stage."""
+        """Returns the state before the first step, from a weight matrix for each stage."""
         parameters = self.objective.parameters_of(weights)
         state = DescentState(jnp.asarray(0), parameters, self.optimizer.init(parameters))
         return state._replace(best_value=jnp.asarray(jnp.inf, weights[0].dtype), best=parameters) if self.keep_best else state
@@ -106,19 +105,19 @@ class GradientDescent:
     def step(
         self, state: DescentState, batch: Batch, mask: Weights, learning_rate: Any, penalties: Penalties, key: Any = None
     ) -> tuple[DescentState, jax.Array]:
-        """One step; pure, for use under ``jit``.
+        """Runs one step; pure, for use under ``jit``.
 
         Args:
-            state: before the step. Weights that are masked are zero.
+            state: the state before the step. Masked weights are zero.
             batch: the strings.
-            mask: 0.0 for links that are to stay at zero.
+            mask: 0.0 for links that must stay at zero.
             learning_rate: a number.
-            penalties: by regularizer, a number.
+            penalties: a number for each regularizer.
             key: a JAX key, for objectives that draw random numbers.
 
         Returns:
-            The state after the step; and, at the parameters before it, the terms of the objective,
-            with one number more that is 0.0 if all is finite and NaN if not: (terms + 1,).
+            The state after the step; and the terms of the objective at the parameters before the
+            step, followed by 0.0 if all numbers are finite, else by NaN: (terms + 1,).
         """
         value, terms, gradient = self.objective.value_and_gradient(state.parameters, batch, mask, penalties, key)
         masks = self.objective.mask_of(mask)
@@ -146,18 +145,18 @@ class GradientDescent:
         penalties: Mapping[str, Schedule],
         key: Any = None,
     ) -> DescentState:
-        """So many steps more, for use under ``jit``; :attr:`run` is the same, compiled.
+        """Runs ``steps`` more steps, for use under ``jit``; :attr:`run` is the same, compiled.
 
-        Two runs, the second from where the first ended, are one: schedules and random numbers go by
-        the steps that the state has had.
+        A run may be split in two without changing the result, because schedules and random numbers
+        depend on the number of steps that the state has had.
 
         Args:
-            state: before the first of them.
+            state: the state before the first of these steps.
             batch: the strings.
-            mask: 0.0 for links that are to stay at zero.
-            steps: how many steps.
-            learning_rate: step by step.
-            penalties: by regularizer, step by step.
+            mask: 0.0 for links that must stay at zero.
+            steps: the number of steps.
+            learning_rate: the schedule of the learning rate.
+            penalties: a schedule for each regularizer.
             key: as for :meth:`step`.
 
         Returns:
@@ -175,19 +174,19 @@ class GradientDescent:
     def _record(
         self, state: DescentState, batch: Batch, mask: Weights, steps: Any, learning_rate: Any, penalties: Penalties
     ) -> tuple[DescentState, jax.Array]:
-        """Up to :data:`RECORDED` steps at one learning rate.
+        """Runs up to :data:`RECORDED` steps at one learning rate.
 
         Args:
-            state: before the first step.
+            state: the state before the first step.
             batch: the strings.
-            mask: 0.0 for links that are to stay at zero.
-            steps: how many steps.
+            mask: 0.0 for links that must stay at zero.
+            steps: the number of steps.
             learning_rate: a number.
-            penalties: by regularizer, a number.
+            penalties: a number for each regularizer.
 
         Returns:
-            The state after the last step, and the terms of each, as of :meth:`step`: (RECORDED,
-            terms + 1).
+            The state after the last step, and the terms of each step, as from :meth:`step`:
+            (RECORDED, terms + 1).
         """
         self.traces += 1
         empty = jnp.zeros((RECORDED, len(self.columns) + 1), jax.tree.leaves(state.parameters)[0].dtype)
@@ -205,9 +204,9 @@ class GradientDescent:
 
 
 def clip_to_norm(limit: float) -> optax.GradientTransformation:
-    """The gradient scaled to a norm of at most ``limit``, and zero where it is not finite.
+    """Scales gradients to a norm of at most ``limit``; sets entries that are not finite to zero.
 
-    Loops make gradients explode.
+    This is for machines with loops, whose gradients explode.
     """
 
     def update(gradient: Any, parameters: Any = None) -> Any:

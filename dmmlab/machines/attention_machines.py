@@ -1,7 +1,7 @@
-"""Attention machines: what neurons on trees do that neurons on numbers cannot.
+"""Attention machines: machines that look items up in an associative memory.
 
-A memory of nested keys is an associative memory, and to look something up in it is a linear
-combination (arXiv:1712.07447; :mod:`dmmlab.core.tree_neurons`).
+Neurons on trees can do this; neurons on numbers cannot. The memory is a V-value with nested keys,
+and a lookup is a linear combination (arXiv:1712.07447; :mod:`dmmlab.core.tree_neurons`).
 """
 
 from ..core.machine import Machine
@@ -12,12 +12,12 @@ INDUCTION_DELAY = 3  # cycles from an item to its answer
 
 
 def induction_head() -> Machine:
-    """What has followed this item before, and how often: an induction head in eight links.
+    """Returns an induction head in eight links: it counts which items followed this one before.
 
-    The pair of the last item and this one is added to a memory in every cycle, and this item is
-    looked up there. Exact for any alphabet and strings of any length, one item a cycle; the answer
-    is a V-value, a count for each item, and comes three cycles later. The newest pair goes to
-    *lookup* directly, as it takes a cycle to reach the memory.
+    In every cycle the machine reads one item. It adds the pair (last item, this item) to a memory
+    and looks this item up there. The answer is a V-value with a count for each item; it arrives
+    three cycles later. It is exact for any alphabet and for strings of any length. The newest pair
+    goes to *lookup* directly, because it takes a cycle to reach the memory.
 
     Source of the circuit: Olsson and others 2022 (arXiv:2209.11895), there in transformers.
     """

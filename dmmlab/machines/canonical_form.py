@@ -1,17 +1,18 @@
-"""Canonical form: the same function with fewer links, and weights that can be read.
+"""Canonical form: the same function with fewer links and readable weights.
 
-Many machines compute the same function: an accumulator may count by 0.71 if everything that reads
-it divides by 0.71. :func:`canonical` picks one of them. What it may do follows from the scaling
-that a neuron's type declares (:class:`~dmmlab.core.neuron_type.Scaling`):
+Many machines compute the same function: an accumulator may count by 0.71 if every reader of it
+divides by 0.71. :func:`canonical` picks one of these machines. The permitted changes follow from
+the scaling that a neuron's type declares (:class:`~dmmlab.core.neuron_type.Scaling`):
 
-* linear, as accum: its inputs may be divided by any number that its outputs are multiplied by; and
-  where it adds them, what enters on either side may enter on one;
-* even, as norm: the same with the number's absolute value, so the sign of its input is free;
-* of a difference, as compare: what enters on both sides is merged into one; exchanging its inputs
-  exchanges its outputs;
-* bilinear, as dot: one side may be divided by what the other is multiplied by, and signs may go to
-  the output, but no more: a clip pins the scale;
-* multilinear, as nest: each input may be divided by any number that the output is multiplied by.
+* linear, such as accum: divide the inputs by any number and multiply the outputs by it. If the
+  neuron adds its inputs, links may move from one input to the other;
+* even, such as norm: the same, but the outputs are multiplied by the number's absolute value, so
+  the sign of the input is free;
+* difference, such as compare: merge links from one source to both inputs. Exchanging the inputs
+  exchanges the outputs;
+* bilinear, such as dot: divide one input by a number and multiply the other by it; move signs to
+  the output. A clip pins the scale, so nothing else is permitted;
+* multilinear, such as nest: divide each input by any number and multiply the output by it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,18 +26,18 @@ from ..core.neuron_type import NeuronType, Port, Scaling
 from ..core.vvalues import VValue
 
 Rows = dict[Port, dict[Port, float]]  # input port -> {output port: weight}, the soft links
-TINY = 1e-300  # weights whose inverse is no number
+TINY = 1e-300  # smaller weights have no finite inverse
 
 
 def canonical(machine: Machine, pinned: bool = True) -> Machine:
-    """The machine of the same function in which the largest weight into each neuron is 1.
+    """Rescales a machine so that the largest weight into each neuron is 1.
 
-    It is 1 as far as the neuron's type allows. Neurons whose type declares no scaling, and those
-    with hard links to others, stay as they are.
+    The function stays the same. The weight is 1 only as far as the neuron's type allows. Neurons
+    whose type declares no scaling, and neurons with hard links to others, are not changed.
 
     Args:
-        machine: any.
-        pinned: if False, the scale of a bilinear neuron goes to its output, which is the same
+        machine: any machine.
+        pinned: if False, the scale of a bilinear neuron moves to its output. This keeps the
             function as long as nothing is clipped.
 
     Returns:
@@ -64,14 +65,14 @@ def canonical(machine: Machine, pinned: bool = True) -> Machine:
 
 
 def narrowed(machine: Machine) -> Machine:
-    """The same machine with narrower types, where nothing is linked to the fields of the wider.
+    """Replaces widened neuron types by the narrower types that they widen, where possible.
 
     Args:
-        machine: any.
+        machine: any machine.
 
     Returns:
-        The machine, in which a neuron whose type widens another has that other type, if it has all
-        fields that are linked.
+        The machine. A neuron whose type widens another gets that other type if it has all the
+        neuron's linked fields.
     """
     linked: dict[str, set[tuple[str, str]]] = {name: set() for name in machine.neurons}
     for link in machine.links():
@@ -89,14 +90,14 @@ def _narrowest(kind: NeuronType, linked: set[tuple[str, str]]) -> NeuronType:
 
 
 def _is_memory(machine: Machine, link: Link) -> bool:
-    """Whether a link leads from an accumulator to itself; rescaling leaves such a link as it is."""
+    """Whether a link leads from an accumulator to itself; rescaling keeps such a link."""
     return link.from_neuron == link.to_neuron and machine.neurons[link.to_neuron].accumulates
 
 
 def _gather(rows: Rows, name: str, fields: Sequence[str], remembering: bool) -> None:
-    """All that an accumulator adds enters at its second input.
+    """Moves all links into an accumulator to its second input.
 
-    What comes from itself enters at the first, if that is free.
+    Links from the accumulator itself move to the first input, if that is free.
     """
     into = [entry for field in fields for entry in rows.pop((name, field), {}).items()]
     for source, weight in into:
@@ -157,9 +158,9 @@ RESCALE: Mapping[Scaling, Callable[[Rows, str, NeuronType, set[str]], None]] = {
 
 
 def _largest(rows: Rows, ports: Iterable[Port], done: set[str]) -> float:
-    """The weight of largest size into these ports, 1.0 if there is none.
+    """Returns the weight of largest absolute value into these ports, 1.0 if there is none.
 
-    Links from neurons that are done count first.
+    Links from neurons in ``done`` take precedence.
     """
     entries = [(source, w) for port in ports for source, w in rows.get(port, {}).items() if abs(w) > TINY]
     entries = [(source, w) for source, w in entries if source[0] in done] or entries
@@ -179,7 +180,7 @@ def _multiply_out_of(rows: Rows, name: str, factor: float) -> None:
 
 
 def _in_order(machine: Machine) -> list[str]:
-    """The neurons, each after those that feed it, as far as the loops allow."""
+    """Returns the neurons in topological order, as far as loops allow."""
     graph = nx.DiGraph()
     graph.add_nodes_from(machine.neurons)
     graph.add_edges_from((link.from_neuron, link.to_neuron) for link in machine.links())
@@ -188,7 +189,7 @@ def _in_order(machine: Machine) -> list[str]:
 
 
 def soft_rows(machine: Machine) -> Rows:
-    """The soft links by the input that they lead to."""
+    """Returns the soft links, grouped by the input that they lead to."""
     rows: Rows = {}
     for link in machine.links():
         if not link.hard:
@@ -197,5 +198,5 @@ def soft_rows(machine: Machine) -> Rows:
 
 
 def from_rows(rows: Rows) -> VValue:
-    """The soft links as a V-value; the inverse of :func:`soft_rows`."""
+    """Returns the soft links as a V-value; the inverse of :func:`soft_rows`."""
     return matrix_of((*to, *source, weight) for to, row in rows.items() for source, weight in row.items() if weight)

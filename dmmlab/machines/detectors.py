@@ -1,8 +1,8 @@
-"""The duplicate character detector: written by hand, and as training found it in 2022.
+"""The duplicate character detector: the handwritten machine, and the one trained in 2022.
 
-It reads a string one character at a time. At ``output.dict-1`` stands the largest number of times
-that any character has come so far, minus 1 (nothing while there is no duplicate); at
-``output.dict-2`` the number of full stops so far, up to 4.
+The detector reads a string one character at a time. ``output.dict-1`` is the number of occurrences
+of the most frequent character so far, minus 1 (nothing while there is no duplicate).
+``output.dict-2`` is the number of full stops so far, up to 4.
 """
 
 import math
@@ -36,7 +36,7 @@ PUBLISHED_19: Links = {
 
 
 def handcrafted(end_mark: str = ".") -> Machine:
-    """The machine of section 3 of Bukatin, Matthews and Radul (arXiv:1606.09470).
+    """Returns the machine of section 3 of Bukatin, Matthews and Radul (arXiv:1606.09470).
 
     It has 8 soft links, all of weight 1. ``end_mark`` is the item that ``output.dict-2`` counts.
     """
@@ -54,20 +54,20 @@ def handcrafted(end_mark: str = ".") -> Machine:
     )
     if end_mark == ".":
         return machine
-    eos = constant(f"eos {end_mark}", "char", {end_mark: 1.0})  # a type, and so a name, of its own
+    eos = constant(f"eos {end_mark}", "char", {end_mark: 1.0})  # a separate type needs its own name
     return replace(machine, neurons={**machine.neurons, "eos": eos})
 
 
 def published() -> Machine:
-    """The machine of 19 links that training and pruning left in June 2022, with two decimals."""
+    """Returns the 19-link machine trained and pruned in June 2022, with weights to two decimals."""
     return Machine.build(PUBLISHED_19)
 
 
 class ImitationError(NamedTuple):
-    """How far a machine's answers are from those of its teacher.
+    """The error of a machine against its teacher.
 
-    ``loss`` is the sum over all cycles and outputs of the squared differences,
-    ``max_squared_error`` the largest.
+    ``loss`` is the sum of the squared differences over all cycles and outputs.
+    ``max_squared_error`` is the largest squared difference.
     """
 
     loss: float
@@ -75,19 +75,19 @@ class ImitationError(NamedTuple):
 
 
 def imitation_error(machine: Machine, streams: Streams, cycles: int, teacher: Machine | None = None) -> ImitationError:
-    """Runs a machine beside its teacher and compares what arrives at ``output`` in each cycle.
+    """Runs a machine and its teacher and compares their answers at ``output`` in each cycle.
 
-    Compared are the scalar parts, as in 2022. The tests that were published then are in single
-    precision: ``imitation_error(machine.astype(np.float32), characters("test string."), 140)``.
+    It compares the scalar parts, as in 2022. The tests published then used single precision:
+    ``imitation_error(machine.astype(np.float32), characters("test string."), 140)``.
 
     Args:
-        machine: what is measured.
-        streams: what both read, as for :func:`~dmmlab.core.engine.run`.
-        cycles: how many cycles.
-        teacher: whose answers are the targets; the handcrafted detector if left out.
+        machine: the machine to measure.
+        streams: the input of both machines, as for :func:`~dmmlab.core.engine.run`.
+        cycles: the number of cycles.
+        teacher: gives the target answers; the handcrafted detector if left out.
 
     Returns:
-        The sum of the squared errors, and the largest of them.
+        The sum of the squared errors, and the largest squared error.
 
     Raises:
         RunError: as :func:`~dmmlab.core.engine.run`; or the errors are too large to be squared.

@@ -1,13 +1,14 @@
-"""Exact steps: the tree engine on fractions.
+"""Exact steps: runs the tree engine on fractions.
 
-In a proof no number may be rounded. The tree engine adds and multiplies whatever numbers it is
-given, so here it is given fractions, or symbols (:mod:`dmmlab.proofs.symbols`): weights are the
-fractions that they stand for, and a float that a neuron's function brings in counts as the fraction
-that it is. Down and up movement are those of :mod:`dmmlab.core.engine`; nothing is written again.
+A proof must not round numbers. The tree engine adds and multiplies numbers of any type, so this
+module gives it fractions, or symbols (:mod:`dmmlab.proofs.symbols`). Each weight becomes the
+fraction that it stands for. A float from a neuron's function becomes the fraction of the same
+value. Down and up movement are those of :mod:`dmmlab.core.engine`.
 
-Only two things differ from a run. The clock is left out, so that equal states are found equal: each
-reader is given the item of the cycle (:mod:`dmmlab.core.clocks`). And a part of the machine that no
-answer depends on is left out, unless it might end a run by numbers that grow too large.
+An exact run differs from an ordinary run in two ways. First, it leaves out the clock, so that equal
+states compare equal, and gives each reader the item of the cycle (:mod:`dmmlab.core.clocks`).
+Second, it leaves out the parts of the machine that no answer depends on, except those whose
+numbers might grow too large and so end a run.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -27,22 +28,22 @@ from ..core.neurons import ACCUM, CONST_1, ID, OUTPUT, TIMER, TYPES, constants
 from ..core.tree_neurons import UPDATE
 from ..core.vvalues import MAX_DEPTH, VValue, from_paths, number, paths, trim
 
-NEARLY = 1e-15  # how far, relatively, a weight may be from the fraction that it stands for
+NEARLY = 1e-15  # largest relative difference between a weight and the fraction that it stands for
 LARGEST_DENOMINATOR = 10_000
-DOUBLE = 1e-9  # how far, relatively, an own type's result in double precision may be from the exact one
-SMALL = 2**24  # up to which whole numbers that arrive at a neuron are those of Python
-LARGEST_WHOLE = 2**53  # up to which double precision has all whole numbers
+DOUBLE = 1e-9  # largest relative difference between a user type's result in double precision and the exact one
+SMALL = 2**24  # whole numbers up to this that arrive at a neuron are Python integers
+LARGEST_WHOLE = 2**53  # double precision represents all whole numbers up to this
 
 
 State = tuple[VValue, ...]
 
 
 class InexactError(LabError):
-    """A machine that cannot be run exactly."""
+    """The machine cannot be run exactly."""
 
 
 class Exact(Fraction):
-    """A fraction that stays one: a float that it is combined with counts as the fraction it is."""
+    """A fraction whose arithmetic with floats is exact: a float becomes a fraction first."""
 
     __slots__ = ()
 
@@ -70,12 +71,12 @@ del _name, _side
 class ExactMachine:
     """A machine that is stepped in exact arithmetic.
 
-    What all its neurons emit in a cycle is a *state*: a tuple with a V-value for each of ``ports``,
-    those of the readers last. A neuron is stepped by the engine once for all that it is given, and
-    the result is kept: in an exploration the same numbers arrive at it again and again.
+    A *state* is a tuple of everything that the neurons emit in a cycle: a V-value for each of
+    ``ports``, with the ports of the readers last. The results of each neuron are cached by its
+    inputs, because the same numbers arrive at it many times in an exploration.
 
     Args:
-        machine: it has a neuron ``output``.
+        machine: a machine with a neuron ``output``.
 
     Raises :class:`InexactError` for a weight that is no small fraction, or a reader that does not
     show each item in its own cycle.
@@ -105,11 +106,11 @@ class ExactMachine:
         self._emitted: dict[Hashable, State] = {}
 
     def step(self, state: State) -> tuple[State, State]:
-        """One cycle: what arrives at ``output``, scalar parts alone; and what comes from neurons.
+        """Runs one cycle; returns the scalar parts that arrive at ``output``, and the next state.
 
-        Of the next state, what the readers show is left out: it is :meth:`shown`. Raises
-        :class:`InexactError` for a result of a type that is not built in, which double precision
-        would not give; and what the engine and a type's function raise.
+        The next state lacks the ports of the readers; :meth:`shown` gives those. Raises
+        :class:`InexactError` if a type that is not built in gives a result that differs from its
+        result in double precision. Errors of the engine and of a type's function pass through.
         """
         emitted: list[VValue] = []
         answers: State = ()
@@ -119,7 +120,7 @@ class ExactMachine:
                 results = known[given]
             except KeyError:
                 results = known[given] = self._step_of(name, given)
-            except TypeError:  # V-values that are no numbers
+            except TypeError:  # V-values that are not numbers have no hash
                 results = self._step_of(name, given)
             if name == "output":
                 answers, results = results[: len(self.fields)], results[len(self.fields) :]
@@ -127,20 +128,20 @@ class ExactMachine:
         return answers, tuple(emitted)
 
     def shown(self, items: Mapping[str, VValue]) -> State:
-        """What the readers emit, given the item of each."""
+        """Returns the V-values that the readers emit, given the item of each."""
         return tuple(exact(trim(items.get(name, 0)), self.small) or 0 for name in self.readers)
 
     def arrive(self, outputs: VValue) -> VValue:
-        """The down movement of the engine, of trees: ``neuron -> input -> V-value``."""
+        """Returns the engine's down movement on trees: ``neuron -> input -> V-value``."""
         return down(self.matrix, outputs)
 
     def emit(self, inputs: VValue, items: Mapping[str, VValue]) -> VValue:
-        """The up movement of the engine, ``neuron -> output -> V-value``, given the items."""
+        """Returns the engine's up movement, ``neuron -> output -> V-value``, given the items."""
         shown = {name: {field: v} for (name, field), v in zip(self.readers.items(), self.shown(items), strict=True)}
         return exact(up(self.neurons, inputs, {}), self.small) | trim(shown)
 
     def answers(self, inputs: VValue) -> State:
-        """What arrives at the inputs of ``output``: the scalar parts."""
+        """Returns the scalar parts of the V-values that arrive at the inputs of ``output``."""
         arrived = inputs.get("output", {})
         return tuple(number(arrived.get(field, 0)) for field in self.fields)
 
@@ -150,7 +151,7 @@ class ExactMachine:
         return [i for i, port in enumerate(self.ports) if port in ports]
 
     def _step_of(self, name: str, given: State) -> State:
-        """One neuron by the engine; what arrives at ``output`` comes before what it emits."""
+        """Steps one neuron with the engine; for ``output``, its scalar inputs come first."""
         outputs: dict[str, dict[str, VValue]] = {}
         for i, v in zip(self._sources[name], given, strict=True):
             if v:
@@ -163,7 +164,7 @@ class ExactMachine:
         return (*self.answers(inputs), *results) if name == "output" else results
 
     def _emitted_by(self, name: str, inputs: VValue) -> State:
-        """What one neuron emits, given what arrives."""
+        """Returns the outputs of one neuron, given its inputs."""
         emitted = exact(up({name: self.neurons[name]}, inputs, {}), self.small).get(name, {})
         if name in self.own_types:
             self._check_in_doubles(name, inputs, emitted)
@@ -171,7 +172,7 @@ class ExactMachine:
             if len(path) > MAX_DEPTH - 2:
                 raise InexactError(f"neuron {name!r} emits V-values that are nested too deeply")
             if not isinstance(x, int):
-                float(x)  # raises OverflowError, as a run ends where double precision has no such number
+                float(x)  # raises OverflowError where a run in double precision would end
         return tuple(emitted.get(field, 0) for field in self.neurons[name].outputs)
 
     def _check_in_doubles(self, name: str, inputs: VValue, emitted: VValue) -> None:
@@ -182,11 +183,11 @@ class ExactMachine:
 
 
 def relevant(machine: Machine) -> set[str]:
-    """The neurons that answers depend on, and those that might end a run though none does.
+    """Returns the neurons that answers depend on, and other neurons that might end a run.
 
-    Numbers that no answer depends on can end a run by growing too large. They do not, for longer
-    than anybody runs a machine, where all types are built in and the only loops are those of sums
-    and of neurons that hand on, with weights that add up to 1 at most.
+    A neuron that no answer depends on can end a run if its numbers grow too large. In practice this
+    does not happen if all types are built in, and the only loops are self-loops of sums and of
+    neurons that pass a value on, with weights whose absolute values add up to at most 1.
     """
     needed = machine.leading_to({"output"})
     graph, loops = networkx.DiGraph(), dict.fromkeys(machine.neurons, 0.0)
@@ -202,14 +203,14 @@ def relevant(machine: Machine) -> set[str]:
 
 
 def is_known(kind: NeuronType) -> bool:
-    """Whether its function is that of a built-in type, of a constant, or of an output."""
+    """Whether a type's function is that of a built-in type, of a constant, or of an output."""
     made = [each.function.__code__ for each in (CONST_1, OUTPUT, constants("two", {"one": 1.0, "other": 2.0}))]
     code = getattr(kind.function, "__code__", None)
     return any(kind.function is each.function for each in TYPES) or any(code is each for each in made)
 
 
 def exact_weight(link: Any) -> int | Exact:
-    """The fraction that the weight of a link stands for."""
+    """Returns the fraction that the weight of a link stands for."""
     weight = float(link.weight)
     fraction = Fraction(weight).limit_denominator(LARGEST_DENOMINATOR)
     if abs(float(fraction) - weight) > NEARLY * abs(weight):
@@ -218,16 +219,15 @@ def exact_weight(link: Any) -> int | Exact:
 
 
 def exact(v: VValue, small: int = 0) -> VValue:
-    """The same V-value in exact numbers; symbols stay as they are.
+    """Converts a V-value to exact numbers; symbols are not changed.
 
     Args:
         v: any V-value.
-        small: up to here whole numbers are those of Python, which are fast. A neuron's function may
-            combine them with floats, and nothing is rounded. All others are of the class
-            :class:`Exact`.
+        small: whole numbers up to this become Python integers, which are fast. A neuron's function
+            may combine them with floats without rounding. All other numbers become :class:`Exact`.
 
     Returns:
-        The V-value. What is not finite raises OverflowError or ValueError.
+        The V-value. Numbers that are not finite raise OverflowError or ValueError.
     """
     if isinstance(v, dict):
         return {key: exact(part, small) for key, part in v.items()}
@@ -239,16 +239,16 @@ def exact(v: VValue, small: int = 0) -> VValue:
 
 
 def in_doubles(v: VValue) -> VValue:
-    """The same V-value in double precision."""
+    """Converts a V-value to double precision."""
     return from_paths((path, float(x)) for path, x in paths(v))
 
 
 def is_double(x: Any) -> bool:
-    """Whether double precision has a number, and all sums and products of small ones like it."""
+    """Whether a number, and sums and products of small ones like it, are exact in doubles."""
     x = x if isinstance(x, int) else Fraction(x)
     return abs(x.numerator) <= LARGEST_WHOLE and x.denominator & (x.denominator - 1) == 0
 
 
 def key_of(v: VValue) -> Hashable:
-    """Something hashable that is equal for equal V-values, whatever the order of their keys."""
+    """Returns a hashable key that is equal for equal V-values, whatever the order of their keys."""
     return tuple(sorted(paths(v))) if isinstance(v, dict) else v

@@ -1,7 +1,7 @@
 """Isomorphism: whether two machines are the same up to the names of their neurons.
 
-A machine becomes a graph of neurons, ports and links, with labels that tell apart what is not
-interchangeable; networkx compares the graphs.
+A machine becomes a graph of neurons, ports and links. Nodes that are not interchangeable have
+different labels. networkx compares the graphs.
 """
 
 from collections import Counter
@@ -17,17 +17,17 @@ from ..core.vvalues import paths
 def same(machine: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
     """Whether two machines are equal up to the names of their neurons.
 
-    Compared are their live parts, the hard links too. Neurons that read or answer keep their names;
-    outputs of constants are known by what they emit. The two inputs of a dot may be exchanged, and
-    so may those of a compare together with its outputs.
+    It compares their live parts, including hard links. Neurons that read or answer must have the
+    same names; outputs of constants are matched by value. The two inputs of a dot may be exchanged,
+    and so may those of a compare together with its outputs.
 
     Args:
-        machine: any.
-        other: any.
-        tolerance: how much the weights of two links may differ.
+        machine: any machine.
+        other: any machine.
+        tolerance: the largest difference between the weights of two links.
 
     Returns:
-        Whether they are.
+        True if they are the same.
     """
     graphs = [_port_graph(each.live()) for each in (machine, other)]
     labels = [Counter(label for _, label in graph.nodes(data="label")) for graph in graphs]
@@ -42,16 +42,16 @@ def same(machine: Machine, other: Machine, tolerance: float = 1e-6) -> bool:
 
 
 def equivalent(kind: NeuronType, other: NeuronType) -> bool:
-    """Whether two types compute the same, as far as can be told.
+    """Whether two neuron types are known to compute the same.
 
-    They do if they have the same function and ports, or are constants of the same value.
+    This holds if they have the same function and ports, or are constants of the same value.
 
     Args:
         kind: a neuron type.
         other: a neuron type.
 
     Returns:
-        Whether they do.
+        True if they are known to compute the same.
     """
     return (kind.inputs, kind.outputs, _identity(kind)) == (other.inputs, other.outputs, _identity(other))
 
@@ -65,12 +65,12 @@ def _identity(kind: NeuronType) -> Hashable:
 
 
 def _emitted(kind: NeuronType) -> dict[str, Hashable]:
-    """What a constant emits, by output, in the order of the paths."""
+    """Returns the leaves that a constant emits, by output, in the order of the paths."""
     return {field: tuple(sorted((path, float(x)) for path, x in paths(v))) for field, v in kind.activate({}).items()}
 
 
 def _port_graph(machine: Machine) -> nx.DiGraph:
-    """Neurons and their ports as nodes, the links as edges between ports."""
+    """Returns a graph with neurons and ports as nodes, and links as edges between ports."""
     graph = nx.DiGraph()
     links = list(machine.links())
     used = {link[:2] for link in links} | {link[2:4] for link in links}

@@ -1,8 +1,8 @@
-"""Starting networks: large machines, to be trained and pruned.
+"""Starting networks: large machines to be trained and pruned.
 
-A network is neurons and an ordered list of the soft links between them; weights make a machine of
-it. The order is that of 2022, so that the same random numbers go to the same links as then (see
-:mod:`dmmlab.june2022.random_numbers`).
+A network has neurons and an ordered list of the soft links between them. With weights it becomes a
+machine. The links have the order of 2022, so that each gets the same random number as then
+(:mod:`dmmlab.june2022.random_numbers`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,29 +20,29 @@ from ..core.vvalues import VValue
 
 SOURCES = {kind.name: kind for kind in (INPUT, EOS, CONST_1)}  # layer 0
 LAYER = (ACCUM, NORM, DOT, COMPARE)  # the types of a layer, in the order of 2022
-RECURRENT = (ACCUM, NORM, COMPARE, DOT)  # and those of a recurrent network
+RECURRENT = (ACCUM, NORM, COMPARE, DOT)  # the types of a recurrent network, in the order of 2022
 
 
 class NetworkError(LabError):
-    """A network that cannot be."""
+    """Invalid network."""
 
 
 @summarised
 @dataclass(frozen=True)
 class Network:
-    """Neurons, hard links, and the soft links in the order in which weights are dealt to them."""
+    """Neurons, hard links, and soft links in the order in which they get their weights."""
 
     neurons: Mapping[str, NeuronType]
     links: Sequence[tuple[Port, Port]]  # (to_neuron, to_field), (from_neuron, from_field)
     hard: VValue
 
     def machine(self, weights: Iterable[Any]) -> Machine:
-        """The machine with these weights, one for each link, in order."""
+        """Returns the machine with these weights, one for each soft link, in order."""
         soft = matrix_of((*to, *source, weight) for (to, source), weight in zip(self.links, weights, strict=True))
         return Machine(self.neurons, soft, self.hard)
 
     def random(self, key: Any, scale: float = 0.01) -> Machine:
-        """The machine with weights ``scale * N(0, 1)`` from a JAX key."""
+        """Returns the machine with random weights ``scale * N(0, 1)`` from a JAX key."""
         import jax
 
         return self.machine((scale * jax.random.normal(key, (len(self.links),))).tolist())
@@ -63,17 +63,17 @@ def feedforward(
     outputs: NeuronType = OUTPUT,
     sources: Mapping[str, NeuronType] = SOURCES,
 ) -> Network:
-    """A feedforward network with local recurrence.
+    """Returns a feedforward network with local recurrence.
 
-    Accumulators feed themselves; all else goes from layer to layer.
+    Accumulators feed themselves. All other links lead forward from layer to layer.
 
     Args:
-        layers: how many layers between the sources and the output.
+        layers: the number of layers between the sources and the output.
         copies: neurons of each type in a layer; they are called ``type-layer-copy``.
-        types: the types of a layer.
-        skip_links: whether a layer is fed by all layers before it, or by the one before it alone
-            (then, as in 2022, layer 1 by the input alone, and the constants by every later layer
-            but the output's).
+        types: the neuron types of a layer.
+        skip_links: if True, all earlier layers feed a layer. If False, only the layer before feeds
+            it, as in 2022: then only the input feeds layer 1, and the constants feed every later
+            layer except the output's.
         outputs: the type of the output neuron.
         sources: the neurons of layer 0, by name.
 
@@ -109,15 +109,15 @@ def recurrent(
     outputs: NeuronType = OUTPUT,
     sources: Mapping[str, NeuronType] = SOURCES,
 ) -> Network:
-    """A network in which every output of every neuron feeds every input of every neuron.
+    """Returns a network in which every output of every neuron feeds every input of every neuron.
 
-    No accumulator has a hard self-link: that it remembers is to be learned, too.
+    Accumulators have no hard self-links, so training must also learn that they remember.
 
     Args:
         copies: neurons of each type; they are called ``type-copy``.
-        types: the types.
+        types: the neuron types.
         outputs: the type of the output neuron.
-        sources: the neurons that nothing but the timer feeds, by name.
+        sources: the neurons that only the timer may feed, by name.
 
     Returns:
         The network.
@@ -134,15 +134,15 @@ def recurrent(
 
 @lru_cache(maxsize=256)
 def with_fields(kind: NeuronType, fields: tuple[str, ...]) -> NeuronType:
-    """The type with these fields on both sides, as in 2022, of which its function uses its own.
+    """Widens a neuron type to have all these fields as inputs and as outputs, as in 2022.
 
     Args:
-        kind: a type.
-        fields: names, the type's own among them.
+        kind: a neuron type; its function still uses only its own fields.
+        fields: names, including those of the type's fields.
 
     Returns:
-        A type that widens it, without feedback, the same object for the same type and names; the
-        type itself if it has all these fields already.
+        The wider type, without feedback; the same object for the same arguments. A type that has
+        all these fields already is returned unchanged.
     """
     if set(kind.inputs) == set(kind.outputs) == set(fields):
         return kind
@@ -155,7 +155,7 @@ def with_fields(kind: NeuronType, fields: tuple[str, ...]) -> NeuronType:
 
 
 def copies_of(types: Iterable[NeuronType], copies: int) -> dict[str, NeuronType]:
-    """So many neurons of each type, called ``type-copy``, copy by copy.
+    """Returns ``copies`` neurons of each type, called ``type-copy``, copy by copy.
 
     Raises :class:`NetworkError` for no copies.
     """
@@ -166,11 +166,11 @@ def copies_of(types: Iterable[NeuronType], copies: int) -> dict[str, NeuronType]
 
 
 def _soft_inputs(layer: Iterable[tuple[str, NeuronType]]) -> list[Port]:
-    """The inputs that soft links may feed: all but those that a neuron feeds itself."""
+    """Returns the inputs that soft links may feed: all inputs without feedback."""
     fed = {name: {to for to, _ in kind.feedback} for name, kind in layer}
     return [(name, field) for name, kind in layer for field in kind.inputs if field not in fed[name]]
 
 
 def output_ports(layer: Iterable[tuple[str, NeuronType]]) -> list[Port]:
-    """All outputs of these neurons, in order."""
+    """Returns all outputs of these neurons, in order."""
     return [(name, field) for name, kind in layer for field in kind.outputs]

@@ -1,7 +1,7 @@
 """Machines that rewrite themselves: the experiments of 2016 and 2017, and machines that grow.
 
-Each function returns a machine, with what its neurons emit before the first cycle where that
-matters; run them with ``matrix_from="self.single"``.
+Each function returns a machine. Where the initial outputs of the neurons matter, it returns them
+too. Run these machines with ``matrix_from="self.single"``.
 
 Sources: arXiv:1706.00648, appendix B.2 (the wave), and the public repository jsa-aerial/DMM.
 """
@@ -18,12 +18,12 @@ from ..core.summaries import Facts, names, summarised
 from ..core.tree_neurons import EVENTS, GATE, NEST, SELF, UPDATE
 from ..core.vvalues import VValue, from_paths, number, paths
 
-MATRIX = "self.single"  # the output that has the network matrix
+MATRIX = "self.single"  # the output that emits the network matrix
 
 
 @summarised
 class Rewriting(NamedTuple):
-    """A machine and what its neurons emit before cycle 0."""
+    """A machine and the outputs of its neurons before cycle 0."""
 
     machine: Machine
     initial_outputs: VValue
@@ -34,10 +34,10 @@ class Rewriting(NamedTuple):
 
 
 def wave() -> Rewriting:
-    """A machine whose one changing link goes round, with period 3 (2016-10-19).
+    """Returns a machine with one link that changes its source with period 3 (2016-10-19).
 
-    ``self`` adds to its matrix what the neuron emits that is linked to ``self.delta``: a change
-    that takes this link away and makes the next one.
+    One neuron is linked to ``self.delta``, and ``self`` adds the output of that neuron to the
+    matrix. This output removes the neuron's link and adds a link from the next neuron.
     """
     updates = [f"update-{k}" for k in (1, 2, 3)]
     links = {"self.accum": {MATRIX: 1.0}, "self.delta": {"update-1.single": 1.0}}
@@ -50,7 +50,7 @@ def wave() -> Rewriting:
 
 
 def event_list() -> Rewriting:
-    """A neuron that keeps what comes with a flag, as a list, the latest first (2017-07-13)."""
+    """Returns a machine that lists all items that have a flag, the latest first (2017-07-13)."""
     machine = Machine.build(
         {"my-list.signal": {"input.char": 1.0}},
         {"timer": TIMER, "input": INPUT, "my-list": EVENTS},
@@ -59,11 +59,11 @@ def event_list() -> Rewriting:
 
 
 def click(x: float, y: float) -> VValue:
-    """What the source of :func:`event_list` shows in the cycle of a click.
+    """Returns the item that :func:`event_list` reads in the cycle of a click.
 
     Args:
-        x: where it was.
-        y: and how high.
+        x: the horizontal position of the click.
+        y: its vertical position.
 
     Returns:
         A V-value with a flag.
@@ -72,9 +72,9 @@ def click(x: float, y: float) -> VValue:
 
 
 def editing() -> Machine:
-    """A machine that is edited while it runs: what its input shows is added to its matrix.
+    """Returns a machine that is edited while it runs: it adds each item it reads to its matrix.
 
-    It does nothing else; send it links, and it will.
+    It does nothing else until its input contains links.
     """
     return Machine.build(
         {"self.accum": {MATRIX: 1.0}, "self.delta": {"input.char": 1.0}},
@@ -84,10 +84,11 @@ def editing() -> Machine:
 
 
 def growing() -> Rewriting:
-    """A shift register that grows by a cell a cycle, so that it forgets nothing.
+    """Returns a shift register that grows by one cell a cycle, so that it forgets nothing.
 
-    In cycle n ``builder`` emits the link from cell n + 1 to cell n + 2, which is there two cycles
-    later, when the first item needs it. It grows without end: a run has to have one.
+    In cycle n ``builder`` emits the link from cell n + 1 to cell n + 2. The link exists two cycles
+    later, when the first item needs it. The machine grows without end, so limit the cycles of a
+    run.
     """
     links = {
         "self.accum": {MATRIX: 1.0},
@@ -101,14 +102,15 @@ def growing() -> Rewriting:
 
 
 def copying(names: Sequence[str]) -> NeuronType:
-    """A neuron type that reads the matrix and emits the links of a copy of a part of it.
+    """Returns a neuron type that reads the matrix and emits links that copy some neurons.
 
     Args:
-        names: the neurons of that part.
+        names: the neurons to copy.
 
     Returns:
-        The type, ``matrix, number -> single``. Where the number is n and not zero, each neuron of
-        the part is called ``name-n`` in the copy; links from and to other neurons are copied too.
+        The type, ``matrix, number -> single``. If the number n is not zero, the copy of each neuron
+        is called ``name-n``. Links from and to other neurons are copied too. If n is zero, nothing
+        is emitted.
     """
 
     def copy(matrix: VValue, n: VValue) -> VValue:
@@ -125,10 +127,10 @@ def copying(names: Sequence[str]) -> NeuronType:
 
 
 def doubling() -> Machine:
-    """A machine that copies its own counter whenever its input says so.
+    """Returns a machine that copies its own counter whenever its input is a number other than zero.
 
-    It counts cycles; each copy begins to count when it is made, and all counts are added up. What
-    the input shows is the number of the copy.
+    The counter counts cycles. Each copy starts to count when it is made, and the machine adds up
+    all counts. The input gives the number of the copy.
     """
     links = {
         "self.accum": {MATRIX: 1.0},
@@ -155,21 +157,21 @@ CELL = replace(UPDATE, name="cell")
 
 
 def learner(inputs: int) -> tuple[Machine, Links]:
-    """A machine that may change the links of its own prediction, by a rule that is to be trained.
+    """Returns a machine that changes the links of its own prediction by a trainable rule.
 
-    ``prediction`` is a linear combination of ``x-1``, ``x-2`` and so on. ``x`` shows the same
-    numbers as one V-value that is keyed like the outputs that they come from, so that the outer
-    product of ``prediction.single`` and ``x`` is a change of just these links. How much of it is
-    added in a cycle, for which of the last three items, and what the right answer ``y`` has to do
-    with it, says the rest of the matrix. ``y`` is to be shown together with ``x``; a guess arrives
-    two cycles later.
+    ``prediction`` is a linear combination of ``x-1``, ``x-2`` and so on. ``x`` gives the same
+    numbers as one V-value, keyed like the outputs that emit them. So the outer product of
+    ``prediction.single`` and ``x`` is a change of exactly these links. The rest of the matrix is
+    the rule: it decides how much of this change is added in a cycle, for which of the last three
+    items, and how it depends on the right answer ``y``. Show ``y`` together with ``x``. A guess
+    arrives two cycles later.
 
     Args:
         inputs: how many numbers an item has.
 
     Returns:
-        The machine, all its weights 1; and the links that are to be trained, those of the rule and
-        those of the prediction as it is at first.
+        The machine, with all weights 1; and the links to train, those of the rule and the initial
+        links of the prediction.
     """
     items, pasts = [f"x-{k}" for k in range(1, inputs + 1)], ("late", "later")
     kinds = {"timer": TIMER, "self": SELF, **dict.fromkeys(["x", "y", *items], INPUT)}

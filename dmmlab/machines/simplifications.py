@@ -1,7 +1,7 @@
 """Simpler machines: fewer neurons, fewer links, weights that are small fractions.
 
-:func:`merged` keeps the function; what the others do changes it a little, or by a cycle, so that
-their results are to be tried.
+:func:`merged` keeps the function. The others may change it a little, or shorten its delay by a
+cycle, so test their results.
 """
 
 from fractions import Fraction
@@ -16,9 +16,9 @@ LARGEST_DENOMINATOR = 4
 
 
 def merged(machine: Machine) -> Machine:
-    """The machine in which neurons of one type and with the same links into them are one neuron.
+    """Merges neurons that have the same type and the same links into them.
 
-    The function is the same.
+    The function stays the same.
     """
     while True:
         pair = _twins(machine)
@@ -33,9 +33,9 @@ def merged(machine: Machine) -> Machine:
 
 
 def _twins(machine: Machine) -> tuple[str, str] | None:
-    """Two neurons of one type with the same links into them, loops to themselves included.
+    """Returns two neurons of one type with the same links into them, including self-loops.
 
-    None with hard links to others.
+    Neurons with hard links to or from others are excluded. Returns None if there is no such pair.
     """
     into: dict[str, set] = {}
     fixed = set()
@@ -56,28 +56,28 @@ def _twins(machine: Machine) -> tuple[str, str] | None:
 
 
 def without_small_links(machine: Machine, threshold: float) -> Machine:
-    """The machine without small weights, and without what is then dead.
+    """Removes soft links with small weights, and then the dead neurons.
 
     Args:
-        machine: any.
-        threshold: soft links of an absolute weight up to this are left out.
+        machine: any machine.
+        threshold: soft links of an absolute weight up to this are removed.
 
     Returns:
-        A new machine, of live neurons alone.
+        A new machine that has only live neurons.
     """
     rows = {port: {source: w for source, w in row.items() if abs(w) > threshold} for port, row in soft_rows(machine).items()}
     return machine.with_soft(from_rows(rows)).live()
 
 
 def rounded(machine: Machine, denominator: int = LARGEST_DENOMINATOR) -> Machine:
-    """The machine with every soft weight replaced by the nearest small fraction.
+    """Replaces every soft weight by the nearest small fraction.
 
     Args:
-        machine: any.
-        denominator: the largest one.
+        machine: any machine.
+        denominator: the largest denominator.
 
     Returns:
-        A new machine; weights that are rounded to 0 are no links.
+        A new machine. Links whose weight is rounded to 0 are removed.
     """
     rows = {
         port: {source: float(Fraction(w).limit_denominator(denominator)) for source, w in row.items()}
@@ -87,11 +87,11 @@ def rounded(machine: Machine, denominator: int = LARGEST_DENOMINATOR) -> Machine
 
 
 def shortcuts(machine: Machine) -> list[Machine]:
-    """Machines in each of which one neuron is left out that only passes a value on.
+    """Returns machines that each lack one neuron that only passes a value on.
 
-    What it was fed goes where its output went. Such a neuron has one link into it that does not
-    come from a constant. What comes on that link then arrives a cycle earlier, so each of these
-    machines is to be tried.
+    Such a neuron has exactly one incoming link that is not from a constant. In the new machine the
+    source of this link feeds the neuron's targets directly. The value then arrives a cycle earlier,
+    so test each of these machines.
     """
     rows, shorter_machines = soft_rows(machine), []
     fixed = {n for link in machine.links() if link.hard and link.from_neuron != link.to_neuron for n in (link[0], link[2])}
@@ -108,15 +108,15 @@ def shortcuts(machine: Machine) -> list[Machine]:
                 shorter[port][source] = shorter[port].get(source, 0.0) + through
         try:
             shorter_machines.append(machine.with_soft(from_rows(shorter)).without_neuron(name))
-        except MachineError:  # where it would go there is a hard link
+        except MachineError:  # the new link would be in the place of a hard link
             continue
     return shorter_machines
 
 
 def _gain(kind: NeuronType, field: str, output: str, weight: float) -> float:
-    """What a neuron that passes a value on multiplies it by.
+    """Returns the factor by which a neuron multiplies a value that it passes on.
 
-    For an even one and for a difference that holds as long as the value is positive.
+    For the scalings ``EVEN`` and ``DIFFERENCE`` this is right only while the value is positive.
     """
     if kind.scaling is Scaling.EVEN:
         return abs(weight)

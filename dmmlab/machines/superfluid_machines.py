@@ -1,10 +1,10 @@
 """Superfluid machines (2024): each neuron computes all activation functions at once.
 
-They are four, a sum, a norm, a dot product and a comparison; each is scaled by a coefficient and
-emitted at outputs of its own. The coefficients are soft links from the constant 1 to inputs of
-their own, so that they are a part of the network matrix, and functions are trained and pruned as
-links are. After pruning, :func:`plain` writes each function that a neuron still has as an ordinary
-neuron.
+There are four functions: a sum, a norm, a dot product and a comparison. Each is scaled by a
+coefficient and emitted at its own outputs. Each coefficient is a soft link from the constant 1 to
+a separate input. So the coefficients are a part of the network matrix, and functions are trained
+and pruned like links. After pruning, :func:`plain` turns each remaining function of a neuron into
+an ordinary neuron.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,8 +18,8 @@ from ..core.neurons import ACCUM, COMPARE, DOT, NORM, OUTPUT, SUPERFLUID, TIMER
 from .networks import SOURCES, Network, NetworkError, output_ports
 
 CONST_1_PORT = ("const_1", "const_1")
-# By the input for its coefficient: the ordinary type, {superfluid input: its input}, and
-# {superfluid output: its output}.
+# Key: the input for the coefficient. Value: the ordinary neuron type, {superfluid input: input of
+# this type}, and {superfluid output: output of this type}.
 FUNCTIONS = {
     "of-sum": (replace(ACCUM, feedback=()), {"accum": "dict-1", "delta": "dict-2"}, {"result": "dict"}),
     "of-norm": (NORM, {"dict": "dict"}, {"norm": "norm"}),
@@ -35,15 +35,17 @@ def superfluid(
     sources: Mapping[str, NeuronType] = SOURCES,
     published: bool = False,
 ) -> Network:
-    """A network of superfluid neurons, each layer fed by all before it, each neuron by itself.
+    """Returns a network of superfluid neurons in layers.
+
+    All earlier layers feed a layer, and each neuron feeds itself.
 
     Args:
-        layers: how many.
-        neurons: in each layer; they are called ``superfluid-layer-number``.
+        layers: the number of layers.
+        neurons: neurons in each layer; they are called ``superfluid-layer-number``.
         outputs: the type of the output neuron.
         sources: the neurons of layer 0, by name; ``const_1`` is one of them.
-        published: with the published network's loop, which is off by one: a layer is not fed by the
-            one before it, so that layer 1 is fed by nothing and the last feeds nothing.
+        published: repeats the off-by-one loop of the published network. There a layer does not feed
+            the next one, so nothing feeds layer 1, and the last layer feeds nothing.
 
     Returns:
         The network: 4,606 links for the defaults, 2,906 as published.
@@ -68,10 +70,10 @@ def superfluid(
 
 
 def functions(machine: Machine) -> dict[str, dict[str, float]]:
-    """The coefficients of each superfluid neuron that are not zero, by function.
+    """Returns the coefficients of each superfluid neuron that are not zero, by function.
 
     Args:
-        machine: any.
+        machine: any machine.
 
     Returns:
         ``{neuron: {"of-norm": 0.5}}``.
@@ -89,18 +91,18 @@ def functions(machine: Machine) -> dict[str, dict[str, float]]:
 
 
 def plain(machine: Machine) -> Machine:
-    """The same machine without superfluid neurons.
+    """Replaces superfluid neurons by ordinary neurons.
 
     Args:
-        machine: any.
+        machine: any machine.
 
     Returns:
-        The machine with an ordinary neuron for each function of each superfluid neuron, called
-        ``norm-2-1`` in place of ``superfluid-2-1``; its coefficient goes to the links that leave
-        it. It gives the same answers.
+        A machine that gives the same answers, with an ordinary neuron for each function of each
+        superfluid neuron, called ``norm-2-1`` in place of ``superfluid-2-1``. The coefficient of
+        the function moves to the links from the new neuron.
 
     Raises:
-        LabError: as :func:`functions`; or the machine has a neuron of such a name already.
+        LabError: as :func:`functions`; or the machine already has a neuron of such a name.
     """
     of = functions(machine)
     neurons: dict[str, NeuronType] = {}

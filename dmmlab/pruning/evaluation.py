@@ -1,8 +1,8 @@
-"""Evaluation: how far a machine is off on strings that it has not learned from.
+"""Evaluation: measures the error of a machine on strings outside the training set.
 
-All strings over one alphabet lie one behind the other, in chunks, so that one compiled program runs
-them. They run in double precision, since a string of thousands of characters adds up thousands of
-roundings.
+All strings over one alphabet are concatenated and split into chunks, so that one compiled program
+runs them. They run in double precision, because rounding errors accumulate over thousands of
+characters.
 """
 
 import threading
@@ -32,15 +32,15 @@ class _Alphabet(NamedTuple):
 
     runner: ChunkRunner
     chunks: Mapping[str, Chunks]  # by set of strings
-    kinds: Mapping[str, Sequence[str]]  # what kind of string each chunk belongs to
+    kinds: Mapping[str, Sequence[str]]  # by set of strings: the kind of string of each chunk
 
 
 @summarised
 class Evaluator:
-    """Sets of strings, and a compiled machine with all links that the evaluated ones may have.
+    """Evaluates machines on sets of strings, with one compiled machine that has all their links.
 
     Args:
-        machine: it has all those links, whatever their weights.
+        machine: has all links that an evaluated machine may have; their weights do not matter.
         samples: the sets, such as ``{"validation": ..., "test": ...}``.
 
     Raises :class:`~dmmlab.core.errors.LabError` for an empty set.
@@ -49,7 +49,7 @@ class Evaluator:
     def __init__(self, machine: Machine, samples: Mapping[str, Sequence[Sample]]):
         if not samples or not all(map(len, samples.values())):
             raise LabError("no strings to be evaluated on")
-        self._lock = threading.Lock()  # so that threads that come at once compile once
+        self._lock = threading.Lock()  # concurrent threads compile only once
         alphabets = dict.fromkeys(sample.letters for each in samples.values() for sample in each)
         whole = any(sample.rows for each in samples.values() for sample in each)
         with jax.enable_x64(True):
@@ -59,17 +59,17 @@ class Evaluator:
             ]
 
     def errors(self, machine: Machine, name: str = "validation") -> dict[str, float]:
-        """The largest absolute error of any answer in any cycle; infinite if an answer is.
+        """Returns the largest absolute error of any answer in any cycle.
 
         Args:
-            machine: what is evaluated.
-            name: of the set of strings.
+            machine: the machine to evaluate.
+            name: the name of the set of strings.
 
         Returns:
-            The error for each kind of string.
+            The error for each kind of string; infinite if an answer is not finite.
 
         Raises:
-            LayoutError: the machine has a link that the evaluator's has not.
+            LayoutError: the machine has a link that the evaluator's machine lacks.
         """
         worst: dict[str, float] = {}
         with self._lock, jax.enable_x64(True):
@@ -82,7 +82,7 @@ class Evaluator:
         return worst
 
     def max_abs_error(self, machine: Machine, name: str = "validation") -> float:
-        """The largest of :meth:`errors`, over all kinds of strings; arguments as there."""
+        """Returns the largest of :meth:`errors` over all kinds of strings; same arguments."""
         return max(self.errors(machine, name).values())
 
     def _summary(self) -> tuple[str, Facts]:
@@ -94,12 +94,12 @@ class Evaluator:
 
 
 def max_abs_errors(problem: Question, machine: Machine, seed: int = 0) -> dict[str, float]:
-    """How far a machine is off on a problem's validation strings, and on its test strings.
+    """Returns the largest error of a machine on the validation and test strings of a problem.
 
     Args:
-        problem: what is asked.
+        problem: the problem.
         machine: any machine with the problem's answers.
-        seed: of the test strings.
+        seed: the seed of the test strings.
 
     Returns:
         For ``validation`` and ``test`` the largest absolute error of any answer in any cycle.
@@ -139,7 +139,7 @@ def _chunks(compiled: Compiled, samples: Sequence[Sample]) -> tuple[Chunks, list
 
 
 def targets_of(compiled: Compiled, sample: Sample) -> np.ndarray:
-    """The targets of a string at the coordinates that the machine can carry.
+    """Returns the targets of a string at the coordinates that the machine can carry.
 
     Args:
         compiled: the machine.
@@ -152,7 +152,10 @@ def targets_of(compiled: Compiled, sample: Sample) -> np.ndarray:
 
 
 def _out_of_reach(compiled: Compiled, sample: Sample) -> np.ndarray:
-    """The largest target, (cycles,), where the machine can carry nothing: it answers 0."""
+    """Returns the largest target, (cycles,), at coordinates that the machine cannot carry.
+
+    The machine answers 0 there.
+    """
     others = sample.beyond(_coordinates(compiled)).values() if compiled.whole else ()
     return np.max([np.zeros(sample.cycles), *map(np.abs, others)], axis=0)
 
@@ -166,18 +169,18 @@ def _runner(machine: Machine, keys: Keys, whole: bool) -> ChunkRunner:
 
     def largest_error(answers: Answers, targets: jax.Array) -> jax.Array:
         given = compiled.coordinates(answers)
-        given = jnp.concatenate([given, jnp.zeros((1, *given.shape[1:]))])  # where the machine can carry nothing
+        given = jnp.concatenate([given, jnp.zeros((1, *given.shape[1:]))])  # coordinates that the machine cannot carry
         error = jnp.where(jnp.isnan(targets), 0.0, jnp.abs(given - targets))
         return jnp.nan_to_num(jnp.max(error), nan=jnp.inf, posinf=jnp.inf)
 
     return ChunkRunner(compiled, largest_error, at_once=64)
 
 
-_runners = Kept(_runner)  # what is compiled for a network and an alphabet serves all strings
+_runners = Kept(_runner)  # one compiled program for a network and an alphabet serves all strings
 
 
 def all_keys(samples: Sequence[Sample]) -> dict[str, Stream]:
-    """For each reading neuron, a stream of one V-value that has all keys of all samples."""
+    """Returns a stream of one V-value with all keys of all samples, for each neuron that reads."""
     keys: dict[str, dict] = {}
     for sample in samples:
         for name, stream in sample.streams.items():

@@ -1,4 +1,4 @@
-"""Idle links: soft links that bring their neuron nothing that it looks at."""
+"""Idle links: soft links whose V-values have no keys that the target neuron uses."""
 
 from ..compiler.layout import lay_out
 from ..core.engine import Streams
@@ -7,15 +7,15 @@ from ..machines.canonical_form import from_rows, soft_rows
 
 
 def without_idle_links(machine: Machine, streams: Streams, cycles: int | None = None) -> Machine:
-    """The machine without the soft links that bring their neuron nothing that it looks at.
+    """Removes idle soft links: their V-values have no keys that the target neuron uses.
 
     Args:
-        machine: any.
-        streams: an example of what it reads; only its keys matter.
-        cycles: how many cycles of the example to look at; 1, if left out.
+        machine: any machine.
+        streams: an example of its input; only its keys matter.
+        cycles: how many cycles of the example to look at; 1 if left out.
 
     Returns:
-        A new machine, of the same neurons.
+        A new machine with the same neurons.
 
     Raises:
         LayoutError: a machine that cannot be laid out.

@@ -1,7 +1,7 @@
-"""What is compiled for a network, once in a process: strings and weights are only handed to it.
+"""The compiled programs of a network, cached in the process; strings and weights are arguments.
 
-Tasks of one network, whatever their seeds, share it, and so do the evaluations of their machines.
-Tracing and compiling take seconds; the last few networks are kept.
+Tasks of one network share these programs, whatever their seeds. So do the evaluations of their
+machines. Tracing and compiling take seconds; the programs of the last few networks are cached.
 """
 
 import threading
@@ -29,19 +29,19 @@ from ..learning.proximal import proximal_l1
 from ..learning.training_loop import GradientDescent, clip_to_norm
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
-CLIP = 1.0  # of the gradient's norm, where there are loops, or products of trees: they make gradients explode
-KEPT = 6  # networks, and as many evaluations
+CLIP = 1.0  # largest norm of the gradient of machines with loops or products of trees: these make gradients explode
+KEPT = 6  # networks in the cache, and as many evaluations
 
-Keys = Mapping[str, Stream]  # for each reading neuron, a stream with all keys that may come; its numbers are of no matter
+Keys = Mapping[str, Stream]  # neuron that reads -> a stream with all keys that may come; its numbers do not matter
 T = TypeVar("T")
 
 
 class NetworkPrograms:
-    """The compiled network, its training loops, and what measures its links.
+    """A compiled network, its training loops, and the programs that score its links.
 
     Args:
-        machine: the network: its links are all that there can be.
-        keys: for each reading neuron, a stream with all keys that may come.
+        machine: the network, with all links that a trained machine may have.
+        keys: for each neuron that reads, a stream with all keys that may come.
         whole: whether answers are whole V-values.
     """
 
@@ -55,11 +55,11 @@ class NetworkPrograms:
         self.saliency = jax.jit(self._saliency)
 
     def descent(self, penalty: str) -> GradientDescent:
-        """The training loop that drives links to zero in this way.
+        """Returns the training loop for a penalty, a way to drive links to zero.
 
         Args:
-            penalty: one of :data:`PENALTIES`; :meth:`dmmlab.pruning.tasks.Task.descent` says
-                which is which.
+            penalty: one of :data:`PENALTIES`; :meth:`dmmlab.pruning.tasks.Task.descent` explains
+                them.
 
         Returns:
             The loop.
@@ -81,7 +81,7 @@ class NetworkPrograms:
         return self._loops[penalty]
 
     def _ablation_errors(self, weights: Weights, places: jax.Array, count: jax.Array, batch: Batch) -> jax.Array:
-        """The errors without each of the first ``count`` of these places in flattened weights."""
+        """Returns the error with each of the first ``count`` ``places`` in flat weights at zero."""
         array, unravel = jax.flatten_util.ravel_pytree(weights)
         error = self.descent("none").objective.error
 
@@ -91,7 +91,7 @@ class NetworkPrograms:
         return jax.lax.fori_loop(0, count, ablate, jnp.zeros(len(array)))
 
     def _saliency(self, weights: Weights, batch: Batch) -> Weights:
-        """``w^2 * mean over strings of g^2``, with g the gradient of a string's error."""
+        """Returns ``w^2 * mean over strings of g^2``, with g the gradient of a string's error."""
 
         def gradient(string: Batch) -> Weights:
             return jax.grad(lambda ws: squared_error(self.compiled, ws, string) / batch.sum_of_squares)(weights)
@@ -101,10 +101,10 @@ class NetworkPrograms:
 
 
 class Kept(Generic[T]):
-    """What was made last, by what it was made of.
+    """A cache of the last results of a function.
 
     Args:
-        make: ``(machine, keys, whole) -> anything``.
+        make: the function, ``(machine, keys, whole) -> anything``.
     """
 
     def __init__(self, make: Callable[[Machine, Keys, bool], T]):
@@ -112,9 +112,9 @@ class Kept(Generic[T]):
         self._made: OrderedDict[Any, T] = OrderedDict()
 
     def __call__(self, machine: Machine, keys: Keys, whole: bool = False) -> T:
-        """What is made of this machine and these keys, now or before.
+        """Returns the cached result for this machine and these keys, or makes it.
 
-        The precision that JAX works in counts, too. Neuron types are the same if their functions
+        The cache key includes JAX's default precision. Neuron types are the same if their functions
         are the same objects.
         """
         leaves = tuple(
@@ -133,7 +133,7 @@ class Kept(Generic[T]):
         return made
 
     def clear(self) -> None:
-        """Forgets all."""
+        """Empties the cache."""
         self._made.clear()
 
 

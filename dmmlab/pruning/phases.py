@@ -1,18 +1,18 @@
 """The phases of a synthesis: from a large network to a small machine.
 
-Each takes weights and returns weights, and can be used alone, on any task:
+Each phase takes weights and returns weights, and can be used alone, on any task:
 
 =========  =====================================================================================
-fit        train all links, with hardly any penalty
-sparsify   train on while the penalty grows, until most weights are zero; then let it fall
-prune      cut the links that matter least, train again, take a cut back if the error stays
+fit        train all links, with a very small penalty
+sparsify   train while the penalty grows, until most weights are zero; then lower the penalty
+prune      cut the links that matter least and train again; undo a cut if the error stays high
            (:mod:`dmmlab.pruning.pruning`)
-shorten    remove neurons that only pass a value on, where training recovers
-finish     train what is left, without a penalty
+shorten    remove neurons that only pass a value on, if training recovers
+finish     train the remaining links, without a penalty
 =========  =====================================================================================
 
-:mod:`dmmlab.search.search` composes them, and :mod:`dmmlab.pruning.rounding` makes fractions
-of the weights.
+:mod:`dmmlab.search.search` runs the phases in order, and :mod:`dmmlab.pruning.rounding` rounds the
+weights to fractions.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,16 +31,17 @@ from .tasks import Task
 from .trace import Trace
 
 BEGINNINGS = (8, 16, 24)  # cycles
-SHORT = 50  # cycles; strings to learn from usually have 40
+SHORT = 50  # cycles; training strings usually have 40
 FINISHED = 1e-4  # canonical weights up to this are cut in the end
 
 Phase = Callable[..., Weights]  # (task, weights, settings, trace, key) -> weights
 
 
 def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Trains all links, with the smallest penalty; on the task's short lessons, if it has lessons.
+    """Trains all links with the smallest penalty, on the task's short lessons if it has lessons.
 
-    Where loops make that explode: once more, on the beginnings of the strings first.
+    If the error is then not finite, because of loops, training starts again with the first cycles
+    of each string.
 
     Args:
         task: has the strings and the compiled network.
@@ -68,11 +69,11 @@ def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any
 
 
 def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Trains on while the penalty grows, then while it falls with the learning rate; then tidies.
+    """Trains while the penalty grows, then while it falls with the learning rate; then tidies.
 
-    The penalty drives weights to zero as ``settings.penalty`` says (:meth:`Task.descent`). If the
-    task has lessons, all this happens on the last of the short ones; then what is left learns from
-    the longer ones, and from the task's own strings.
+    ``settings.penalty`` selects how the penalty drives weights to zero (:meth:`Task.descent`). If
+    the task has lessons, all this uses the last short lesson. The remaining links are then trained
+    on the longer lessons, and on the task's own strings.
 
     Args:
         task: has the strings and the compiled network.
@@ -107,7 +108,7 @@ def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key
 
 
 def _lessons(task: Task) -> tuple[list[Batch], list[Batch]]:
-    """The short lessons, at least one, and the longer ones, the task's own strings last."""
+    """Returns the short lessons, at least one, and the longer ones, the task's own strings last."""
     every = [*task.lessons, task.batch]
     short = sum(batch.cycles <= SHORT for batch in every) or 1
     return every[:short], every[short:]
@@ -116,7 +117,7 @@ def _lessons(task: Task) -> tuple[list[Batch], list[Batch]]:
 def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
     """Removes neurons that only pass a value on, as long as training recovers.
 
-    A value then arrives a cycle earlier (:func:`~dmmlab.machines.simplifications.shortcuts`).
+    The value then arrives a cycle earlier (:func:`~dmmlab.machines.simplifications.shortcuts`).
 
     Args:
         task: has the strings and the compiled network.
@@ -149,7 +150,7 @@ def shorten(task: Task, weights: Weights, settings: Settings, trace: Trace, key:
 
 
 def finish(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
-    """Trains what is left, without a penalty, and cuts what is then dead or idle.
+    """Trains the remaining links without a penalty, then cuts dead and idle links.
 
     Args:
         task: has the strings and the compiled network.

@@ -1,8 +1,8 @@
-"""Pruning: cut the links that matter least, train again, take a cut back if the error stays high.
+"""Pruning: cut the links that matter least, train again, undo a cut if the error stays high.
 
-Several links are cut at a time, fewer where that fails. A link that could not be cut is *tabu*
+Several links are cut at a time, and fewer after a failure. A link that could not be cut is *tabu*
 until another cut succeeds. After each cut the weights are made canonical
-(:mod:`dmmlab.machines.canonical_form`), which changes no answer and takes links away.
+(:mod:`dmmlab.machines.canonical_form`). This changes no answer and removes links.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ from .tasks import Task
 from .trace import Trace
 
 MANY = 50  # links
-LOOKS = (25, 50, 100)  # steps of training after a cut, each twice the one before
-FALLS = 6  # so many times more the error may fall as it did from one look to the next
-SLACK = 2.5  # and end so many times above what is tolerated
+LOOKS = (25, 50, 100)  # steps of training after a cut at which the error is checked, each twice the one before
+FALLS = 6  # the error may fall this many more times by the factor between the last two checks,
+SLACK = 2.5  # and end at up to this many times the tolerated rise
 
 
 def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
     """Cuts links, those of the lowest score first, as long as training recovers.
 
-    With ``settings.regrow``, cut links are offered again, and pruned again.
+    With ``settings.regrow``, cut links may grow again in further training, and are pruned again.
 
     Args:
         task: has the strings and the compiled network.
@@ -59,9 +59,10 @@ def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: A
 
 
 def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
-    """The canonical form, without double neurons, small weights, and what is then dead.
+    """Returns the canonical form, without duplicate neurons, small weights and dead neurons.
 
-    Where the network has no place for the links of the canonical form, links are only cut.
+    If the network lacks a link of the canonical form, only the small weights and the dead neurons
+    are removed.
 
     Args:
         task: has the network.
@@ -81,15 +82,15 @@ def tidy(task: Task, weights: Weights, threshold: float) -> Weights:
 def retrain(task: Task, weights: Weights, settings: Settings, before: Weights | None = None) -> Weights:
     """Trains the remaining links with a small penalty; stops early when recovery is hopeless.
 
-    Let the error have risen by e and be at f * e after twice the steps. Then it is hopeless if even
-    f^6 * (f * e) is more than 2.5 times the tolerated rise (history.md, 2026-11-27: how that was
-    chosen).
+    Suppose that the error is above its old value by e at one check, and by f * e after twice as
+    many steps. Recovery is hopeless if f^6 * (f * e) is more than 2.5 times the tolerated rise
+    (history.md, 2026-11-27, explains the choice).
 
     Args:
         task: has the strings and the compiled network.
         weights: a matrix for each stage.
         settings: steps, learning rate and penalties.
-        before: the weights before the cut; if left out, all steps are made.
+        before: the weights before the cut; if left out, training never stops early.
 
     Returns:
         The weights, zero where they were zero.
@@ -114,14 +115,14 @@ def retrain(task: Task, weights: Weights, settings: Settings, before: Weights | 
 
 
 def is_acceptable(task: Task, before: Weights, after: Weights, settings: Settings) -> bool:
-    """Whether the objective rose by no more than is tolerated for the links that were saved."""
+    """Whether the objective rose by no more than the tolerance for the number of removed links."""
     saved = count_links(before) - count_links(after)
     rise = _objective(task, after, settings) - _objective(task, before, settings)
     return saved > 0 and bool(np.isfinite(rise)) and rise <= settings.tolerance * saved
 
 
 def prune_links(task: Task, weights: Weights, settings: Settings, trace: Trace) -> Weights:
-    """Cuts links, the least worthy first, until each that is left is tabu."""
+    """Cuts links, those of the lowest score first, until all remaining links are tabu."""
     fraction, tabu = settings.fraction, set[int]()
     for _ in range(settings.trials):
         scores = _scores(task, weights, settings.score)
@@ -132,7 +133,7 @@ def prune_links(task: Task, weights: Weights, settings: Settings, trace: Trace) 
         shorter, accepted = cut_links(task, weights, cut, settings, trace)
         if accepted:
             weights, tabu = shorter, set()
-            if count_links(weights) > MANY:  # far from the end: be bold again
+            if count_links(weights) > MANY:  # far from the end: cut more links at a time again
                 fraction = min(settings.fraction, 2 * fraction)
         elif len(cut) == 1:
             tabu.add(int(cut[0]))
@@ -166,7 +167,7 @@ def _prune_neurons(task: Task, weights: Weights, settings: Settings, trace: Trac
 def cut_links(
     task: Task, weights: Weights, cut: Sequence[int], settings: Settings, trace: Trace, name: str = ""
 ) -> tuple[Weights, bool]:
-    """Cuts links and trains again; returns the weights, and whether that mended it."""
+    """Cuts links and trains again; returns the weights, and whether training recovered."""
     array = flatten(weights)
     array[list(cut)] = 0.0
     shorter = tidy(task, retrain(task, unflatten(array, weights), settings, weights), settings.threshold)
@@ -180,7 +181,7 @@ def _objective(task: Task, weights: Weights, settings: Settings) -> float:
 
 
 def _scores(task: Task, weights: Weights, score: str) -> np.ndarray:
-    """What each link is worth, (weights,); infinite where there is no link."""
+    """Returns the score of each link, (weights,); infinite where there is no link."""
     array = flatten(weights)
     if score == "ablation":
         return flatten(task.ablation_errors(weights))

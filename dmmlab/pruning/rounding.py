@@ -1,7 +1,7 @@
 """Rounding, and the verdict on a machine: exact, within a tolerance, or neither.
 
-Of several ways to round, validation strings choose. Test strings choose nothing: what they say is
-reported.
+Validation strings select among several ways to round. Test strings select nothing: their errors are
+only reported.
 """
 
 from fractions import Fraction
@@ -14,18 +14,18 @@ from ..machines.simplifications import rounded
 from .tasks import Task
 
 EXACT = 1e-9  # the largest absolute error of an exact machine, in double precision
-TOLERANCE = 1e-3  # and of one that is within the tolerance
-SMALL, NEARLY = 64, 1e-12  # denominators of weights that are fractions as they stand, and how nearly they are
+TOLERANCE = 1e-3  # the largest absolute error of a machine that is within the tolerance
+SMALL, NEARLY = 64, 1e-12  # weights that are fractions already: largest denominator, largest relative difference
 
 
 @summarised
 class Verdict(NamedTuple):
-    """A machine and how good it is.
+    """A machine and its errors.
 
     ``train_loss`` is the mean over training strings and cycles of the squared error, summed over
-    answers; ``validation_max_abs_error`` and ``test_max_abs_error`` are the largest absolute errors
-    of any answer in any cycle, the latter infinite where it was not measured. ``rounded`` says that
-    all weights are small fractions.
+    answers. ``validation_max_abs_error`` and ``test_max_abs_error`` are the largest absolute errors
+    of any answer in any cycle; the latter is infinite if it was not measured. ``rounded`` is true
+    if all weights are small fractions.
     """
 
     machine: Machine
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
 
     @property
     def exact_on_validation(self) -> bool:
-        """Whether it is exact on validation strings: fractions, and an error below 1e-9."""
+        """Whether weights are fractions, and the error on validation strings is below 1e-9."""
         return self.rounded and self.validation_max_abs_error < EXACT
 
     @property
@@ -67,10 +67,10 @@ class Verdict(NamedTuple):
 
 
 def rank(verdict: Verdict) -> tuple:
-    """A key to sort verdicts by, the best first; validation strings alone count.
+    """Returns a key that sorts verdicts, the best first; only validation strings count.
 
-    Those that are exact come first, the fewest links before others; then those within the
-    tolerance, likewise; then all others, the smallest error before others.
+    Exact machines come first, sorted by the number of links. Machines within the tolerance come
+    next, sorted in the same way. All others follow, sorted by their error.
     """
     error = verdict.validation_max_abs_error
     if verdict.exact_on_validation or verdict.within_tolerance_on_validation:
@@ -81,19 +81,20 @@ def rank(verdict: Verdict) -> tuple:
 def round_off(task: Task, machine: Machine) -> Verdict:
     """Rounds weights to small fractions if the machine is then exact on validation strings.
 
-    Where the scale of a product is pinned by a clip alone, it is tried both as it is and at 1. So
-    is the machine as it stands, if all its weights are fractions already. The simpler machine that
-    is exact counts.
+    If only a clip pins the scale of a product, rounding is tried both with this scale and with
+    scale 1. If all weights are fractions already, the given machine is tried, too. The simplest
+    exact machine is selected.
 
     Args:
         task: has the strings.
         machine: a machine of the task's network.
 
     Returns:
-        The verdict on the rounded machine, or on the machine as it is; not yet tested.
+        The verdict on the rounded machine, or on the given machine if no rounded one is exact; not
+        yet tested.
 
     Raises:
-        LayoutError: the machine has a link that the task's network has not.
+        LayoutError: the machine has a link that the task's network lacks.
     """
     forms = [rounded(canonical(machine, pinned)) for pinned in (True, False)]
     if _is_rational(machine):
@@ -106,30 +107,30 @@ def round_off(task: Task, machine: Machine) -> Verdict:
 
 
 def tested(task: Task, verdict: Verdict) -> Verdict:
-    """The verdict with the error on the test strings.
+    """Adds the error on the test strings to a verdict.
 
     Args:
         task: has the strings.
-        verdict: of a machine of the task's network.
+        verdict: the verdict on a machine of the task's network.
 
     Returns:
-        The same, with ``test_max_abs_error``.
+        The same verdict with ``test_max_abs_error``.
     """
     return verdict._replace(test_max_abs_error=task.evaluator.max_abs_error(verdict.machine, "test"))
 
 
 def _is_rational(machine: Machine) -> bool:
-    """Whether all weights are fractions, not too large and up to the rounding of a float."""
+    """Whether all weights are fractions with small denominators, up to float rounding."""
     weights = [float(link.weight) for link in machine.links() if not link.hard]
     return all(abs(float(Fraction(w).limit_denominator(SMALL)) - w) <= NEARLY * abs(w) for w in weights)
 
 
 def _complexity(machine: Machine) -> int:
-    """The sum of numerators and denominators of the weights; least if all are 1 or -1."""
+    """Returns the sum of numerators and denominators of the weights; least if all are 1 or -1."""
     weights = (Fraction(float(link.weight)).limit_denominator(1000) for link in machine.links() if not link.hard)
     return sum(abs(weight.numerator) + weight.denominator for weight in weights)
 
 
 def _verdict(task: Task, machine: Machine, error: float, is_rounded: bool) -> Verdict:
-    machine = narrowed(machine.live(task.problem.inputs))  # what reads stays, used or not
+    machine = narrowed(machine.live(task.problem.inputs))  # neurons that read are kept, used or not
     return Verdict(machine, machine.count(), task.mean_squared_error(task.weights(machine)), error, is_rounded)

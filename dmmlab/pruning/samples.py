@@ -1,6 +1,6 @@
-"""Samples: strings with the right answers beside them, and what they are samples of.
+"""Samples: strings with the right answers, and the questions that they are samples of.
 
-Nothing that trains or prunes knows where strings come from: it asks a :class:`Question` for them.
+The code that trains and prunes gets all strings from a :class:`Question`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ Rows = Sequence[tuple[str, Path]]  # coordinates of V-values: the name of an ans
 
 
 def as_rows(names: Sequence[str], answers: Sequence[Sequence[VValue]]) -> tuple[Rows, np.ndarray]:
-    """V-values as an array.
+    """Converts V-values to an array.
 
     Args:
-        names: of the answers.
-        answers: for each cycle, a V-value for each of them.
+        names: the names of the answers.
+        answers: for each cycle, a V-value for each answer.
 
     Returns:
-        The scalar part of each, then the other coordinates that any has; and an array (coordinates,
-        cycles).
+        The coordinates: first the scalar part of each answer, then all others that occur; and an
+        array (coordinates, cycles).
     """
     places: dict[tuple[str, Path], int] = {(name, ()): i for i, name in enumerate(names)}
     entries = []
@@ -39,7 +39,7 @@ def as_rows(names: Sequence[str], answers: Sequence[Sequence[VValue]]) -> tuple[
 
 
 def coordinate_name(name: str, path: Path) -> str:
-    """A coordinate of an answer in words: ``next/a``, or ``next`` for its scalar part."""
+    """Returns a coordinate of an answer as text: ``next/a``, or ``next`` for the scalar part."""
     return show_path((name, *path))
 
 
@@ -47,10 +47,10 @@ def coordinate_name(name: str, path: Path) -> str:
 class Sample(NamedTuple):
     """A string and its targets.
 
-    ``streams`` has a stream for each neuron that reads; ``targets`` are (answers, cycles), NaN
-    where nothing is asked; ``kind`` says in words what kind of string it is, and ``letters`` how
-    many its alphabet has. Where answers are whole V-values, ``rows`` says which coordinate of which
-    answer each row of the targets is; others are zero.
+    ``streams`` has a stream for each neuron that reads. ``targets`` are (answers, cycles), NaN
+    where there is no target. ``kind`` describes the kind of string, and ``letters`` is the size of
+    its alphabet. If answers are whole V-values, ``rows`` has the coordinate (answer and path) of
+    each row of the targets; all other coordinates are zero.
     """
 
     streams: Mapping[str, Stream]
@@ -61,16 +61,16 @@ class Sample(NamedTuple):
 
     @property
     def cycles(self) -> int:
-        """The number of its cycles."""
+        """The number of cycles."""
         return self.targets.shape[1]
 
     def targets_at(self, rows: Rows) -> np.ndarray:
-        """The targets at these coordinates, (rows, cycles), where answers are whole V-values."""
+        """Returns the targets at these coordinates, (rows, cycles), if answers are V-values."""
         mine = dict(zip(self.rows, self.targets, strict=True))
         return np.stack([mine.get(row, np.zeros(self.cycles)) for row in rows])
 
     def beyond(self, rows: Rows) -> dict[tuple[str, Path], np.ndarray]:
-        """The targets at other coordinates, (cycles,) each, where they are not all zero."""
+        """Returns the targets at all other coordinates, (cycles,) each, without those all zero."""
         others = dict(zip(self.rows, self.targets, strict=True))
         return {row: targets for row, targets in others.items() if row not in set(rows) and np.any(targets)}
 
@@ -90,14 +90,14 @@ class Sample(NamedTuple):
 
 
 class Question(Protocol):
-    """What a network is trained to answer; :class:`~dmmlab.problems.problems.Problem` is one.
+    """A question for a network, such as a :class:`~dmmlab.problems.problems.Problem`.
 
     ``answers`` are the names of the output's inputs, ``inputs`` those of the neurons that read.
     """
 
     @property
     def question(self) -> str:
-        """What is asked, in words."""
+        """The question in words."""
 
     @property
     def answers(self) -> Sequence[str]:
@@ -109,13 +109,13 @@ class Question(Protocol):
 
     @property
     def network(self) -> Any:
-        """Where to start, if nothing is said."""
+        """The default starting network."""
 
     def training(self, seed: int) -> list[Sample]:
-        """Strings to learn from."""
+        """Returns training strings."""
 
     def validation(self, *, apart_from: Sequence[Sample] = (), lengths: Sequence[int] = ...) -> list[Sample]:
-        """Strings that choose among machines; none begins as one of ``apart_from`` does."""
+        """Returns strings to select among machines; none begins like one of ``apart_from``."""
 
     def test(self, seed: int, *, apart_from: Sequence[Sample] = ()) -> list[Sample]:
-        """Strings that choose nothing."""
+        """Returns strings for the final test; they select nothing."""

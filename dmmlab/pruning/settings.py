@@ -6,22 +6,22 @@ from ..core.errors import LabError, one_of
 from .network_programs import PENALTIES
 from .tasks import Span
 
-SCORES = ("magnitude", "saliency", "ablation")  # what a link is worth: what is worth least is cut first
+SCORES = ("magnitude", "saliency", "ablation")  # scores of links; those of the lowest score are cut first
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a synthesis goes about it. The defaults are the same for every problem.
+    """Settings of a synthesis. The defaults are the same for every problem.
 
-    Steps are steps of gradient descent. Penalties are relative to the sum of the squares of the
-    targets, as errors are.
+    Steps are steps of gradient descent. Penalties, like errors, are relative to the sum of the
+    squares of the targets.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for a number or a name that cannot be.
+    Raises :class:`~dmmlab.core.errors.LabError` for an invalid number or name.
     """
 
-    restarts: int = 8  # from other random weights
-    rounds: int = 2  # as many restarts again, as long as none is exact
-    agreeing: int = 2  # restarts that come to the same number of links are enough; 0: all are made
+    restarts: int = 8  # per round, each from other random weights
+    rounds: int = 2  # rounds of restarts, at most; no further round once a restart is exact
+    agreeing: int = 2  # stop when this many exact restarts have the same, smallest number of links; 0: make all
     scale: float = 0.0  # of initial weights; 0: the usual one (Task.initial_weights)
     learning_rate: float = 1e-2
     fit_steps: int = 500
@@ -31,13 +31,13 @@ class Settings:
     penalty: str = "proximal"
     score: str = "magnitude"
     neurons_first: bool = False
-    regrow: int = 0  # links that are offered again after pruning, and how often
+    regrow: int = 0  # how often cut links may grow again after pruning, and are pruned again
     threshold: float = 5e-3  # canonical weights up to this are cut
     retrain_steps: int = 300
     keep_l1: float = 4e-5  # while pruning
-    tolerance: float = 2e-4  # that error + keep_l1 * sum |w| may rise by, for each link that a cut saves
-    fraction: float = 0.34  # of the links in the first cut
-    trials: int = 100  # cuts that are tried in all
+    tolerance: float = 2e-4  # largest rise of error + keep_l1 * sum |w| for each link that a cut saves
+    fraction: float = 0.34  # of the links, in the first cut
+    trials: int = 100  # largest number of cuts that are tried
     finish_steps: int = 1500
 
     def __post_init__(self):

@@ -1,9 +1,10 @@
-"""Smaller machines: of an exact machine, a smaller one that is exact, too, without training.
+"""Smaller machines: finds a smaller exact machine from an exact one, without training.
 
-Training ends in different machines where sums are rounded in another order: one with a detour, say,
-of which one half looks a cycle ahead and the other waits a cycle. A shortcut, or a cut, undoes
-neither half; both at once undo the detour. So each shortcut is tried together with every cut of up
-to two links, on the training strings, and what fits there is judged on the validation strings.
+Training gives different machines if sums are rounded in another order. Some have a detour: for
+example, one part takes a value a cycle early, and another delays it by a cycle. Neither a shortcut
+nor a cut alone removes the detour, but both at once do. So each shortcut is tried together with
+every cut of up to two links on the training strings. The machines that fit are then judged on the
+validation strings.
 """
 
 import itertools
@@ -18,21 +19,21 @@ from ..machines.simplifications import shortcuts
 from .rounding import Verdict, round_off
 from .tasks import Task
 
-CUTS = 2  # links, at most, that are cut at once
-MOST = 2000  # cuts of one machine that are tried
-FITS = 1e-9  # relative squared error on training strings, in single precision, of what may be exact
+CUTS = 2  # largest number of links that are cut at once
+MOST = 2000  # largest number of cuts of one size that are tried on a machine
+FITS = 1e-9  # largest relative squared error on training strings, in single precision, of a candidate
 
 
 def with_fewer_links(task: Task, verdict: Verdict) -> Verdict:
-    """The verdict on the smallest exact machine that shortcuts and cuts make of an exact one.
+    """Removes links from an exact machine by shortcuts and cuts, as long as it stays exact.
 
     Args:
         task: has the strings.
-        verdict: on a machine of the task's network.
+        verdict: the verdict on a machine of the task's network.
 
     Returns:
-        The verdict on a machine with fewer links, exact on validation strings and not yet tested;
-        the same verdict if there is none, or if its machine is not exact.
+        The verdict on a machine with fewer links, exact on validation strings and not yet tested.
+        The same verdict if there is none, or if its machine is not exact.
     """
     while verdict.exact_on_validation:
         fitting = [m for start in [verdict.machine, *shortcuts(verdict.machine)] for m in _with_cuts(task, start)]
@@ -45,7 +46,7 @@ def with_fewer_links(task: Task, verdict: Verdict) -> Verdict:
 
 
 def _with_cuts(task: Task, machine: Machine) -> list[Machine]:
-    """The machines without up to two links that are right on the training strings."""
+    """Returns the machines with up to two links cut that are right on the training strings."""
     try:
         weights = flatten(task.weights(machine))
     except LayoutError:  # the network has no such link

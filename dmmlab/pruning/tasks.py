@@ -1,7 +1,7 @@
 """Tasks: a network compiled for a question, with strings to train, validate and test on.
 
-All that synthesis does with arrays begins here: the error, many steps of gradient descent that also
-shrinks weights, and what each link is worth.
+A task provides the array operations of a synthesis: the error, gradient descent that also shrinks
+weights, and scores of the links.
 """
 
 import copy
@@ -28,36 +28,36 @@ from .evaluation import Evaluator, all_keys, targets_of
 from .network_programs import network_programs
 from .samples import Question, Sample, coordinate_name
 
-PIECE = 500  # steps after which a descent looks whether it is to stop
+PIECE = 500  # steps between two checks of ``stop`` in a descent
 SCALE, SCALE_OF_PRODUCTS = 0.01, 0.1  # of initial weights
-QUICK_LENGTHS = (14, 200)  # items of the strings of a quick evaluation: a fraction of those of a synthesis
+QUICK_LENGTHS = (14, 200)  # items of the strings of a quick evaluation; far fewer than in a synthesis
 
 Span = tuple[float, float]  # a number at the first and at the last step; geometric in between
 
 
 class Stopped(Exception):
-    """A descent that was told to stop."""
+    """The descent was stopped by the event ``stop`` of its task."""
 
 
 @summarised
 class Task:
     """A network compiled for a question, such as a problem.
 
-    ``batch`` has the training strings, ``mask`` is 1.0 for the links of the network. Set the event
-    ``stop``, if there is one, and a descent under way raises :class:`Stopped`.
+    ``batch`` has the training strings; ``mask`` is 1.0 for the links of the network. If there is an
+    event ``stop`` and it is set, a running descent raises :class:`Stopped`.
 
     Args:
-        problem: what is asked.
-        network: what is trained; the problem's own if left out. Of a machine, the links, whatever
-            their weights.
-        samples: the strings to learn from; ``problem.training(seed)`` if left out.
-        seed: for the training and the test strings.
-        lessons: a curriculum: sets of shorter strings, the shortest first, that are learned from
-            before ``samples``. While they are about as long as usual ones, links are driven to zero
+        problem: the question.
+        network: the network to train; the problem's own if left out. A machine stands for the
+            network of its links; its weights do not matter.
+        samples: the training strings; ``problem.training(seed)`` if left out.
+        seed: the seed of the training and the test strings.
+        lessons: a curriculum: sets of shorter strings, the shortest first, for training before
+            ``samples``. Only lessons of about the usual length drive links to zero
             (:func:`~dmmlab.pruning.phases.sparsify`).
 
-    Raises :class:`~dmmlab.core.errors.LabError` where there are no strings, or the network does not
-    answer what is asked.
+    Raises :class:`~dmmlab.core.errors.LabError` if there are no strings, or the network does not
+    have the answers of the question.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Task:
         self.problem: Any = problem
         self.seed = seed
         self.stop: threading.Event | None = None
-        self.queries: int | None = None  # strings that the target was asked, where it is a black box
+        self.queries: int | None = None  # number of strings that a black-box target was asked
         self.samples = list(samples if samples is not None else problem.training(seed))
         if not self.samples or not all(map(len, lessons)):
             raise LabError("no strings to learn from")
@@ -80,7 +80,7 @@ class Task:
         if isinstance(whole, Network):
             whole = whole.machine([1.0] * len(whole.links))
         every = [*self.samples, *(sample for lesson in lessons for sample in lesson)]
-        self.keys = all_keys(every)  # for each reading neuron, a stream of one V-value that has all keys
+        self.keys = all_keys(every)  # for each neuron that reads, a stream of one V-value that has all keys
         self.programs = network_programs(whole, self.keys, any(sample.rows for sample in every))
         self.compiled = self.programs.compiled
         _check_answers(self.compiled, problem, every)
@@ -88,7 +88,7 @@ class Task:
         self.lessons, self.batch = [self._batch(lesson) for lesson in lessons], self._batch(self.samples)
 
     def on(self, batch: Batch) -> "Task":
-        """The same task on other strings, those of a lesson: errors and descents are theirs."""
+        """Returns the same task with other training strings, such as those of a lesson."""
         other = copy.copy(self)
         other.batch, other.lessons = batch, []
         return other
@@ -99,7 +99,7 @@ class Task:
 
     @property
     def fingerprint(self) -> str:
-        """What tells one task from another: links, neuron types by name, strings and targets."""
+        """A hash that identifies the task: links, neuron types by name, strings and targets."""
         digest = hashlib.sha256()
         machine = self.compiled.machine
         digest.update(repr([(name, kind.name) for name, kind in machine.neurons.items()]).encode())
@@ -109,10 +109,10 @@ class Task:
         return digest.hexdigest()[:16]
 
     def initial_weights(self, key: Any, scale: float = 0.0) -> Weights:
-        """Random weights, ``scale * N(0, 1)``, a matrix for each stage.
+        """Returns random weights, ``scale * N(0, 1)``, a matrix for each stage.
 
-        If the scale is 0 it is 0.01, as in 2022; or 0.1 where neurons multiply trees, since a
-        product of several small weights has no gradient.
+        A scale of 0 means 0.01, as in 2022; or 0.1 if neurons multiply trees, because a product of
+        several small weights has almost no gradient.
 
         Raises :class:`~dmmlab.core.errors.LabError` for a task of a machine, not of a network.
         """
@@ -122,47 +122,50 @@ class Task:
         return self.compiled.weights(self.network.random(key, scale or usual).soft)
 
     def machine(self, weights: Weights) -> Machine:
-        """The machine with these weights; those that are zero are no links."""
+        """Returns the machine with these weights; a weight of zero is no link."""
         return self.compiled.machine.with_soft(self.compiled.soft(weights))
 
     def weights(self, machine: Machine) -> Weights:
-        """The soft links of a machine as matrices, one for each stage.
+        """Returns the soft links of a machine as matrices, one for each stage.
 
-        Raises :class:`~dmmlab.compiler.layout.LayoutError` for a link that the network has not.
+        Raises :class:`~dmmlab.compiler.layout.LayoutError` for a link that the network lacks.
         """
         return self.compiled.weights(machine.soft)
 
     def error(self, weights: Weights) -> float:
-        """The squared error on the training strings, relative to the targets' squares."""
+        """Returns the squared error on the training strings, relative to the targets' squares."""
         return float(self.descent("none").error(weights, self.batch))
 
     def answers(self, weights: Weights) -> np.ndarray:
-        """The answers to the training strings: (answers, strings, cycles), :attr:`answer_names`."""
+        """Returns the answers to the training strings: (answers, strings, cycles).
+
+        :attr:`answer_names` names the rows.
+        """
         return np.asarray(self.programs.answers(weights, self.batch))
 
     @property
     def answer_names(self) -> list[str]:
-        """The answers; where they are V-values, their coordinates, ``answer/path``."""
+        """The names of the answers; if they are V-values, of their coordinates, ``answer/path``."""
         return [coordinate_name(name, path) for (_, name), path in self.compiled.answer_coordinates]
 
     @property
     def targets(self) -> np.ndarray:
-        """The targets, (answers, strings, cycles); NaN where nothing is asked."""
+        """The targets, (answers, strings, cycles); NaN where there is no target."""
         return np.where(self.batch.loss_mask, self.batch.targets, np.nan)
 
     def mean_squared_error(self, weights: Weights) -> float:
-        """The mean over training strings and cycles of the squared error, summed over answers."""
+        """Returns the mean squared error over training strings and cycles, summed over answers."""
         squares, asked = float(self.batch.sum_of_squares), float(jnp.sum(self.batch.loss_mask))
         return self.error(weights) * squares * len(self.batch.targets) / asked
 
     def descent(self, penalty: str = "proximal") -> GradientDescent:
-        """The training loop that drives links to zero in this way.
+        """Returns the training loop for a penalty, a way to drive links to zero.
 
         Args:
             penalty: ``proximal``: weights move towards zero after each step, and stop there
                 (:func:`~dmmlab.learning.proximal.proximal_l1`). ``gradient``: L1 is part of the
                 objective. ``gates``: each weight has a hard-concrete gate
-                (:class:`~dmmlab.learning.objectives.HardConcreteGates`). ``none``.
+                (:class:`~dmmlab.learning.objectives.HardConcreteGates`). ``none``: no penalty.
 
         Returns:
             The loop; its penalty is called ``l1``.
@@ -184,25 +187,25 @@ class Task:
         looks: Sequence[int] = (),
         is_hopeless: Callable[[Sequence[float]], bool] = lambda errors: False,
     ) -> Weights:
-        """So many steps of Adam, from a fresh state, on ``error + l1 * sum of |w|``.
+        """Runs Adam, from a fresh state, on ``error + l1 * sum of |w|``.
 
         Args:
-            weights: where to start, a matrix for each stage.
-            steps: how many steps. Their number is no reason to compile anew.
-            learning_rate: at first and at last; geometric in between, as ``l1`` is.
+            weights: the initial weights, a matrix for each stage.
+            steps: the number of steps. Another number does not cause a new compilation.
+            learning_rate: at the first and at the last step; geometric in between, like ``l1``.
             l1: the penalty.
-            mask: 0.0 for links that are to stay at zero; all may move if left out.
+            mask: 0.0 for links that must stay at zero; all may move if left out.
             penalty: how links are driven to zero; see :meth:`descent`.
             key: a JAX key, for the gates.
-            looks: after so many steps each, the error is looked at.
-            is_hopeless: given the errors at the looks so far, whether the latest look is the end.
+            looks: the numbers of steps after which the error is checked.
+            is_hopeless: whether to stop at the latest check, given the errors at all checks so far.
 
         Returns:
             The weights after the last step.
 
         Raises:
             LabError: an unknown penalty.
-            Stopped: the task's ``stop`` was set; at most 500 steps before.
+            Stopped: the task's ``stop`` was set, at most 500 steps ago.
         """
         loop, mask, count = self.descent(penalty), self.mask if mask is None else mask, jnp.asarray(steps)
         rates, penalties = (
@@ -225,9 +228,9 @@ class Task:
         return loop.objective.weights_of(state.parameters, mask)
 
     def ablation_errors(self, weights: Weights) -> Weights:
-        """The error with each link ablated, one at a time; infinite where there is none.
+        """Returns the error with each link ablated, one at a time; infinite where there is no link.
 
-        Shaped as the weights.
+        The result has the shapes of the weights.
         """
         array = flatten(weights)
         live = np.nonzero(array)[0]
@@ -238,16 +241,16 @@ class Task:
         return unflatten(result, weights)
 
     def saliency(self, weights: Weights) -> Weights:
-        """``w^2 * mean over strings of g^2``, with g the gradient of one string's error.
+        """Returns ``w^2 * mean over strings of g^2``, with g the gradient of one string's error.
 
         This is twice the cost of ablating the link, to second order and with the empirical Fisher
-        information in place of the curvature. Shaped as the weights.
+        information in place of the curvature. The result has the shapes of the weights.
         """
         return self.programs.saliency(weights, self.batch)
 
     @cached_property
     def links(self) -> dict[int, str]:
-        """The soft links by their place in flattened weights, as ``to.input <- from.output``."""
+        """Maps places in flattened weights to soft links, written ``to.input <- from.output``."""
         shapes = [stage.exists.shape for stage in self.compiled.stages]
         offsets = np.cumsum([0, *(rows * columns for rows, columns in shapes)])
         return {
@@ -265,7 +268,7 @@ class Task:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """What measures machines of the network on the :attr:`unseen` strings."""
+        """Measures the errors of the network's machines on the :attr:`unseen` strings."""
         return Evaluator(self.compiled.machine, self.unseen)
 
     @cached_property
@@ -298,7 +301,7 @@ def _check_answers(compiled: Compiled, problem: Question, samples: Sequence[Samp
 
 
 def random_key(key: Any) -> Any:
-    """A JAX key, from a seed of 0 to 2^32 - 1, or as it is.
+    """Returns a JAX key for a seed from 0 to 2^32 - 1; a JAX key is returned unchanged.
 
     Raises :class:`~dmmlab.core.errors.LabError` for anything else.
     """

@@ -1,4 +1,4 @@
-"""The trace of a restart: each cut that was tried, the weights after each that was accepted."""
+"""The trace of a restart: each cut that was tried, and the weights after each accepted cut."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -18,20 +18,20 @@ class Event(NamedTuple):
     """One entry of a trace."""
 
     phase: str
-    tried: str  # what was cut: a link, so many links, or the neurons that were left out
-    links: int  # soft links of the machine that came of it
-    error: float  # of that machine, on the strings to learn from
+    tried: str  # what was cut: a link, a number of links, or the removed neurons
+    links: int  # number of soft links of the resulting machine
+    error: float  # of that machine, on the training strings
     accepted: bool
     seconds: float  # since the restart began
 
 
 @summarised
 class Trace:
-    """The events of a restart, and in ``snapshots`` the weights, flat, after each accepted one."""
+    """The events of a restart; ``snapshots`` has the flat weights after each accepted event."""
 
     def __init__(self, events: Iterable[Event] = (), snapshots: Iterable[np.ndarray] = ()):
         self.events, self.snapshots = list(events), list(snapshots)
-        self.listener: Callable[[Event], None] | None = None  # is told of each event that is added
+        self.listener: Callable[[Event], None] | None = None  # called with each event that is added
         spent = self.events[-1].seconds if self.events else 0.0
         self._began = time.monotonic() - spent
 
@@ -40,12 +40,12 @@ class Trace:
 
         Args:
             task: measures the error.
-            phase: the phase that tried something.
-            tried: what it tried.
-            weights: what came of it, a matrix for each stage.
-            accepted: whether the phase goes on with them.
+            phase: the phase of the event.
+            tried: the change that the phase tried.
+            weights: the resulting weights, a matrix for each stage.
+            accepted: whether the phase continues with these weights.
         """
-        error = task.error(weights)  # which waits for the weights: JAX works on after a call returns
+        error = task.error(weights)  # blocks until the weights are computed; JAX runs asynchronously
         seconds = time.monotonic() - self._began
         self.events.append(Event(phase, tried, count_links(weights), error, accepted, seconds))
         if accepted:
@@ -54,7 +54,7 @@ class Trace:
             self.listener(self.events[-1])
 
     def frame(self) -> "pd.DataFrame":
-        """The events as a table."""
+        """Returns the events as a table."""
         import pandas as pd
 
         return pd.DataFrame(self.events, columns=Event._fields)

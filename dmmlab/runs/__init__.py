@@ -1,4 +1,4 @@
-"""Runs in folders: syntheses that can be resumed, tables of jobs, sweeps, the streaming tasks."""
+"""Runs in folders: resumable syntheses, job tables, sweeps, and the streaming tasks."""
 
 from ..core.doors import door
 

@@ -1,8 +1,8 @@
-"""Tables of jobs: a row for each, in a folder; what is finished stays, whatever ends the rest.
+"""Job tables: a folder with one table row per job; finished jobs survive an interruption.
 
-A job is done by a function that returns its row and its files, as text. Here they are written: the
-files first, then the row, then the table, each whole or not at all. So a folder may be on another
-computer than the one that does the work, and a run that was killed goes on where it was.
+A job is a function that returns its row and its files, as text. This module writes them: the files
+first, then the row, then the table, each atomically. So the folder may be on another computer than
+the workers, and a killed run can be resumed.
 """
 
 import contextlib
@@ -20,19 +20,19 @@ from ..core.files import csv_text, read_json, write_json, write_text
 from ..search.held_folder import held
 
 Row = dict[str, Any]
-LOST = (BrokenExecutor, CancelledError, OSError, ImportError)  # a process, a scheduler, or what a worker needs
-CLOSING = 5.0  # seconds to take leave of a scheduler
+LOST = (BrokenExecutor, CancelledError, OSError, ImportError)  # a lost process or scheduler, or a library that a worker lacks
+CLOSING = 5.0  # seconds to disconnect from a scheduler
 
 
 class Job(NamedTuple):
-    """What is done for a row: ``function(*arguments)``, both of which another process can read."""
+    """The work for one row: ``function(*arguments)``; both can be sent to another process."""
 
     function: Callable[..., "Finished"]
     arguments: tuple[Any, ...]
 
 
 class Finished(NamedTuple):
-    """What came of a job: its row of the table, in values that JSON has; its files, by name."""
+    """The result of a job: its table row, in JSON values, and its files, by name."""
 
     row: Row
     files: Mapping[str, str]
@@ -46,23 +46,22 @@ def fill_table(
     resume: bool = False,
     tell: Callable[[Row], None] = lambda row: None,
 ) -> list[Row]:
-    """Does all jobs that are not done, and writes one table.
+    """Runs all unfinished jobs, and writes one table.
 
     Args:
-        jobs: by the name of the folder in which each leaves its files.
+        jobs: the jobs, by the name of the folder for each job's files.
         folder: where to write ``run.json``, ``table.csv``, and a folder for each job.
-        description: of the run, in values that JSON has. One that differs in it is another run.
-        executor: makes what does the work (:func:`processes`, :func:`cluster`).
-        resume: whether to go on with a run that was interrupted; of one that is finished, nothing
-            is done anew.
-        tell: is called with each new row.
+        description: the run in JSON values. Another description means another run.
+        executor: makes the executor (:func:`processes`, :func:`cluster`).
+        resume: whether to resume an interrupted run; finished jobs are not repeated.
+        tell: called with each new row.
 
     Returns:
         The rows of the table, in the order of the jobs.
 
     Raises:
-        LabError: a folder that holds a run, without ``resume``, or another run, with it; another
-            process works on it; or a process that was at work was killed.
+        LabError: the folder holds a run, without ``resume``, or another run, with it; another
+            process works on it; or a worker process was killed.
     """
     folder, description = Path(folder), json.loads(json.dumps(description))
     with _begun(folder, description, resume, jobs):
@@ -89,7 +88,7 @@ def fill_table(
 
 
 def processes(count: int) -> Callable[[], contextlib.AbstractContextManager[Executor]]:
-    """So many processes on this computer, for :func:`fill_table`."""
+    """Returns a function that starts ``count`` local processes, for :func:`fill_table`."""
 
     @contextlib.contextmanager
     def pool() -> Iterator[Executor]:
@@ -97,7 +96,7 @@ def processes(count: int) -> Callable[[], contextlib.AbstractContextManager[Exec
         with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as executor:
             try:
                 yield executor
-            except BaseException:  # nobody waits for what is under way
+            except BaseException:  # do not wait for running jobs
                 for process in list((executor._processes or {}).values()):
                     process.terminate()
                 raise
@@ -106,7 +105,7 @@ def processes(count: int) -> Callable[[], contextlib.AbstractContextManager[Exec
 
 
 def _end_with_parent() -> None:
-    """Lets a process end when the one that has started it is gone, however that ended."""
+    """Ends this process when its parent process has ended, for whatever reason."""
 
     def watch() -> None:
         parent = multiprocessing.parent_process()
@@ -118,18 +117,18 @@ def _end_with_parent() -> None:
 
 
 def cluster(address: str) -> Callable[[], contextlib.AbstractContextManager[Executor]]:
-    """The workers of a Dask cluster, for :func:`fill_table`.
+    """Returns a function that connects to a Dask cluster, for :func:`fill_table`.
 
-    What a worker that dies was at is done by another.
+    If a worker dies, another worker repeats its job.
 
     Args:
-        address: of its scheduler, such as ``tcp://127.0.0.1:8786``.
+        address: the address of the scheduler, such as ``tcp://127.0.0.1:8786``.
 
     Returns:
-        What makes the executor.
+        A function that makes the executor.
 
     Raises:
-        LabError: Dask is not installed. What is returned raises it, too, if no scheduler answers.
+        LabError: Dask is not installed. The returned function raises it if no scheduler answers.
     """
     try:
         from distributed import Client, KilledWorker
@@ -147,7 +146,7 @@ def cluster(address: str) -> Callable[[], contextlib.AbstractContextManager[Exec
             yield executor
         except KilledWorker as error:
             raise LabError(f"{address}: {told(error)}; --resume goes on") from None
-        finally:  # a scheduler that is lost is not waited for
+        finally:  # do not wait for a lost scheduler
             with contextlib.suppress(Exception):
                 executor.shutdown(wait=False)
             with contextlib.suppress(Exception):
@@ -158,7 +157,7 @@ def cluster(address: str) -> Callable[[], contextlib.AbstractContextManager[Exec
 
 @contextlib.contextmanager
 def _begun(folder: Path, description: Mapping[str, Any], resume: bool, jobs: Iterable[str]) -> Iterator[None]:
-    """The folder, while this process alone works on it."""
+    """Begins or resumes a run, and locks its folder for this process."""
     if (folder / "run.json").exists():
         if not resume:
             raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
@@ -176,7 +175,7 @@ def _begun(folder: Path, description: Mapping[str, Any], resume: bool, jobs: Ite
 
 
 def _write(folder: Path, row: Row, files: Mapping[str, str]) -> None:
-    """The files of a job, and last its row, which says that it is done."""
+    """Writes the files of a job, then its row, which marks the job as finished."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_text(folder / name, text)
@@ -184,7 +183,7 @@ def _write(folder: Path, row: Row, files: Mapping[str, str]) -> None:
 
 
 def _read(folder: Path) -> Row | None:
-    """The row of a job that is done: it is there, and so are the job's files."""
+    """Returns the row of a job; None if the row or one of the job's files is missing."""
     path = folder / "row.json"
     row = read_json(path) if path.exists() else {"files": [path.name]}
     names = row.pop("files", None) if isinstance(row, dict) else None

@@ -1,4 +1,4 @@
-"""A synthesis in a folder: the machine, its trace, what is needed to go on; runs side by side."""
+"""A synthesis in a folder: the machine, its trace, files to resume from; tables of runs."""
 
 import json
 import math
@@ -32,28 +32,28 @@ def run_into_folder(
     budget: float | None = None,
     problem: Problem | None = None,
 ) -> Synthesis:
-    """Synthesizes a machine for a problem, and writes what came of it.
+    """Synthesizes a machine for a problem, and writes the results into a folder.
 
-    Writes ``machine.json``, ``restarts.csv``, ``trace.csv`` and ``result.json``; while it works, a
-    file for each restart after each phase.
+    Writes ``machine.json``, ``restarts.csv``, ``trace.csv`` and ``result.json``. During the
+    synthesis, it writes a file for each restart after each phase.
 
     Args:
-        name: of the catalogue, or ``file.py:name``
+        name: a name in the catalogue, or ``file.py:name``
             (:func:`~dmmlab.problems.problem_files.load_problem`).
-        seed: of the synthesis.
+        seed: the seed of the synthesis.
         folder: where to write.
-        resume: whether to go on with a run that was interrupted.
+        resume: whether to resume an interrupted run.
         settings: the defaults if left out.
-        progress: as of :func:`~dmmlab.search.portfolio.synthesize`.
-        budget: seconds that it may take.
-        problem: the problem of that name, where it is not to be looked up.
+        progress: as in :func:`~dmmlab.search.portfolio.synthesize`.
+        budget: time limit in seconds.
+        problem: the problem itself; looked up by ``name`` if left out.
 
     Returns:
-        The synthesis; ``result.json`` has :func:`summary` of it.
+        The synthesis; ``result.json`` has its :func:`summary`.
 
     Raises:
-        LabError: an unknown problem; a folder that holds a run, without ``resume``; one of another
-            run, with it.
+        LabError: an unknown problem; the folder holds a run, without ``resume``, or another run,
+            with it.
     """
     problem = load_problem(name) if problem is None else problem
     folder = Path(folder)
@@ -73,16 +73,16 @@ def run_into_folder(
 
 
 def summary(synthesis: Synthesis, name: str, seed: int, folder: str | os.PathLike) -> dict[str, Any]:
-    """The result of a run as one flat table row, in values that JSON has.
+    """Returns the result of a run as one flat table row, in JSON values.
 
     Args:
-        synthesis: what came of it.
-        name: of the problem.
-        seed: of the synthesis.
-        folder: where the machine is.
+        synthesis: the finished synthesis.
+        name: the name of the problem.
+        seed: the seed of the synthesis.
+        folder: the folder of the machine.
 
     Returns:
-        The row; a number that is not finite is None.
+        The row; non-finite numbers are None.
     """
     best = synthesis.best
     return {
@@ -107,16 +107,16 @@ def summary(synthesis: Synthesis, name: str, seed: int, folder: str | os.PathLik
 
 
 def compare_runs(folders: Iterable[str | os.PathLike]) -> "pd.DataFrame":
-    """Runs side by side: a row for each, with its result and the settings in which they differ.
+    """Compares runs: a row for each, with its result and the settings in which they differ.
 
     Args:
-        folders: of finished runs.
+        folders: the folders of finished runs.
 
     Returns:
         The table; its index is the folders' names.
 
     Raises:
-        LabError: a folder that holds no finished run.
+        LabError: a folder holds no finished run.
     """
     import pandas as pd
 
@@ -136,5 +136,5 @@ def compare_runs(folders: Iterable[str | os.PathLike]) -> "pd.DataFrame":
 
 
 def _or_null(x: float) -> float | None:
-    """JSON has no infinity."""
+    """Returns None for a non-finite number, since JSON has no infinity."""
     return x if math.isfinite(x) else None

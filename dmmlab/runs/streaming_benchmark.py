@@ -1,7 +1,7 @@
-"""The benchmark of sixty-two streaming tasks: a machine for each, how sure it is, and one table.
+"""The benchmark of sixty-two streaming tasks: a machine for each, its proof, and one table.
 
-Each task has a folder with its machine, circuit and program, and its row of the table; a task whose
-row is there is done. So a run that was killed goes on where it was.
+Each task has a folder with its machine, circuit, program and table row. A task with a row is
+finished, so a killed run can be resumed.
 """
 
 import json
@@ -22,7 +22,7 @@ from ..proofs.proofs import verify
 from ..search.portfolio import synthesize
 from .job_tables import Finished, Job, fill_table, processes
 
-BUDGET = 240.0  # seconds that a task may take, without its proof
+BUDGET = 240.0  # time limit of a task in seconds, without its proof
 
 
 def run_tasks(
@@ -36,25 +36,26 @@ def run_tasks(
     networks_only: bool = False,
     tell: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> list[dict[str, Any]]:
-    """Synthesizes a machine for each task, proves what can be proved, and writes one table.
+    """Synthesizes a machine for each task, proves machines where it can, and writes one table.
 
     Args:
-        names: of the tasks; all if empty.
-        folder: where to write: ``table.csv``, and a folder for each task.
-        seed: of all syntheses.
-        budget: seconds for each.
-        resume: whether to go on with a run that was interrupted.
-        jobs: how many tasks at a time, each in a process of its own.
-        hide_states: whether the targets are functions that can only be run.
-        networks_only: whether networks are trained, and no machine is made from states or tests.
-        tell: is called with each row.
+        names: the names of the tasks; all tasks if empty.
+        folder: where to write ``table.csv``, and a folder for each task.
+        seed: the seed of all syntheses.
+        budget: seconds for each task.
+        resume: whether to resume an interrupted run.
+        jobs: number of parallel tasks, each in a separate process.
+        hide_states: whether the states of targets are hidden, so that targets can only be run.
+        networks_only: whether only networks are trained, and no machine is built from states or
+            tests.
+        tell: called with each row.
 
     Returns:
         The rows of the table, in the order of the tasks.
 
     Raises:
-        LabError: an unknown task; a folder that holds a run, without ``resume``, or one of another
-            seed, with it.
+        LabError: an unknown task; the folder holds a run, without ``resume``, or another run, such
+            as one with another seed, with it.
     """
     for name in names:
         if name not in STREAMING_TASKS:
@@ -65,7 +66,7 @@ def run_tasks(
 
 
 def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only: bool) -> Finished:
-    """One task: its row of the table; its machine, circuit and program, if there are any."""
+    """Solves one task; returns its table row, and its machine, circuit and program, if any."""
     asked = STREAMING_TASKS[name]
     row: dict[str, Any] = {"task": name, "exact": False, "proof": "", "links": None, "delay": ""}
     files = {}
@@ -94,12 +95,12 @@ def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only:
             live = found.machine.live()
             files["circuit.svg"] = draw(live, hide={"timer"} & live.neurons.keys()).pipe("svg").decode()
             files["program.txt"] = program(live) + "\n"
-    jax.clear_caches()  # no later task uses what was compiled for this one
+    jax.clear_caches()  # no later task uses the compiled programs of this one
     return Finished(row, files)
 
 
 def _without_states(problem: Problem) -> Problem:
-    """The same, its target a plain function of the stream."""
+    """Returns the same problem, with its target as a plain function of the stream."""
     target = problem.target
     assert isinstance(target, Automaton)
     return replace(problem, target=lambda items: target(items))

@@ -1,8 +1,8 @@
-"""Sweeps: syntheses over problems, seeds and settings, and one table of what came of them.
+"""Sweeps: syntheses over problems, seeds and settings, with one table of results.
 
-Each row says which machine came out, and all that was set. The syntheses of one problem that fall
-to one process share what is compiled. A machine depends on its problem, seed and settings alone:
-not on how many processes there are, nor on which of them found it.
+Each row describes the machine, and lists all settings. Syntheses of one problem in the same process
+share compiled programs. A machine depends only on its problem, seed and settings: not on the number
+of processes, nor on which of them found it.
 """
 
 import itertools
@@ -28,7 +28,7 @@ from ..search.provenance import provenance
 from .job_tables import Finished, Job, Row, cluster, fill_table, processes
 from .run_folder import summary
 
-COPIES, ALL_FIELDS, EVERY = "recurrent", "all_fields", "every"  # what may be set beside the fields of :class:`Settings`
+COPIES, ALL_FIELDS, EVERY = "recurrent", "all_fields", "every"  # settings beside the fields of :class:`Settings`
 BESIDE = {
     COPIES: "starts from a recurrent network with so many copies of each type; 0: as the problem says",
     ALL_FIELDS: "1: each neuron of that network has the inputs and outputs of all its types, as in 2022",
@@ -48,9 +48,9 @@ COLUMNS = (
 )
 DEFAULTS = Settings()
 SETTINGS = {*asdict(DEFAULTS), *BESIDE}
-MOST = 1000  # copies, or cycles from an item to the next
-ITEMS_2022 = 14  # of a training string whose items come at regular intervals
-GAPS = (1, 2, 3, 5, 7)  # cycles from item to item, in the lessons before
+MOST = 1000  # maximum number of copies, or of cycles from item to item
+ITEMS_2022 = 14  # in a training string with regular intervals between items
+GAPS = (1, 2, 3, 5, 7)  # cycles from item to item in the preceding lessons
 MOST_SYNTHESES = 100_000
 CONFIDENCE = 0.95
 
@@ -70,25 +70,24 @@ def sweep(
     """Synthesizes a machine for each problem, each combination of settings and each seed.
 
     Args:
-        problems: names of the catalogue, or ``file.py:name``.
-        seeds: of the syntheses.
+        problems: names in the catalogue, or ``file.py:name``.
+        seeds: the seeds of the syntheses.
         folder: where to write ``table.csv``, and a folder with ``machine.json`` for each synthesis.
-        values: by the name of a setting, the values that it takes; each combination is tried. The
-            settings are the fields of :class:`~dmmlab.pruning.settings.Settings`, and those of
-            :data:`BESIDE`.
+        values: the values of each setting, by its name; each combination is tried. The settings are
+            the fields of :class:`~dmmlab.pruning.settings.Settings`, and those of :data:`BESIDE`.
         budget: seconds for each synthesis; no limit if left out.
-        jobs: processes on this computer, each with one synthesis at a time, in one thread.
-        scheduler: the address of a Dask scheduler, whose workers do it instead.
-        resume: whether to go on with a sweep that was interrupted.
-        tell: is called with each new row.
+        jobs: number of local processes, each with one synthesis at a time, in one thread.
+        scheduler: the address of a Dask scheduler, whose workers run the syntheses instead.
+        resume: whether to resume an interrupted sweep.
+        tell: called with each new row.
 
     Returns:
-        The rows of the table: problem, seed, result, and all settings. Their order is that of the
-        problems, then of the settings, then of the seeds.
+        The rows of the table: problem, seed, result, and all settings. They are ordered by problem,
+        then by settings, then by seed.
 
     Raises:
-        LabError: an unknown problem or setting, a value that cannot be, no or too many syntheses;
-            errors of :func:`~dmmlab.runs.job_tables.fill_table`.
+        LabError: an unknown problem or setting, an invalid value, no or too many syntheses; errors
+            of :func:`~dmmlab.runs.job_tables.fill_table`.
     """
     values = dict(values or {})
     for problem in problems:
@@ -112,7 +111,7 @@ def sweep(
 
 
 def synthesize_one(name: str, seed: int, setting: Mapping[str, Any], budget: float | None) -> Finished:
-    """One synthesis: its row, and ``machine.json``; or a row that says why there is none."""
+    """Runs one synthesis; returns its row and ``machine.json``, or a row with the error."""
     problem, (settings, beside) = load_problem(name), _settings(setting)
     told = beside | {key: " ".join(map(str, v)) if isinstance(v, tuple) else v for key, v in asdict(settings).items()}
     row: Row = {"problem": name, "seed": seed}
@@ -126,7 +125,7 @@ def synthesize_one(name: str, seed: int, setting: Mapping[str, Any], budget: flo
 
 
 def _task(problem: Problem, seed: int, beside: Mapping[str, int]) -> Task:
-    """The task of a start, and of a timing, that are set."""
+    """Returns the task with the network and the item timing that are set."""
     strings = int(jax.random.bits(jax.random.key(seed)))
     network, every = None, beside[EVERY]
     if beside[COPIES]:
@@ -143,7 +142,7 @@ def _task(problem: Problem, seed: int, beside: Mapping[str, int]) -> Task:
 
 
 def _settings(setting: Mapping[str, Any]) -> tuple[Settings, dict[str, int]]:
-    """The settings of a synthesis, and what is set beside them."""
+    """Returns the settings of a synthesis, and those of :data:`BESIDE`."""
     known = [each.name for each in fields(Settings)]
     for name in setting:
         if name not in known and name not in BESIDE:
@@ -168,15 +167,15 @@ def _folder_name(problem: str, setting: Mapping[str, Any], seed: int) -> str:
 
 
 def success_rates(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """How often syntheses were exact, for each problem and each combination of settings.
+    """Returns how often syntheses were exact, for each problem and combination of settings.
 
     Args:
-        rows: of a sweep.
+        rows: the rows of a sweep.
 
     Returns:
-        A row for each combination: the problem, the settings that differ between rows, how many
-        syntheses, how many exact, their rate with its Wilson interval (E. B. Wilson 1927; 95 %),
-        the median of links of those that are exact, and of seconds.
+        A row for each combination: the problem, the settings that differ between rows, the number
+        of syntheses, the number of exact ones, their rate with its 95 % Wilson interval (E. B.
+        Wilson 1927), the median links of exact machines, and the median seconds.
     """
     from scipy.stats import binomtest
 

@@ -1,4 +1,4 @@
-"""From a problem to its smallest exact machine: starts, restarts, the portfolio, results."""
+"""Search for the smallest exact machine of a problem: starts, restarts, portfolio, results."""
 
 from ..core.doors import door
 

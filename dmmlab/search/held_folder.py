@@ -1,4 +1,4 @@
-"""The folder of a run, held: as long as one process or thread works on it, no other can."""
+"""Locks the folder of a run, so that only one process or thread works on it at a time."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ import filelock
 
 from ..core.errors import LabError
 
-LOCK = ".lock"  # a file that stays; whoever holds it works on the folder
+LOCK = ".lock"  # the lock file; it stays when the lock is released
 
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[Path]:
-    """Holds a folder, which is made if it is not there.
+    """Locks a folder, and creates it if it is missing.
 
-    Raises :class:`~dmmlab.core.errors.LabError` where it cannot be made, or is held already.
+    Raises :class:`~dmmlab.core.errors.LabError` if it cannot be created, or is locked already.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

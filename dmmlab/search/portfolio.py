@@ -1,11 +1,11 @@
-"""Portfolio: a synthesis tries what is cheap first, and keeps the best.
+"""Portfolio: a synthesis tries cheap methods first, and keeps the best machine.
 
-If the target is an automaton, and no delay is given, a machine is made of its transitions
-(:mod:`dmmlab.transitions.transitions`). Else, or if that fails, networks are trained and pruned
-(:mod:`dmmlab.search.search`), one start after the other (:mod:`dmmlab.search.starts`), until
-a machine is exact. Of a function, if the problem has no hints, what it answers to tests is its
-state (:mod:`dmmlab.transitions.predictions`); of a table, what its rows show
-(:mod:`dmmlab.sources.table_machines`).
+If the target is an automaton, and no delay is given, a machine is built from its transitions
+(:mod:`dmmlab.transitions.transitions`). If the target is a function, and the problem has no hints,
+its answers to tests serve as its state (:mod:`dmmlab.transitions.predictions`). For a table, a
+machine is built from its rows (:mod:`dmmlab.sources.table_machines`). Otherwise, or if that fails,
+networks are trained and pruned (:mod:`dmmlab.search.search`), one start after the other
+(:mod:`dmmlab.search.starts`), until a machine is exact.
 """
 
 import contextlib
@@ -49,10 +49,10 @@ from .search import NothingToKeep, Search
 from .starts import Start, starts, with_smaller_delays
 from .synthesis_result import Synthesis
 
-SLOWER = 6  # times as long the state of a black box is looked for, where runs are slow
-FEW_LINKS = 8  # of a machine from tests; if it has no more, no network is trained for fewer
-RESTARTS_ONCE_EXACT = 2  # that look for fewer links, or for answers that are due earlier
-COUNTEREXAMPLES = 4  # of the eight strings to learn from, when they are learned from once more
+SLOWER = 6  # factor on the time limit of the tests, if runs of the target are slow
+FEW_LINKS = 8  # if a machine from tests has more links, networks are trained to find fewer
+RESTARTS_ONCE_EXACT = 2  # restarts that look for fewer links or smaller delays
+COUNTEREXAMPLES = 4  # replace up to this many of the eight training strings in the last rounds
 
 
 def synthesize(
@@ -70,65 +70,66 @@ def synthesize(
     threads: int | None = None,
     networks_only: bool = False,
 ) -> Synthesis:
-    """Looks for the smallest exact machine that answers a problem.
+    """Searches for the smallest exact machine that answers a problem.
 
-    Where the target is an automaton, and neither a network nor a delay is given, a machine is made
-    of its transitions if they are a sum of few neurons. Else one start after the other is tried
-    until a machine is exact; there is only one if the problem says all of ``delay``, ``recurrent``
-    and ``types``, or if a network is given. If a problem says none of them and no constants, and
-    its target is a function, what that answers to tests is tried as its state first.
+    If the target is an automaton, and neither a network nor a delay is given, a machine is built
+    from its transitions, provided that they are a sum of few neurons. Otherwise starts are tried
+    in turn until a machine is exact. There is only one start if the problem specifies all of
+    ``delay``, ``recurrent`` and ``types``, or if a network is given. If a problem specifies none of
+    them and no constants, and its target is a function, its answers to tests are tried as its
+    state first.
 
-    Where the problem gives no delay, the start that was exact is tried with smaller ones, as long
-    as a machine is exact. Of machines with as few links, the one that answers first is kept.
+    If the problem gives no delay, the exact start is repeated with smaller delays, as long as
+    machines are exact. Among exact machines with equally many links, the one that answers earliest
+    is kept.
 
-    The restarts of a start run side by side on as many cores as there are. If none of
-    ``settings.restarts`` is exact on the validation strings, the first start is repeated with
-    other weights, up to ``settings.rounds`` rounds in all; if there were other starts, strings on
-    which machines erred are then among those that are learned from. No more are made once
-    ``settings.agreeing`` of them have ended, each by itself, in an exact machine of the same
-    number of links, and none in a smaller one. The best is the machine with the fewest links that
-    is exact there; if there is none, the one with the fewest links that is within the tolerance;
-    else the one with the smallest error. Test strings are run at the end, and choose nothing.
+    The restarts of a start run in parallel on all cores. If none of ``settings.restarts`` is exact
+    on the validation strings, the first start is repeated with new random weights, up to
+    ``settings.rounds`` rounds in all. If there were other starts, strings on which machines erred
+    are then among the training strings. Restarts stop once ``settings.agreeing`` of them have ended
+    independently in exact machines with the same number of links, and none in a smaller one.
 
-    It ends early, and keeps the best so far, when its budget is spent, when ``stop`` is set, and on
-    an interrupt (Ctrl-C, or the notebook's stop button).
+    The best machine is the one with the fewest links that is exact on the validation strings. If
+    none is exact, it is the one with the fewest links within the tolerance; otherwise, the one with
+    the smallest error. Test strings are run at the end, and select nothing.
+
+    The search ends early, and keeps the best machine so far, when the budget is spent, when
+    ``stop`` is set, or on an interrupt (Ctrl-C, or the notebook's stop button).
 
     Args:
-        problem: what is asked; or its name
+        problem: the problem, or its name
             (:func:`~dmmlab.problems.problem_files.load_problem`).
-        network: where to start; the problem's own network if left out.
-        key: a JAX key, instead of a seed.
-        seed: the training and test strings and all random weights come from it.
+        network: the network to train; the problem's own network if left out.
+        key: a JAX key, used instead of ``seed``.
+        seed: determines the training strings, the test strings and all random weights.
         settings: the defaults if left out.
-        task: a task of your own (other training strings), instead of the problem and the network.
-        folder: where each restart is saved after each of its phases, and taken up again if it is
-            there. The machine that comes of it is the same as that of an uninterrupted run, on the
-            same computer.
-        budget: seconds that it may take; no limit if left out. What is under way when they are over
-            ends and is judged, which takes seconds, or some more where it is still being compiled.
-        progress: whether to show each restart as it works; in a notebook or a terminal, if left
-            out. Or a view of your own (:class:`~dmmlab.search.progress.SearchState`).
-        stop: set it, from another thread, to end the synthesis.
-        threads: restarts at a time, which changes no result; as many as there are cores, if left
-            out.
-        networks_only: whether networks are trained at once, and no machine is made from the
-            target's states, tests or rows before. So one measures what gradients do by themselves.
+        task: a custom task (other training strings), instead of the problem and the network.
+        folder: where each restart is saved after each phase, and resumed from if it was saved. A
+            resumed run gives the same machine as an uninterrupted one, on the same computer.
+        budget: time limit in seconds; none if left out. At the limit, running work is stopped and
+            evaluated, which takes seconds, or longer if a program is still compiling.
+        progress: whether to show the progress of restarts; by default, only in a notebook or a
+            terminal. Or a custom view (:class:`~dmmlab.search.progress.SearchState`).
+        stop: an event; another thread sets it to end the synthesis.
+        threads: number of parallel restarts; the number of cores if left out. It changes no result.
+        networks_only: whether to train networks at once, without first building a machine from the
+            target's states, tests or rows. This measures gradient descent alone.
 
     Returns:
         The best machine, and all restarts. ``best.exact`` says whether it is exact.
 
     Raises:
-        LabError: a problem whose answers are all the same
+        LabError: the answers of the problem are all the same
             (:func:`~dmmlab.problems.problem_checks.check_problem`); the folder holds another run
-            (:mod:`dmmlab.search.provenance`), or another process works on it; no restart ends in
-            finite numbers; or the time was over before there was anything to keep.
-        KeyboardInterrupt: an interrupt before there was anything to keep.
+            (:mod:`dmmlab.search.provenance`), or another process works on it; every restart
+            diverges to non-finite numbers; or the time ran out before there was a machine to keep.
+        KeyboardInterrupt: an interrupt before there was a machine to keep.
     """
     began = time.monotonic()
     settings = settings or Settings()
     key = random_key(seed if key is None else key)
     _check_budget(budget)
-    with contextlib.ExitStack() as held:  # the first folder is that of the run: it is held to the end
+    with contextlib.ExitStack() as held:  # the run's folder, the first, is locked to the end
         view = held.enter_context(kept_up(view_for(progress)))
         attempts = Attempts(key, settings, folder, budget, view, stop, threads, held, began)
         if task is not None:
@@ -147,7 +148,7 @@ def synthesize(
             if attempts.best is None:
                 raise
             attempts.ended = "interrupted"
-        except Exception as error:  # of a later try: the best machine so far is kept
+        except Exception as error:  # a later try failed: keep the best machine so far
             if attempts.best is None:
                 raise
             warnings.warn(
@@ -157,11 +158,11 @@ def synthesize(
 
 
 class Try(NamedTuple):
-    """What is tried: its name in words, what makes the task, the rounds of restarts.
+    """An attempt: its name, a function that prepares its task, and its rounds of restarts.
 
-    ``prepare`` may return a machine with the task, which is then only judged; or raise
-    :class:`~dmmlab.transitions.observed_transitions.TransitionError`, if there is nothing to try.
-    ``settings`` are those of the synthesis if left out.
+    If ``prepare`` returns a machine with the task, the machine is evaluated, and nothing trained.
+    ``prepare`` raises :class:`~dmmlab.transitions.observed_transitions.TransitionError` if there is
+    nothing to try. ``settings`` default to those of the synthesis.
     """
 
     name: str
@@ -171,7 +172,7 @@ class Try(NamedTuple):
 
 
 class Attempts:
-    """What was tried so far, and the best of it."""
+    """The attempts so far, and the best result."""
 
     def __init__(
         self,
@@ -189,18 +190,18 @@ class Attempts:
         self.view, self.stop, self.threads, self.held, self.began = view, stop, threads, held, began
         self.best: Synthesis | None = None
         self.latest: Synthesis | None = None
-        self.ended = ""  # why no more is tried
-        self._shown: SearchState | None = None  # that of the best
+        self.ended = ""  # why no more attempts are made
+        self._shown: SearchState | None = None  # the state of the best attempt
         self._failed: NothingToKeep | None = None
         self._texts: list[str] = []
         self._count = 0
 
     def is_solved(self) -> bool:
-        """Whether the best machine so far is exact."""
+        """Returns whether the best machine so far is exact."""
         return self.best is not None and self.best.best.exact_on_validation
 
     def make(self, each: Try, question: str) -> None:
-        """Tries something, in a folder of its own if it is not the first."""
+        """Makes an attempt; each except the first has its own subfolder."""
         before = None if self.best is None else self.best.best
         state = SearchState(question, self.settings.restarts, self.budget, each.name, before, self.began)
         if self.best is not None and state.seconds_left == 0.0:
@@ -231,8 +232,8 @@ class Attempts:
             self.best, self._shown = replace(found, start=each.name), state
 
     def result(self) -> Synthesis:
-        """The best, with what was tried."""
-        if self._shown is not None:  # what was tried after it found nothing better
+        """Returns the best synthesis, with the list of attempts."""
+        if self._shown is not None:  # later attempts found nothing better
             self.view(self._shown)
         if self.best is None:
             raise self._failed or LabError("there is nothing to try")
@@ -249,12 +250,11 @@ def _tries(
     networks_only: bool,
     attempts: Attempts,
 ) -> Iterator[Try]:
-    """What is tried, in this order, until a machine is exact.
+    """Yields the attempts in order, until a machine is exact.
 
-    Where a machine of a plain function was made of transitions, a few restarts may still find one
-    with fewer links; where a start was exact, one whose answers are due earlier. Where nothing was
-    exact, the strings on which the best machines err join those that are learned from, and the
-    first start is repeated.
+    If a machine was built from a plain function's transitions, a few restarts look for one with
+    fewer links. If a start was exact, it is repeated with smaller delays. If nothing was exact, the
+    first start is repeated; strings on which the best machines err join its training strings.
     """
     if network is not None:
         yield Try("", lambda: (Task(problem, network, seed=seed), None))
@@ -297,7 +297,7 @@ def _tries(
 
 
 def _rank(synthesis: Synthesis) -> tuple:
-    """As :func:`rank`; of exact machines with as many links, the one that answers first."""
+    """As :func:`rank`; of exact machines of equal size, the one that answers earliest is best."""
     verdict = synthesis.best
     if verdict.exact_on_validation:
         return (False, verdict.links, sum(synthesis.delays))
@@ -305,9 +305,9 @@ def _rank(synthesis: Synthesis) -> tuple:
 
 
 def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = False) -> tuple[Task, Machine]:
-    """The machine that is made of transitions, and its task."""
+    """Builds a machine from transitions; returns its task and the machine."""
     training = problem.training(seed)
-    if nothing_to_learn(problem, training):  # before a machine without links is right about it
+    if nothing_to_learn(problem, training):  # check now: a machine without links would be exact
         check_everywhere(problem, training)
     if not isinstance(problem.target, Automaton):
         check_reading(problem, training)
@@ -315,7 +315,7 @@ def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = F
         known: dict[tuple[int, ...], tuple[int, ...]] = {}
         machine, delays = transition_machine(problem, seed, budget, black_box, known)
     except (LabError, ArithmeticError) as error:
-        if black_box:  # a target may refuse strings that are not drawn; networks are trained on those that are
+        if black_box:  # the target may reject test strings; networks are trained on drawn strings only
             raise TransitionError(told(error)) from error
         raise
     task = Task(problem.with_delay(delays), with_swaps(machine), seed=seed)
@@ -324,7 +324,7 @@ def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = F
 
 
 def _of_rows(problem: Examples, seed: int, seconds: float) -> tuple[Task, Machine]:
-    """The machine that a table itself suggests, and its task."""
+    """Builds a machine from the rows of a table; returns its task and the machine."""
     made = machine_of_rows(problem, seconds)
     if made is None:
         raise TransitionError("the rows are no sum of few neurons")
@@ -337,7 +337,7 @@ def _task(start: Start, seed: int) -> tuple[Task, None]:
 
 
 def _harder(start: Start, seed: int, best: Synthesis | None) -> tuple[Task, None]:
-    """The task of a start, some of its strings replaced by those on which machines have erred."""
+    """Returns the task of a start, with counterexamples in place of some training strings."""
     samples = start.problem.training(seed, letters=start.letters)
     erred: dict[str, Sample] = {}
     for restart in best.restarts if best else []:
@@ -349,7 +349,7 @@ def _harder(start: Start, seed: int, best: Synthesis | None) -> tuple[Task, None
 
 
 def _of_transitions(task: Task, machine: Machine, state: SearchState, view: View) -> Synthesis:
-    """The verdict on the machine that was made of transitions."""
+    """Evaluates a machine that was built from transitions."""
     weights, trace = task.weights(machine), Trace()
     trace.add(task, "transitions", "", weights)
     state.events[0] = trace.events
@@ -364,7 +364,7 @@ def _of_transitions(task: Task, machine: Machine, state: SearchState, view: View
 
 
 def _description(task: Task, key: Any, settings: Settings) -> dict[str, Any]:
-    """What tells one run from another."""
+    """Returns the data that distinguish one run from another."""
     description = {"question": task.problem.question, "task": task.fingerprint, "seed": int(jax.random.bits(key))}
     description |= {"settings": json.loads(json.dumps(asdict(settings)))}
     return description | provenance(task.compiled.machine.neurons.values())

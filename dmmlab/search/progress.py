@@ -1,8 +1,8 @@
-"""Progress of a synthesis: what each restart is at, the best so far, the time that is left.
+"""Progress of a synthesis: the phase of each restart, the best machine so far, the time left.
 
-:class:`SearchState` is what there is to show; a *view* is any function that shows it. A terminal
-gets a line for each restart that has ended and a bar below them, a notebook a table that changes in
-its place.
+:class:`SearchState` holds the data; a *view* is any function that displays it. A terminal shows a
+line for each finished restart, and a progress bar below them. A notebook shows a table that is
+updated in place.
 """
 
 import html
@@ -20,23 +20,23 @@ from ..drawing.live_page import LivePage, in_notebook
 from ..pruning.rounding import Verdict, rank
 from ..pruning.trace import Event
 
-REFRESH = 0.5  # seconds between two looks
+REFRESH = 0.5  # seconds between two updates of the display
 
 
 @summarised
 class SearchState:
-    """What a synthesis has come to so far; its threads write, a view reads.
+    """The state of a running synthesis; its threads write it, a view reads it.
 
-    ``events`` has the events of each restart that has begun, ``snapshots[i]()`` makes the machine
-    that restart ``i`` is at, ``verdicts`` has the verdict on each that has ended.
+    ``events`` has the events of each restart that has begun. ``snapshots[i]()`` returns the current
+    machine of restart ``i``. ``verdicts`` has the verdict on each finished restart.
 
     Args:
-        question: of the problem.
-        planned: how many restarts there may be.
-        budget: seconds, if there is a limit.
-        start: what is tried, in words, if there are several starts.
-        before: the best verdict of the starts before.
-        began: when the synthesis began, as of ``time.monotonic()``; now if left out.
+        question: the question of the problem.
+        planned: the maximum number of restarts.
+        budget: time limit in seconds, if there is one.
+        start: the name of the current start, if there are several.
+        before: the best verdict of earlier starts.
+        began: when the synthesis began, by ``time.monotonic()``; now if left out.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class SearchState:
 
     @property
     def seconds(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the synthesis began."""
         return time.monotonic() - self.began
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds of the budget that are left; None without one."""
+        """Remaining seconds of the budget; None without a budget."""
         return None if self.budget is None else max(0.0, self.budget - self.seconds)
 
     @property
@@ -74,7 +74,7 @@ class SearchState:
         return min((verdict for verdict in verdicts if verdict is not None), key=rank, default=None)
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each restart that has begun: what it is at, links, error, seconds, verdict."""
+        """Returns a row for each restart that has begun: phase, links, error, seconds, verdict."""
         with self.lock:
             begun, verdicts = {i: events[-1] for i, events in self.events.items() if events}, dict(self.verdicts)
         return [
@@ -98,7 +98,7 @@ View = Callable[[SearchState], None]
 
 
 def in_words(verdict: Verdict | None) -> str:
-    """The verdict on validation strings, in a few words."""
+    """Returns the verdict on validation strings, in a few words."""
     if verdict is None:
         return "left the finite numbers"
     if verdict.exact_on_validation:
@@ -107,13 +107,14 @@ def in_words(verdict: Verdict | None) -> str:
 
 
 def view_for(progress: bool | View | None) -> View:
-    """The view that is asked for, or that fits.
+    """Returns the requested view, or the default view of a notebook or terminal.
 
     Args:
-        progress: a view; whether there is to be one; None for one in a notebook or a terminal only.
+        progress: a view; True or False for a view or none; None for a view in a notebook or a
+            terminal only.
 
     Returns:
-        A view; one that shows nothing, if none is wanted.
+        A view; it shows nothing if none is wanted.
     """
     if callable(progress):
         return progress
@@ -126,14 +127,14 @@ def view_for(progress: bool | View | None) -> View:
 
 @contextmanager
 def kept_up(view: View) -> Iterator[View]:
-    """A view that shows the latest state again and again, so that its clock never stands still.
+    """Wraps a view so that the latest state is redrawn regularly, and its clock keeps moving.
 
     Args:
-        view: what shows a state. An exception of its own reaches the caller of what is yielded, or
-            ends the repetition.
+        view: displays a state. Its exceptions reach the caller of the yielded view, or end the
+            redrawing.
 
     Yields:
-        The same view, to be called with each new state.
+        The wrapped view, to be called with each new state.
     """
     latest: list[SearchState] = []
     showing, ended = threading.Lock(), threading.Event()
@@ -149,10 +150,10 @@ def kept_up(view: View) -> Iterator[View]:
                 if latest and not latest[0].outcome:
                     try:
                         view(latest[0])
-                    except BaseException:  # the caller's next look ends in the same way
+                    except BaseException:  # the caller's next call raises it, too
                         return
 
-    context = copy_context()  # a notebook's kernel keeps there which cell an output belongs to
+    context = copy_context()  # a notebook's kernel stores there which cell an output belongs to
     thread = threading.Thread(target=lambda: context.run(repeat), daemon=True)
     thread.start()
     try:
@@ -163,12 +164,12 @@ def kept_up(view: View) -> Iterator[View]:
 
 
 class TerminalView:
-    """A bar on standard error, and above it a line for each restart that has ended."""
+    """A progress bar on standard error, below a line for each finished restart."""
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._shown: SearchState | None = None
-        self._told: dict[SearchState, set[int]] = {}  # of each start; one may be shown again in the end
+        self._told: dict[SearchState, set[int]] = {}  # printed restarts, by start; one start may be shown again at the end
 
     def __call__(self, state: SearchState) -> None:
         from tqdm import tqdm
@@ -201,7 +202,7 @@ class TerminalView:
 
 
 class NotebookView:
-    """A table that changes in its place, and folds when all is done."""
+    """A table that is updated in place, and collapses at the end."""
 
     def __init__(self) -> None:
         self._page = LivePage()
@@ -211,13 +212,13 @@ class NotebookView:
 
 
 def as_html(state: SearchState) -> str:
-    """The state as a table: a row for each restart, the best so far above it.
+    """Returns the state as a table: a row for each restart, the best so far above it.
 
     Args:
-        state: what to show.
+        state: the state to show.
 
     Returns:
-        HTML; folded to one line once there is an outcome.
+        HTML; collapsed to one line once there is an outcome.
     """
     table = table_of_restarts(state)
     if state.outcome:
@@ -232,7 +233,7 @@ def as_html(state: SearchState) -> str:
 
 
 def table_of_restarts(state: SearchState) -> str:
-    """The restarts as an HTML table, a row for each that has begun."""
+    """Returns an HTML table with a row for each restart that has begun."""
     cell = "padding:1px 10px 1px 0;text-align:left"
     body = "".join(
         f"<tr>{''.join(f'<td style={chr(34)}{cell}{chr(34)}>{html.escape(text)}</td>' for text in _texts(row))}</tr>"

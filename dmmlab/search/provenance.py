@@ -1,9 +1,8 @@
-"""Provenance: what made a run, so that no other code or library goes on with it.
+"""Provenance: records the code and libraries of a run, so that no others resume it.
 
-A run that is taken up again ends in the same machine as one that nothing interrupted. That holds
-for the same code alone: the modules that a synthesis is made of, JAX and optax, and the functions
-of the neuron types, those of a reader's own too. All of it stands in the run's ``run.json``, as
-versions and as digests of sources.
+A resumed run gives the same machine as an uninterrupted one, but only with the same code: the
+modules that a synthesis uses, JAX and optax, and the functions of the neuron types, including
+user-defined ones. The run's ``run.json`` records all of this, as versions and digests of sources.
 """
 
 import hashlib
@@ -27,14 +26,14 @@ MOST_NAMED = 5  # differences in one message
 
 
 def provenance(types: Iterable[NeuronType]) -> dict[str, Any]:
-    """What made a run, as JSON has it.
+    """Returns the provenance of a run, in JSON values.
 
     Args:
-        types: of the network's neurons.
+        types: the types of the network's neurons.
 
     Returns:
-        The format of the run's files, versions of libraries, a digest of the code, and one of each
-        type, by name.
+        The format of the run's files, library versions, a digest of the code, and a digest of each
+        neuron type, by name.
     """
     digests: dict[str, set[str]] = {}
     for kind in types:
@@ -48,14 +47,14 @@ def provenance(types: Iterable[NeuronType]) -> dict[str, Any]:
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """In what a run differs from another, in words.
+    """Returns the differences between two runs, in words.
 
     Args:
         there: the ``run.json`` of a folder.
-        here: what would be written now.
+        here: the description of the current run.
 
     Returns:
-        Such as ``jax 0.9.2, here 0.10.2``; empty where nothing differs.
+        Texts such as ``jax 0.9.2, here 0.10.2``; an empty list if nothing differs.
     """
     found = []
     if there.get("question") != here["question"]:
@@ -80,7 +79,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
 
 @cache
 def _code_digest() -> str:
-    """Of the modules that a machine comes out of."""
+    """Returns a digest of the modules that determine the machine."""
     package = Path(__file__).resolve().parents[1]
     return _digest(path.read_text() for name in PACKAGES for path in sorted((package / name).glob("*.py")))
 
@@ -98,7 +97,7 @@ def _digest(texts: Iterable[str]) -> str:
 
 
 def _parts(x: Any, seen: set[int]) -> Iterator[str]:
-    """What a function depends on: its source, what it closes over, what it names of its module."""
+    """Yields the dependencies of a function: source, closure, and names from its module."""
     if isinstance(x, partial):
         yield from _parts((x.func, x.args, x.keywords), seen)
     elif isinstance(x, dict):
@@ -127,7 +126,7 @@ def _parts_of_function(function: FunctionType, seen: set[int]) -> Iterator[str]:
     if id(function) in seen:
         return
     seen.add(id(function))
-    if not function.__module__.startswith("dmmlab."):  # of which there is a digest
+    if not function.__module__.startswith("dmmlab."):  # the code digest covers those
         yield _source(function)
         names = set(_names(function.__code__)) & function.__globals__.keys()
         for name in sorted(names):
@@ -143,12 +142,12 @@ def _parts_of_function(function: FunctionType, seen: set[int]) -> Iterator[str]:
 def _source(function: FunctionType) -> str:
     try:
         return inspect.getsource(function)
-    except (OSError, TypeError):  # typed at a prompt, or made of text
+    except (OSError, TypeError):  # defined at a prompt, or from a string
         return repr((function.__code__.co_code, [c for c in function.__code__.co_consts if not isinstance(c, CodeType)]))
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names of other things in a function, and in the functions in it."""
+    """Yields the names that a function and its inner functions refer to."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -1,7 +1,7 @@
-"""Repair: break a machine, embed it in a larger network, and let training find the way back.
+"""Repair: breaks a machine, embeds it in a larger network, and retrains it.
 
-Asked at the author's talk in 2023, and not tried then. The repaired machine need not be the one
-that was broken: any exact machine is a repair.
+The question was asked at the author's talk in 2023, and not tried then. The repaired machine may
+differ from the original: any exact machine is a repair.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from ..pruning.trace import Trace
 
 
 def cut(*links: tuple[str, str]) -> Callable[[Machine], Machine]:
-    """Without these links, each an input and an output."""
+    """Returns a function that removes these links, each an input and an output."""
 
     def damage(machine: Machine) -> Machine:
         for to, source in links:
@@ -36,12 +36,12 @@ def cut(*links: tuple[str, str]) -> Callable[[Machine], Machine]:
 
 
 def reweighted(to: str, source: str, weight: float) -> Callable[[Machine], Machine]:
-    """With another weight of one link, or with a link more."""
+    """Returns a function that changes the weight of a link, or adds the link."""
     return lambda machine: machine.link(to, source, weight)
 
 
 def exchanged(first: str, second: str) -> Callable[[Machine], Machine]:
-    """With the links into two inputs exchanged."""
+    """Returns a function that exchanges the links into two inputs."""
 
     def damage(machine: Machine) -> Machine:
         into: dict[str, dict[str, Any]] = {first: {}, second: {}}
@@ -74,18 +74,18 @@ DAMAGES: Mapping[str, Callable[[Machine], Machine]] = {
 
 
 def embed(machine: Machine, network: Network) -> Machine:
-    """The machine on neurons of a feedforward network, each in the lowest layer above its sources.
+    """Embeds a machine in a feedforward network, each neuron in the lowest layer above its sources.
 
     Args:
-        machine: any, without loops other than those of accumulators.
+        machine: a machine without loops, except those of accumulators.
         network: a feedforward network.
 
     Returns:
-        A machine of the network's neurons.
+        A machine with the network's neurons.
 
     Raises:
-        LabError: there is no room for it: too few layers or copies, another neuron around the
-            network, a loop.
+        LabError: the machine does not fit: too few layers or copies, an input or output neuron
+            that the network has with another type, other hard links, or a loop.
     """
     graph = nx.DiGraph((a.from_neuron, a.to_neuron) for a in machine.links() if a.from_neuron != a.to_neuron)
     graph.add_nodes_from(machine.neurons)
@@ -116,7 +116,7 @@ def embed(machine: Machine, network: Network) -> Machine:
 
 @summarised
 class Repair(NamedTuple):
-    """The verdict on a repaired machine, the trace, and how many attempts it took."""
+    """The verdict on a repaired machine, the trace, and the number of attempts."""
 
     verdict: Verdict
     trace: Trace
@@ -127,22 +127,22 @@ class Repair(NamedTuple):
 
 
 def repair(task: Task, damaged: Machine, seed: Any = 0, settings: Settings | None = None, attempts: int = 3) -> Repair:
-    """Trains a damaged machine back, amid the random weights of a network, and prunes it.
+    """Retrains a damaged machine within a network of random weights, and prunes it.
 
     Args:
         task: a feedforward network compiled for the problem that the machine no longer solves.
-        damaged: the machine; it is embedded in the network.
-        seed: for the random weights; or a JAX key.
+        damaged: the damaged machine; it is embedded in the network.
+        seed: the seed of the random weights, or a JAX key.
         settings: as for a synthesis.
-        attempts: how often to try, each time amid other random weights, until a machine is exact on
-            the validation strings. If none is, the last one is returned.
+        attempts: the maximum number of attempts, each with new random weights, until a machine is
+            exact on the validation strings. If none is, the last machine is returned.
 
     Returns:
-        The verdict, tested; the trace; and the number of attempts.
+        The verdict, with the test error; the trace; and the number of attempts.
 
     Raises:
-        LabError: no attempts; the task is of a machine, not of a network; or the network has no
-            room for the damaged machine.
+        LabError: fewer than one attempt; the task has a machine instead of a network; or the
+            damaged machine does not fit into the network.
     """
     if not isinstance(task.network, Network):
         raise LabError("a repair needs a network to embed the machine in")

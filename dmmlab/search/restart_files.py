@@ -1,4 +1,4 @@
-"""Restarts, and the folder that keeps them: each is saved after every phase, and taken up again."""
+"""Restarts and their folder: each restart is saved after every phase, and can be resumed."""
 
 import contextlib
 import os
@@ -25,11 +25,11 @@ from .provenance import differences
 @summarised
 @dataclass
 class Restart:
-    """One restart of a synthesis, as far as it has come."""
+    """One restart of a synthesis, in its current state."""
 
     index: int
     weights: Weights
-    done: int = 0  # phases finished
+    done: int = 0  # number of finished phases
     trace: Trace = field(default_factory=Trace)
     verdict: Verdict | None = None
 
@@ -40,18 +40,18 @@ class Restart:
         return f"Restart {self.index}: {self.done} of {len(PHASES)} phases", facts.items()
 
 
-MOST_EVENTS = range(1, 100_001)  # of a restart; ten or a hundred are usual
+MOST_EVENTS = range(1, 100_001)  # of a restart; 10 to 100 are usual
 
 
 class RestartFolder:
     """The folder of a run: its settings, and a file for each restart.
 
-    As a context it is held: no other process or thread can work on it.
+    As a context manager it is locked: no other process or thread can work on it.
 
     Args:
-        folder: the folder; nothing is kept if left out.
-        description: of the run, as JSON has it: ``question``, ``task``, ``seed``, ``settings``, and
-            its :func:`~dmmlab.search.provenance.provenance`.
+        folder: the folder; with None, nothing is saved.
+        description: the run in JSON values: ``question``, ``task``, ``seed``, ``settings``, and its
+            :func:`~dmmlab.search.provenance.provenance`.
     """
 
     def __init__(self, folder: str | os.PathLike | None, description: Mapping[str, Any]):
@@ -60,9 +60,9 @@ class RestartFolder:
         self._held = contextlib.ExitStack()
 
     def __enter__(self) -> "RestartFolder":
-        """Begins the run, or goes on with it.
+        """Begins or resumes the run.
 
-        Raises :class:`~dmmlab.core.errors.LabError` where the folder cannot be made, another
+        Raises :class:`~dmmlab.core.errors.LabError` if the folder cannot be created, another
         process works on it, or it holds another run.
         """
         if self.folder is None:
@@ -79,17 +79,17 @@ class RestartFolder:
         self._held.close()
 
     def load(self, index: int, task: Task) -> Restart | None:
-        """A restart as it was saved, or None.
+        """Loads a saved restart.
 
         Args:
-            index: of the restart.
-            task: what it is to answer, which says what its arrays have to be.
+            index: the index of the restart.
+            task: the task of the run, which determines the shapes of the arrays.
 
         Returns:
-            The restart.
+            The restart, or None if it was not saved.
 
         Raises:
-            LabError: a file that is damaged, or not of this run.
+            LabError: the file is damaged, or belongs to another run.
         """
         if self.folder is None or not self._file(index).exists():
             return None
@@ -120,10 +120,10 @@ class RestartFolder:
         )
 
     def save(self, restart: Restart) -> None:
-        """Saves a restart, but one that has left the finite numbers: it would leave them again.
+        """Saves a restart, unless it has diverged: it would diverge again.
 
         Args:
-            restart: as far as it has come.
+            restart: the restart in its current state.
 
         Raises:
             FileError: its file cannot be written.

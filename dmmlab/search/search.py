@@ -1,10 +1,9 @@
-"""Search: several restarts go through the phases, unattended; the smallest exact machine wins.
+"""Search: trains and prunes several restarts unattended; the smallest exact machine wins.
 
-A restart is one draw of random weights and what :mod:`dmmlab.pruning.phases` make of it. Restarts
-run side by side in threads, and each is saved after every phase, so that a
-synthesis that was killed goes on where it was. Validation strings choose the winner; test strings
-say how good it is. Whatever ends a synthesis early, a budget or an interrupt, the best so far is
-kept.
+A restart draws random weights, and takes them through :mod:`dmmlab.pruning.phases`. Restarts run in
+parallel threads. Each is saved after every phase, so that a killed synthesis can be resumed.
+Validation strings select the winner; test strings measure its quality. If a budget or an interrupt
+ends a synthesis early, the best machine so far is kept.
 """
 
 import os
@@ -30,11 +29,11 @@ from .progress import SearchState, View
 from .restart_files import Restart, RestartFolder
 from .synthesis_result import Synthesis
 
-REFRESH = 0.25  # seconds between two looks at the progress
+REFRESH = 0.25  # seconds between two checks of the progress
 
 
 class NothingToKeep(LabError):
-    """A search that ended without a machine; ``why`` it ended early, if it did."""
+    """A search ended without a machine; ``why`` says why it ended early, if it did."""
 
     def __init__(self, problem: str, why: str = ""):
         super().__init__(problem)
@@ -42,18 +41,19 @@ class NothingToKeep(LabError):
 
 
 class Search:
-    """The restarts of one task, side by side on as many cores as there are.
+    """Runs the restarts of one task in parallel.
 
     Args:
-        task: what is asked, and the network.
-        key: a JAX key, for the random weights.
-        settings: how to go about it.
+        task: the problem and the network.
+        key: a JAX key for the random weights.
+        settings: the settings of the synthesis.
         store: where restarts are saved.
-        state: for the view.
-        view: shows the progress.
-        stop: set it, from another thread, to end the search.
-        rounds: of so many restarts each; ``range(settings.rounds)`` if left out.
-        threads: restarts at a time; as many as there are cores, if left out.
+        state: the state for the progress display.
+        view: displays the progress.
+        stop: an event; another thread sets it to end the search.
+        rounds: the numbers of the rounds, of ``settings.restarts`` restarts each;
+            ``range(settings.rounds)`` if left out.
+        threads: number of parallel restarts; the number of cores if left out.
     """
 
     def __init__(
@@ -73,28 +73,28 @@ class Search:
         self.rounds, self.threads = rounds or range(settings.rounds), threads or os.cpu_count() or 1
         self.interrupted = threading.Event()
         self.restarts: list[Restart] = []
-        self.why = ""  # it ended early
+        self.why = ""  # the search ended early
 
     def run(self) -> Synthesis:
-        """Makes the restarts.
+        """Runs the restarts.
 
         Returns:
             The best machine, and all restarts.
 
         Raises:
-            NothingToKeep: no restart ends in finite numbers; or the search was ended before there
-                was anything to keep.
-            LabError: a problem in which there is nothing to learn.
-            KeyboardInterrupt: an interrupt before there was anything to keep.
+            NothingToKeep: every restart diverges to non-finite numbers; or the search ended before
+                there was a machine to keep.
+            LabError: there is nothing to learn in the problem.
+            KeyboardInterrupt: an interrupt before there was a machine to keep.
         """
-        with self._stopping(), noted_interrupts(self.interrupted), jax.debug_nans(False):  # restarts may end so
+        with self._stopping(), noted_interrupts(self.interrupted), jax.debug_nans(False):  # restarts may diverge
             self._prepare()
             self._run_rounds()
         return self._result()
 
     @contextmanager
     def _stopping(self) -> Iterator[None]:
-        """Ends the threads; an interrupt is no error if there is something to keep."""
+        """Ends the threads; an interrupt is no error if there is a machine to keep."""
         self.task.stop = self.stop
         try:
             yield
@@ -107,7 +107,7 @@ class Search:
             self.task.stop = None
 
     def _prepare(self) -> None:
-        """Compiles what all restarts need, and looks at the problem meanwhile."""
+        """Compiles the programs that all restarts need, and checks the problem meanwhile."""
         self.view(self.state)
         problem, samples = self.task.problem, self.task.samples
         if nothing_to_learn(problem, samples):
@@ -121,7 +121,7 @@ class Search:
             check_problem(problem, samples, unseen.result()["validation"])
 
     def _run_rounds(self) -> None:
-        """Round after round of restarts, until one is exact."""
+        """Runs rounds of restarts, until a restart is exact."""
         each = self.settings.restarts
         with ThreadPoolExecutor(self.threads) as pool:
             for number in self.rounds:
@@ -130,7 +130,7 @@ class Search:
                 self.restarts += new
                 futures = [pool.submit(self._run_restart, restart) for restart in new]
                 if number == self.rounds.start:
-                    pool.submit(lambda: self.task.evaluator)  # made meanwhile
+                    pool.submit(lambda: self.task.evaluator)  # built in the meantime
                 try:
                     self._wait(futures, new)
                 except BaseException:
@@ -143,7 +143,7 @@ class Search:
                     return
 
     def _wait(self, futures: Sequence[Future], restarts: Sequence[Restart]) -> None:
-        """Waits for restarts in their order: which ones count does not depend on who is first."""
+        """Waits for restarts in index order, so that their speed does not change the result."""
         for future, restart in zip(futures, restarts, strict=True):
             while not future.done():
                 wait([future], timeout=REFRESH, return_when=FIRST_COMPLETED)
@@ -171,12 +171,12 @@ class Search:
         self.stop.set()
 
     def _run_restart(self, restart: Restart) -> None:
-        """All phases of a restart, from where its file left it; the search deals with NaN."""
+        """Runs the remaining phases of a restart; the search itself handles NaN."""
         with jax.debug_nans(False):
             self._run_phases(restart)
 
     def _run_phases(self, restart: Restart) -> None:
-        if self.stop.is_set():  # while it waited for its turn
+        if self.stop.is_set():  # before this restart began
             return
         restart_key = jax.random.fold_in(self.key, restart.index)
         saved = self.store.load(restart.index, self.task)
@@ -214,7 +214,7 @@ class Search:
                 self.state.verdicts[restart.index] = restart.verdict
 
     def _result(self) -> Synthesis:
-        """The verdicts, the winner tested."""
+        """Returns the verdicts; the winner and exact machines also have test errors."""
         task, restarts = self.task, [restart for restart in self.restarts if restart.weights]
         if not any(restart.verdict is not None and restart.verdict.exact_on_validation for restart in restarts):
             for restart in restarts:
@@ -239,10 +239,10 @@ class Search:
 
 @contextmanager
 def noted_interrupts(interrupted: threading.Event) -> Iterator[None]:
-    """Sets an event on an interrupt, beside what happens anyway.
+    """Sets an event on an interrupt, in addition to the usual handling.
 
-    Python drops the exception of one that comes while a callback of the garbage collector runs, and
-    JAX has such a callback.
+    Python drops the KeyboardInterrupt if a callback of the garbage collector is running, and JAX
+    has such a callback.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -261,7 +261,7 @@ def noted_interrupts(interrupted: threading.Event) -> Iterator[None]:
 
 
 def _agree(restarts: Sequence[Restart], count: int) -> bool:
-    """Whether ``count`` restarts came to the fewest links of those exact on validation strings."""
+    """Returns whether ``count`` restarts, exact on validation strings, have the fewest links."""
     links = [
         restart.verdict.links for restart in restarts if restart.verdict is not None and restart.verdict.exact_on_validation
     ]

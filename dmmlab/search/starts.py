@@ -1,8 +1,8 @@
-"""Starts: where a synthesis may begin, from cheap to rich.
+"""Starts: networks and delays with which a synthesis may begin, the cheapest first.
 
-A problem may say how deep its machine is (``delay``), whether it needs loops (``recurrent``), which
-types of neurons there are. What it does not say is tried: first a feedforward network, then small
-recurrent ones, with shorter and longer delays, then larger ones and more types. Constants that it
+A problem may specify the depth of its machine (``delay``), whether it needs loops (``recurrent``),
+and the neuron types. Unset options are searched: first a feedforward network, then small recurrent
+ones, with shorter and longer delays, then larger ones and more types. Constants that the problem
 needs and does not give are found beforehand (:mod:`dmmlab.problems.letter_classes`).
 """
 
@@ -16,14 +16,14 @@ from ..machines.networks import LAYER, RECURRENT, Network, recurrent
 from ..problems.letter_classes import USUAL_LETTERS
 from ..problems.problems import USUAL_DELAY, Problem
 
-LOOPS = ((2, USUAL_DELAY), (2, 2), (3, 4), (5, USUAL_DELAY))  # copies of each type, and delays, of recurrent starts
+LOOPS = ((2, USUAL_DELAY), (2, 2), (3, 4), (5, USUAL_DELAY))  # recurrent starts: copies of each type, delay
 RICH = (*LAYER, PRODUCT)
 
 
 class Start(NamedTuple):
-    """A problem with its delay, a network, and how many letters the strings to learn from have.
+    """A problem with its delay, a network, and the number of letters in the training strings.
 
-    ``name`` says in words what is tried.
+    ``name`` describes the start in words.
     """
 
     name: str
@@ -33,21 +33,21 @@ class Start(NamedTuple):
 
 
 def starts(problem: Problem, letters: int = USUAL_LETTERS) -> Iterator[Start]:
-    """The starts of a problem, those that are cheap first; one, if the problem says all.
+    """Yields the starts of a problem, cheapest first; only one if the problem sets all options.
 
     Args:
-        problem: what is asked. What it says is obeyed in all of them.
-        letters: that the strings to learn from have.
+        problem: the problem; all starts obey the options that it sets.
+        letters: the number of letters in the training strings.
 
     Returns:
-        The starts; the first is the problem's own network.
+        The starts; the first has the problem's own network.
     """
     first = problem if problem.delay is not None else problem.with_delay(USUAL_DELAY)
     yield Start("recurrent" if problem.recurrent else "feedforward", first, first.network, letters)
     any_delay = problem.delay is None and not isinstance(problem.target, Machine)
     if problem.recurrent is None or (problem.recurrent and (any_delay or problem.types is None)):
         for copies, delay in LOOPS:
-            if problem.recurrent and (copies, delay) == LOOPS[0]:  # which is the first
+            if problem.recurrent and (copies, delay) == LOOPS[0]:  # already the first start
                 continue
             if delay == USUAL_DELAY or any_delay:
                 tried = problem.with_delay(delay) if any_delay else first
@@ -60,12 +60,12 @@ def starts(problem: Problem, letters: int = USUAL_LETTERS) -> Iterator[Start]:
 
 
 def with_smaller_delays(start: Start) -> Iterator[Start]:
-    """The same start with answers that are due earlier, one cycle after the other.
+    """Yields the same start with smaller delays, each one cycle shorter than the last.
 
-    A machine that has to wait with its answer may need more links than one that need not.
+    A machine that has to delay its answer may need more links than one that need not.
 
     Args:
-        start: one whose problem has the same delay for all answers.
+        start: a start whose problem has the same delay for all answers.
 
     Returns:
         The starts, the greatest delay first; the last has a delay of one cycle.

@@ -1,9 +1,9 @@
 """Synthesis from superfluid neurons: functions are pruned together with links.
 
-A network of superfluid neurons (:mod:`dmmlab.machines.superfluid_machines`) goes through the phases
-of any other: its coefficients are soft links. The functions that are left are then written as
-ordinary neurons, whose weights can be made canonical and rounded, and what is left is pruned once
-more as such.
+A network of superfluid neurons (:mod:`dmmlab.machines.superfluid_machines`) goes through the same
+phases as any other network, because its coefficients are soft links. The remaining functions are
+then rewritten as ordinary neurons, whose weights can be made canonical and rounded. The resulting
+machine is pruned once more.
 """
 
 import time
@@ -28,17 +28,17 @@ from ..pruning.trace import Trace
 from .restart_files import Restart
 from .synthesis_result import Synthesis
 
-SCALE = 0.03  # of initial weights: a coefficient times a weight is what 0.01 is to a weight alone
+SCALE = 0.03  # of initial weights, instead of 0.01, since each weight is multiplied by a coefficient
 
 
 def as_plain(task: Task, weights: Weights, settings: Settings, trace: Trace) -> tuple[Task, Weights]:
-    """Goes on with ordinary neurons, one for each function that a superfluid neuron still has.
+    """Converts to ordinary neurons, one for each remaining function; prunes and trains further.
 
     Args:
-        task: of a network of superfluid neurons.
+        task: the task of a network of superfluid neurons.
         weights: a matrix for each stage.
         settings: steps, learning rate and penalties.
-        trace: gets the events of pruning.
+        trace: receives the pruning events.
 
     Returns:
         The task of the ordinary machine's links, and its weights after pruning and training.
@@ -59,21 +59,21 @@ def synthesize_superfluid(
     settings: Settings | None = None,
     restarts: int = 12,
 ) -> Synthesis:
-    """Looks for an exact machine, from superfluid neurons.
+    """Searches for an exact machine, starting from superfluid neurons.
 
     Args:
-        problem: what is asked.
-        network: of superfluid neurons; five layers of four, as in 2024, if left out.
-        seed: the strings and all random weights come from it; or a JAX key.
+        problem: the problem.
+        network: a network of superfluid neurons; five layers of four, as in 2024, if left out.
+        seed: determines the strings and all random weights; or a JAX key.
         settings: as for a synthesis.
-        restarts: how many at most; no more are made once one is exact on the validation strings.
+        restarts: the maximum number; they stop once one is exact on the validation strings.
 
     Returns:
-        The best machine, of ordinary neurons, and the restarts.
+        The best machine, with ordinary neurons, and the restarts.
 
     Raises:
-        LabError: no restarts; a problem whose answers are all the same; or every restart leaves the
-            finite numbers.
+        LabError: fewer than one restart; the answers of the problem are all the same; or every
+            restart diverges to non-finite numbers.
     """
     if restarts < 1:
         raise LabError(f"{restarts} restarts: at least one is needed")

@@ -1,4 +1,4 @@
-"""The result of a synthesis: the best machine, how good it is in words, and all restarts."""
+"""The result of a synthesis: the best machine, its verdict in words, and all restarts."""
 
 import html
 import re
@@ -22,9 +22,9 @@ from .restart_files import Restart
 if TYPE_CHECKING:
     import pandas as pd
 
-HEIGHT = 420  # pixels of a circuit, at most
-MOST_LINES = 40  # links of a machine that is printed as a program
-LEARNED = 1e-4  # relative squared error on the training strings
+HEIGHT = 420  # maximum height of a circuit, in pixels
+MOST_LINES = 40  # maximum number of links of a machine that is printed as a program
+LEARNED = 1e-4  # training strings count as learned below this relative squared error
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,10 +36,10 @@ class Synthesis:
     best: Verdict
     restarts: Sequence[Restart]
     seconds: float
-    ended_early: str = ""  # why, if it did
-    start: str = ""  # what led to the best machine, if several starts were there to be tried
-    tried: Sequence[str] = ()  # what was tried, in order, and what came of it
-    queries: int | None = None  # strings that a black box was asked
+    ended_early: str = ""  # the reason, if it did
+    start: str = ""  # the attempt that gave the best machine, if there were several
+    tried: Sequence[str] = ()  # the attempts in order, each with its outcome
+    queries: int | None = None  # number of strings on which a black-box target was run
 
     @property
     def machine(self) -> Machine:
@@ -76,12 +76,12 @@ class Synthesis:
 
     @property
     def delays(self) -> tuple[int, ...]:
-        """How many cycles after an item each answer is due; 0 where a machine is imitated."""
+        """The delay of each answer, in cycles after an item; 0 if the target is a machine."""
         return (0,) * len(self.problem.answers) if isinstance(self.problem.target, Machine) else self.problem.delays
 
     @cached_property
     def proof(self) -> Proof:
-        """How sure it is that the best machine is right (:mod:`dmmlab.proofs.proofs`)."""
+        """How certain it is that the best machine is right (:mod:`dmmlab.proofs.proofs`)."""
         return verify(self.problem, self.machine)
 
     @cached_property
@@ -95,15 +95,15 @@ class Synthesis:
 
     @property
     def advice(self) -> list[str]:
-        """What to try, where the best machine is not exact: a sentence each."""
+        """Suggestions if the best machine is not exact, one sentence each."""
         return [] if self.best.exact or self.problem.is_recorded else list(_advice(self))
 
     def events(self) -> list[dict[str, Any]]:
-        """The events of all restarts, one restart after the other."""
+        """Returns the events of all restarts, one restart after the other."""
         return [{"restart": restart.index, **event._asdict()} for restart in self.restarts for event in restart.trace.events]
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """The verdict on each restart, without its machine."""
+        """Returns the verdict on each restart, without its machine."""
         rows = []
         for restart in self.restarts:
             if (verdict := restart.verdict) is not None:
@@ -113,13 +113,13 @@ class Synthesis:
         return rows
 
     def trace(self) -> "pd.DataFrame":
-        """:meth:`events` as a table."""
+        """Returns :meth:`events` as a table."""
         import pandas as pd
 
         return pd.DataFrame(self.events())
 
     def frame(self) -> "pd.DataFrame":
-        """:meth:`outcomes` as a table, a row for each restart."""
+        """Returns :meth:`outcomes` as a table, with a row for each restart."""
         import pandas as pd
 
         return pd.DataFrame(self.outcomes()).set_index("restart")
