@@ -73,10 +73,10 @@ def _run(command: list[str], folder: Path | None) -> int:
 
 
 def copy_notebooks(source: Path, playground: Path) -> None:
-    """Copies the notebooks, with the tables and figures that they read, into a folder that git ignores.
+    """Copies the notebooks, and the tables and figures that they read, to a folder that git ignores.
 
-    A copy that the reader has changed stays; an unchanged one follows the checkout. A figure that is
-    there already stays: a notebook may have exported it.
+    A copy that the reader has changed stays; an unchanged one follows the checkout. A figure that
+    is there already stays: a notebook may have exported it.
     """
     (playground / "notebooks").mkdir(parents=True, exist_ok=True)
     (playground / "figures").mkdir(exist_ok=True)

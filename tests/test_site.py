@@ -55,6 +55,24 @@ def test_the_index_lists_titles_and_questions(three):
     assert "Figures" not in text
 
 
+def test_the_index_tells_what_was_learned(tmp_path):
+    add(tmp_path, "01_first", "# 01 · First\n\n**Question.** Why?\n\n## What was learned\n\n* *This*\n  and `that`.\n* More.")
+    text = site.write_index(tmp_path).read_text(encoding="utf-8")
+    assert '<p>Why?</p><p class="answer"><em>This</em> and <code>that</code>.</p>' in text
+
+
+def test_pages_embed_the_figures_of_their_text(tmp_path):
+    (tmp_path / "a-circuit.svg").write_text("<svg/>")
+    text = "![a](../figures/a-circuit.svg) ![b](../figures/gone.svg) ![c](../../secret.svg)"
+    notebook = v4.new_notebook(cells=[v4.new_markdown_cell(text, id="a")])
+    page = site.page(notebook, "01", [tmp_path / "none", tmp_path])
+    assert re.findall(r'<img [^>]*src="([^"]*)"', page) == [
+        "data:image/svg+xml;base64,PHN2Zy8+",
+        "../figures/gone.svg",
+        "../../secret.svg",
+    ]
+
+
 def test_links_lead_to_pages_that_are_there(three):
     site.write_index(three)
     first, second, tenth = (three / "html" / f"{name}.html" for name in ("01_first", "02_second", "10 tenth"))

@@ -1,4 +1,4 @@
-"""A machine on arrays: the layout of keys and ports, two schedules, weights as matrices."""
+"""Compiles machines to arrays: the layout of keys and ports, two schedules, weight matrices."""
 
 from ..core.doors import door
 

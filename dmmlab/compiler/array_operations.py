@@ -1,8 +1,8 @@
-"""What the compiled machine does with arrays: sums over time, delays, selections, a scan.
+"""Array operations of the compiled machine: sums over time, delays, selections, a scan.
 
 Time is the last axis, and one array holds one block of coordinates (:mod:`dmmlab.compiler.layout`).
-Each of these is here because the obvious way was measured to be slower on a CPU. On an accelerator,
-where a loop of small operations is what is slow, the obvious way is taken.
+Each operation is here because the obvious method was measured to be slower on a CPU. On an
+accelerator, loops of small operations are slow, so the obvious method is used there.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,26 +13,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# By block; many strings of one length may be run at once, as one axis more.
+# By block. Many strings of one length may be run at once, along an additional axis.
 Inputs = dict[int, jax.Array]  # (boundary ports, keys, cycles) or (boundary ports, keys, strings, cycles)
 Answers = dict[int, jax.Array]  # (answer ports, keys, cycles) or (answer ports, keys, strings, cycles)
-Carry = dict[int, jax.Array]  # the outputs of the cycle before: (inner ports, keys) or (inner ports, keys, strings)
+Carry = dict[int, jax.Array]  # the previous cycle's outputs: (inner ports, keys) or (inner ports, keys, strings)
 Matrices = dict[int, jax.Array]  # (input ports, output ports)
 Blocks = dict[int, jax.Array]  # (ports, keys, ...), of any ports
 
-SHORT = 64  # cycles, up to which a running sum is fastest as a product with a triangular matrix
-EXACT = jax.lax.Precision.HIGHEST  # of products: an accelerator rounds the factors, unless told otherwise
+SHORT = 64  # cycles; up to this length, a running sum is fastest as a product with a triangular matrix
+EXACT = jax.lax.Precision.HIGHEST  # precision of products: by default, accelerators round the factors
 
 
 def on_accelerator() -> bool:
-    """Whether JAX computes on an accelerator, where many small operations in a loop are slow."""
+    """Whether JAX computes on an accelerator, where loops of small operations are slow."""
     return jax.default_backend() != "cpu"
 
 
 def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
-    """``matrix[rows][:, columns]``, as slices or products.
+    """Returns ``matrix[rows][:, columns]``, computed by slices or products.
 
-    A gather would do, but its gradient is a scatter, which is slow on a CPU.
+    A gather is avoided: its gradient is a scatter, which is slow on a CPU.
     """
     for axis, chosen in enumerate((rows, columns)):
         size = matrix.shape[axis]
@@ -49,12 +49,12 @@ def select(matrix: jax.Array, rows: list[int], columns: list[int]) -> jax.Array:
 
 
 def rearranged(x: jax.Array, keys: Sequence[Any], wanted: Sequence[Any]) -> jax.Array:
-    """The rows of the wanted keys, zero for those that are not there.
+    """Returns the rows of the wanted keys, with zeros for missing keys.
 
     Args:
         x: (neurons, keys, points).
-        keys: of the rows, each once.
-        wanted: keys, each once.
+        keys: the keys of the rows, each once.
+        wanted: the wanted keys, each once.
 
     Returns:
         (neurons, wanted, points).
@@ -84,27 +84,26 @@ _gather.defvjp(_gather_forward, _gather_backward)
 
 
 def filled(x: jax.Array, keys: int, neurons: int, points: int) -> jax.Array:
-    """A uniform function's result with all axes, (neurons, keys, points); a constant has none."""
+    """Broadcasts a uniform function's result to (neurons, keys, points); constants lack axes."""
     return jnp.broadcast_to(x.reshape(1, keys, 1) if x.ndim < 3 else x, (neurons, keys, points))
 
 
 def delayed(x: jax.Array, before: jax.Array | None) -> jax.Array:
-    """One cycle later: ``before`` (zero, if None), then all but the last of ``x``."""
+    """Delays ``x`` by one cycle: ``before`` (zero if None), then all but the last of ``x``."""
     first = jnp.zeros_like(x[..., :1]) if before is None else before[..., None]
     return jnp.concatenate([first, x[..., :-1]], axis=-1)
 
 
 def accumulate(xs: list[jax.Array], before: list[jax.Array] | None, truncated: bool) -> tuple[list[jax.Array], list[jax.Array]]:
-    """An accumulator's running sum, in one go for all its blocks.
+    """Computes the running sums of accumulators, for all blocks at once.
 
     Args:
-        xs: for each block, the sum of what arrives: (neurons, keys, ..., cycles).
-        before: for each block, the outputs of the cycle before: (neurons, keys, ...); zero, if
-            None.
+        xs: for each block, the sum of the arriving values: (neurons, keys, ..., cycles).
+        before: for each block, the previous cycle's outputs: (neurons, keys, ...); zero if None.
         truncated: whether no derivative flows through the memory.
 
     Returns:
-        For each block, the outputs in the last cycle; and all outputs, one cycle late.
+        For each block, the outputs in the last cycle; and all outputs, delayed by one cycle.
     """
     if not xs:  # nothing ever arrives
         return [], []
@@ -118,7 +117,7 @@ def accumulate(xs: list[jax.Array], before: list[jax.Array] | None, truncated: b
 
 
 def _by_block(array: jax.Array, xs: list[jax.Array]) -> list[jax.Array]:
-    """The keys of each block, of an array with those of all."""
+    """Splits an array with the keys of all blocks into one array per block."""
     return list(jax.lax.split(array, [x.shape[1] for x in xs], axis=1))
 
 
@@ -126,8 +125,8 @@ def _by_block(array: jax.Array, xs: list[jax.Array]) -> list[jax.Array]:
 def exclusive_sum(x: jax.Array, truncated: bool) -> jax.Array:
     """``y[..., t] = sum of x[..., s] over s < t``.
 
-    On a CPU a loop, which takes a quarter of the time of ``jnp.cumsum`` there. With ``truncated``,
-    the gradient is that of a sum through which no derivative flows back in time,
+    On a CPU, long sums are a loop, which takes a quarter of the time of ``jnp.cumsum``. With
+    ``truncated``, the gradient is that of a sum through which no derivative flows back in time,
     ``y[t] = constant + x[t - 1]``.
     """
     return _running(x, reverse=False)
@@ -165,16 +164,15 @@ def _running(x: jax.Array, reverse: bool) -> jax.Array:
 
 
 def recur(factor: jax.Array, xs: list[jax.Array], before: list[jax.Array] | None) -> tuple[list[jax.Array], list[jax.Array]]:
-    """A linear recurrence, ``y[t] = factor[t] y[t - 1] + x[t]``, in one go for all its blocks.
+    """Computes ``y[t] = factor[t] y[t - 1] + x[t]``, a linear recurrence, for all blocks at once.
 
     Args:
         factor: (neurons, 1, ..., cycles).
         xs: for each block, (neurons, keys, ..., cycles).
-        before: for each block, the outputs of the cycle before: (neurons, keys, ...); zero, if
-            None.
+        before: for each block, the previous cycle's outputs: (neurons, keys, ...); zero if None.
 
     Returns:
-        For each block, the outputs in the last cycle; and all outputs, one cycle late.
+        For each block, the outputs in the last cycle; and all outputs, delayed by one cycle.
     """
     x = jnp.concatenate(xs, axis=1)
     first = jnp.zeros_like(x[..., 0]) if before is None else jnp.concatenate(before, axis=1)
@@ -184,11 +182,11 @@ def recur(factor: jax.Array, xs: list[jax.Array], before: list[jax.Array] | None
 
 @jax.custom_vjp
 def linear_recurrence(factor: jax.Array, x: jax.Array, first: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """``y[t] = factor[t] y[t - 1] + x[t]`` from ``y[-1] = first``.
+    """Computes ``y[t] = factor[t] y[t - 1] + x[t]`` from ``y[-1] = first``.
 
-    Its derivative is the same recurrence, backwards: ``m[t - 1] = factor[t] m[t] + g[t]``, where
-    ``m[t]`` is the derivative with respect to ``y[t]``, and ``g[t]`` that with respect to
-    ``y[t - 1]`` as it is returned.
+    Its derivative is the same recurrence backwards, ``m[t - 1] = factor[t] m[t] + g[t]``. Here
+    ``m[t]`` is the derivative with respect to ``y[t]``, and ``g[t]`` is the derivative with respect
+    to the returned ``y[t - 1]``.
 
     Args:
         factor: (neurons, 1, ..., cycles).
@@ -242,10 +240,11 @@ def _recurrence(factor: jax.Array, x: jax.Array, first: jax.Array, reverse: bool
 def scan_with_late_products(
     cycle: Callable, matrices: Matrices, carry: Carry, inputs: Inputs, zeros: Blocks
 ) -> tuple[Carry, Answers]:
-    """``lax.scan`` of ``cycle`` with a cheap gradient with respect to the matrices.
+    """Runs ``lax.scan`` of ``cycle``, with a cheap gradient with respect to the matrices.
 
-    That gradient is one product after the backward scan. ``zeros`` are added to what arrives; the
-    gradient with respect to them, times what was sent, is the gradient with respect to the matrix.
+    That gradient is one product after the backward scan. ``zeros`` are added to the arriving
+    values. The gradient with respect to them, times the sent values, is the gradient with respect
+    to the matrix.
     """
     last, (answers, _) = jax.lax.scan(partial(cycle, matrices), carry, (inputs, zeros))
     return last, answers

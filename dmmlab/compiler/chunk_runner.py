@@ -1,4 +1,4 @@
-"""One compiled program for streams of any length: so many chunks in each of its calls."""
+"""One compiled program for streams of any length: each call runs a fixed number of chunks."""
 
 from functools import partial
 from typing import Any
@@ -16,12 +16,12 @@ from .weights import Weights
 class ChunkRunner:
     """Scans streams of any length with one compilation.
 
-    It does what :meth:`~dmmlab.compiler.compiled.Compiled.scan_chunks` does.
+    The results are those of :meth:`~dmmlab.compiler.compiled.Compiled.scan_chunks`.
 
     Args:
         compiled: the machine.
-        summary: as there.
-        at_once: chunks in one call of the compiled program.
+        summary: as for ``scan_chunks``.
+        at_once: the number of chunks in one call of the compiled program.
     """
 
     def __init__(self, compiled: Compiled, summary: Summary, at_once: int = 16):
@@ -29,7 +29,7 @@ class ChunkRunner:
         self._scan = jax.jit(partial(compiled.scan_chunks, summary))
 
     def __call__(self, weights: Weights, chunks: Chunks) -> Any:
-        """What the summary keeps of each chunk: arrays (chunks, ...)."""
+        """Returns the summaries of all chunks: arrays (chunks, ...)."""
         count, carry, kept = len(chunks.begins), None, []
         for first in range(0, count, self.at_once):
             part = jax.tree.map(lambda x, first=first: _filled_up(x[first : first + self.at_once], self.at_once), chunks)

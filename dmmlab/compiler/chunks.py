@@ -1,7 +1,7 @@
-"""Long streams, chunk by chunk: the arrays in use fit the cache, however long the stream.
+"""Cuts long streams into chunks, so that the arrays in use fit the cache.
 
-A chunk begins from the outputs in which the one before ended, or from zero where another string
-begins. So many strings may lie one behind the other, and one compiled program runs them all.
+A chunk starts from the last outputs of the previous chunk, or from zero where a new string begins.
+So many strings can be concatenated, and one compiled program runs them all.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,17 +14,17 @@ from ..core.errors import LabError
 from ..core.summaries import Facts, summarised
 from .array_operations import Answers
 
-CHUNK = 100  # cycles that are run at a time
+CHUNK = 100  # default number of cycles in a chunk
 Summary = Callable[[Answers, Any], Any]
 
 
 @summarised
 class Chunks(NamedTuple):
-    """Streams, cut up."""
+    """Streams cut into chunks."""
 
     inputs: Mapping[int, Any]  # by block: (chunks, boundary ports, keys, cycles of a chunk)
     begins: Any  # (chunks,): whether a chunk begins a string
-    more: Any = None  # whatever else belongs to the chunks: arrays (chunks, ...)
+    more: Any = None  # other data for each chunk: arrays (chunks, ...)
 
     def _summary(self) -> tuple[str, Facts]:
         blocks = [(f"block {b}", f"{' x '.join(map(str, x.shape))}") for b, x in self.inputs.items()]
@@ -36,11 +36,11 @@ def cut_up(array: Any, chunk: int, filler: float = 0.0) -> Any:
 
     Args:
         array: (..., cycles).
-        chunk: cycles of a chunk.
-        filler: what the padding consists of.
+        chunk: the number of cycles in a chunk.
+        filler: the padding value.
 
     Returns:
-        An array (chunks, ..., cycles of a chunk), of NumPy if ``array`` is.
+        An array (chunks, ..., cycles of a chunk), a NumPy array if ``array`` is one.
 
     Raises:
         LabError: chunks of less than one cycle.
@@ -59,7 +59,7 @@ def join_up(array: Any, cycles: int) -> Any:
 
     Args:
         array: (chunks, ..., cycles of a chunk).
-        cycles: how many cycles there were; the padding is cut off.
+        cycles: the original number of cycles; the padding is cut off.
 
     Returns:
         An array (..., cycles).

@@ -1,7 +1,7 @@
-"""Compilation: a machine, and the keys of its streams, become a compiled machine.
+"""Compiles a machine for streams with given keys.
 
-The machine is laid out in arrays (:mod:`dmmlab.compiler.layout`), its graph chooses the schedule,
-and its neurons are put into stages (:mod:`dmmlab.compiler.schedule`).
+The machine is laid out in arrays (:mod:`dmmlab.compiler.layout`), its graph determines the
+schedule, and its neurons are grouped into stages (:mod:`dmmlab.compiler.schedule`).
 """
 
 from collections.abc import Mapping
@@ -33,24 +33,24 @@ def compile_machine(
     """Compiles a machine for streams with the keys of an example.
 
     Args:
-        machine: what to compile. Its links, hard and soft, are all that there can be: a soft link's
-            weight may become zero and come back, but a link that is not there has no place.
-        streams: an example of what it is to read, as for :func:`dmmlab.core.engine.run`; only its
+        machine: the machine to compile. Links cannot be added later: a soft link's weight may
+            become zero and nonzero again, but a link that the machine lacks has no place.
+        streams: an example of the streams to read, as for :func:`dmmlab.core.engine.run`; only the
             keys matter.
-        cycles: how many cycles of the example to look at; up to its last event, if left out.
-        schedule: ``"time-parallel"`` or ``"scan"``; chosen by the graph if left out.
-        whole: whether answers are compared with their targets as whole V-values, or by their scalar
-            parts alone.
+        cycles: how many cycles of the example to examine; up to its last event if left out.
+        schedule: ``"time-parallel"`` or ``"scan"``; chosen from the graph if left out.
+        whole: whether answers are compared with their targets as whole V-values, or only by their
+            scalar parts.
 
     Returns:
-        The machine on arrays, with its own weights.
+        The compiled machine, with the machine's own weights.
 
     Raises:
-        LayoutError: the machine cannot be laid out in arrays (its keys grow without end, or a
-            function cannot be traced by JAX), or the time-parallel schedule was asked for and
-            something recurs that is no neuron's own sum or linear recurrence.
-        TypeMisbehaves: a neuron type of the reader's own whose function looks at how a V-value is
-            written, or is not what the type says (:mod:`dmmlab.compiler.type_checks`).
+        LayoutError: the machine cannot be laid out in arrays (its keys grow without limit, or JAX
+            cannot trace a function); or the time-parallel schedule was requested, but the machine
+            has a recurrence other than a neuron's own sum or linear recurrence.
+        TypeMisbehaves: the function of a user-defined neuron type depends on how a V-value is
+            written, or lacks a declared property (:mod:`dmmlab.compiler.type_checks`).
     """
     if schedule is not None and schedule not in SCHEDULES:
         raise LayoutError(one_of("schedule", schedule, SCHEDULES))

@@ -1,11 +1,11 @@
 """Compiled machines: the two-stroke cycle on arrays.
 
-The same function as the tree engine's, for a machine whose matrix is fixed while it runs. The
-layout (:mod:`dmmlab.compiler.layout`) says where each coordinate lies; one of two schedules
-(:mod:`dmmlab.compiler.two_schedules`) says in which order things are computed. Many strings of one
-length may be run at once, as one axis more before time: for short strings that is the fastest way.
-Weights are a list of matrices, one for a stage, with a mask of the same shape, so that pruning a
-link never recompiles.
+A compiled machine computes the same function as the tree engine, for a matrix that is fixed while
+the machine runs. The layout (:mod:`dmmlab.compiler.layout`) gives the place of each coordinate. One
+of two schedules (:mod:`dmmlab.compiler.two_schedules`) gives the order of computation. Many strings
+of one length may be run at once, along an additional axis before time; this is the fastest way for
+short strings. Weights are a list of matrices, one for each stage, with masks of the same shapes, so
+pruning a link never recompiles.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ from .weights import Weights
 class Compiled:
     """A machine on arrays, made by :func:`~dmmlab.compiler.compilation.compile_machine`.
 
-    ``answer_ports`` are the inputs of the neurons that have no outputs: what arrives there is the
-    answer. Of it the scalar part counts, or all coordinates if ``whole``.
+    ``answer_ports`` are the inputs of the neurons without outputs, where the answers arrive. Only
+    the scalar parts of the answers count, or all coordinates if ``whole``.
     """
 
     layout: Layout
@@ -52,7 +52,7 @@ class Compiled:
         return self.layout.machine
 
     def weights(self, soft: VValue | None = None) -> Weights:
-        """Soft links as matrices, one for each stage; the machine's own links if left out.
+        """Converts soft links (default: the machine's own) to matrices, one for each stage.
 
         Raises :class:`LayoutError` for a link that the machine did not have when it was compiled.
         """
@@ -66,7 +66,7 @@ class Compiled:
         return [_in_working_precision(matrix) for matrix in matrices]
 
     def soft(self, weights: Weights) -> VValue:
-        """Matrices as soft links, a V-value; weights that are zero are no links."""
+        """Converts matrices to soft links, a V-value; drops zero weights."""
         arrays = [np.asarray(matrix).tolist() for matrix in weights]
         return from_paths((path, weight) for path, (s, r, c) in self.places.items() if (weight := arrays[s][r][c]))
 
@@ -76,17 +76,18 @@ class Compiled:
         return [jnp.asarray(stage.exists, jnp.result_type(float)) for stage in self.stages]
 
     def encode(self, streams: Streams, cycles: int) -> Inputs:
-        """What arrives from the boundary in each cycle.
+        """Returns the values that arrive from the boundary in each cycle.
 
         Args:
             streams: as for :func:`dmmlab.core.engine.run`.
-            cycles: how many cycles.
+            cycles: the number of cycles.
 
         Returns:
             For each block, (boundary ports, keys, cycles).
 
         Raises:
-            LayoutError: no cycles, or a key that no stream had when the machine was compiled.
+            LayoutError: less than one cycle, or a key that no stream had when the machine was
+                compiled.
         """
         if not isinstance(cycles, int | np.integer) or cycles < 1:
             raise LayoutError(f"{cycles!r} cycles: expected a whole number from 1 on")
@@ -96,7 +97,7 @@ class Compiled:
         for port, t, v in layout.emitters.emissions(streams, cycles - 1):
             for path, leaf in paths(v):
                 if path not in layout.coordinate:
-                    layout.pack(v)  # raises, and says which
+                    layout.pack(v)  # raises, and names the path
                 block, row = layout.coordinate[path]
                 if (port, block) not in places:
                     raise LayoutError(f"{port[0]}.{port[1]} carries a key here that it did not when the machine was compiled")
@@ -104,7 +105,7 @@ class Compiled:
         return {b: _in_working_precision(array) for b, array in arrays.items()}
 
     def run(self, weights: Weights, inputs: Inputs) -> Answers:
-        """What arrives at the answers in each cycle. Pure; for ``jit``, ``grad`` and ``vmap``.
+        """Returns the answers of each cycle. Pure; for ``jit``, ``grad`` and ``vmap``.
 
         Args:
             weights: a matrix for each stage.
@@ -118,15 +119,15 @@ class Compiled:
         return self.run_from(weights, inputs, None)[1]
 
     def run_from(self, weights: Weights, inputs: Inputs, carry: Carry | None) -> tuple[Carry, Answers]:
-        """As :meth:`run`, from the outputs of the cycle before.
+        """As :meth:`run`, but starts from given outputs of the previous cycle.
 
         Args:
             weights: a matrix for each stage.
             inputs: as for :meth:`run`.
-            carry: the outputs of the cycle before, as in :meth:`initial_carry`; zero, if None.
+            carry: the previous cycle's outputs, as in :meth:`initial_carry`; zero if None.
 
         Returns:
-            The carry, that is, the outputs of the last cycle; and the answers of :meth:`run`.
+            The carry (the last cycle's outputs), and the answers as of :meth:`run`.
         """
         weights = [_with_hard_links(w, stage) for w, stage in zip(weights, self.stages, strict=True)]
         if self.schedule == "scan":
@@ -137,14 +138,13 @@ class Compiled:
         """Runs chunk after chunk; pure and differentiable, for use under ``jit`` and ``grad``.
 
         Args:
-            summary: ``(answers, more) -> what is kept of a chunk``, a pytree of arrays.
+            summary: ``(answers, more) -> summary`` of a chunk, a pytree of arrays.
             weights: a matrix for each stage.
             chunks: the streams.
-            carry: the outputs before the first chunk; zero, if left out.
+            carry: the outputs before the first chunk; zero if left out.
 
         Returns:
-            The carry, that is, the outputs of the last cycle; and what was kept: arrays
-            (chunks, ...).
+            The carry (the last cycle's outputs), and the summaries: arrays (chunks, ...).
         """
         carry = self.initial_carry({b: x[0] for b, x in chunks.inputs.items()}) if carry is None else carry
 
@@ -158,13 +158,13 @@ class Compiled:
     def run_in_chunks(
         self, weights: Weights, inputs: Inputs, chunk: int = CHUNK, blocks: Sequence[int] | None = None
     ) -> Answers:
-        """As :meth:`run`, a chunk of cycles after the other (:mod:`dmmlab.compiler.chunks`).
+        """As :meth:`run`, but runs one chunk of cycles at a time (:mod:`dmmlab.compiler.chunks`).
 
         Args:
             weights: a matrix for each stage.
             inputs: for each block, (boundary ports, keys, cycles).
-            chunk: cycles of a chunk.
-            blocks: the blocks of the answers to return; all, if left out. Block 0 is the scalar
+            chunk: the number of cycles in a chunk.
+            blocks: the blocks of the answers to return; all if left out. Block 0 holds the scalar
                 parts.
 
         Returns:
@@ -193,16 +193,16 @@ class Compiled:
 
     @cached_property
     def answer_coordinates(self) -> tuple[tuple[Port, Path], ...]:
-        """What counts of the answers: the scalar part of each; if whole, all that can reach it."""
+        """The answer coordinates that count: scalar parts, or all that can occur if ``whole``."""
         if not self.whole:
             return tuple((port, ()) for port in self.answer_ports)
         return tuple((port, path) for _, port, b in self._counting for path in self.layout.blocks[b])
 
     def coordinates(self, answers: Answers) -> jax.Array:
-        """Answers at :attr:`answer_coordinates`.
+        """Selects the :attr:`answer_coordinates` of answers.
 
         Args:
-            answers: of :meth:`run`.
+            answers: the result of :meth:`run`.
 
         Returns:
             (coordinates, cycles), or (coordinates, strings, cycles).
@@ -213,7 +213,7 @@ class Compiled:
 
     @cached_property
     def _counting(self) -> list[tuple[int, Port, int]]:
-        """The answer ports and, for each, the scalar part's block and those that can reach it."""
+        """Triples (index, answer port, block) for block 0 and all blocks that can reach a port."""
         return [(i, port, b) for i, port in enumerate(self.answer_ports) for b in sorted({0} | self.layout.used[port])]
 
     def answers(self, streams: Streams, cycles: int, soft: VValue | None = None, neuron: str = "output") -> list[VValue]:
@@ -221,9 +221,9 @@ class Compiled:
 
         Args:
             streams: as for :func:`dmmlab.core.engine.run`.
-            cycles: how many cycles.
+            cycles: the number of cycles.
             soft: the soft links; the machine's own if left out.
-            neuron: whose inputs to collect; it has no outputs.
+            neuron: the neuron whose inputs to collect; it has no outputs.
 
         Returns:
             For each cycle, ``{input: V-value}``.
@@ -239,7 +239,7 @@ class Compiled:
 
         Args:
             streams: as for :func:`dmmlab.core.engine.run`.
-            cycles: how many cycles.
+            cycles: the number of cycles.
             soft: the soft links; the machine's own if left out.
 
         Returns:
@@ -251,17 +251,17 @@ class Compiled:
         return self._jitted(self.weights(soft), self.encode(streams, cycles))
 
     def decode(self, answers: Answers, neuron: str = "output") -> list[VValue]:
-        """The answers of :meth:`run` as V-values.
+        """Converts the answers of :meth:`run` to V-values.
 
         Args:
             answers: for each block, (answer ports, keys, cycles).
-            neuron: whose inputs to decode.
+            neuron: the neuron whose inputs to decode.
 
         Returns:
             For each cycle, ``{input: V-value}``.
 
         Raises:
-            LayoutError: no such neuron without outputs, or answers to several strings.
+            LayoutError: no neuron without outputs has this name, or answers to several strings.
             RunError: an answer that is not finite.
         """
         rows = {i: field for i, (name, field) in enumerate(self.answer_ports) if name == neuron}
@@ -284,7 +284,7 @@ class Compiled:
 
     @cached_property
     def places(self) -> dict[tuple[str, ...], tuple[int, int, int]]:
-        """Where each soft link, a path in the network matrix, lies: (stage, row, column)."""
+        """Path of a soft link in the network matrix -> its place (stage, row, column)."""
         places = {}
         for s, stage in enumerate(self.stages):
             rows, columns = all_ports(stage.rows), stage.sources
@@ -321,7 +321,7 @@ class Compiled:
 
 
 def _in_working_precision(array: np.ndarray) -> jax.Array:
-    with np.errstate(over="ignore"):  # an infinite answer is told of as such
+    with np.errstate(over="ignore"):  # an infinite answer is reported later
         return jnp.asarray(array, jnp.result_type(float))
 
 

@@ -1,19 +1,19 @@
-"""Layout: which keys can ever reach which port, and where each coordinate lies in arrays.
+"""Layout: the keys that can reach each port, and the place of each coordinate in arrays.
 
-The compiled machine needs to know before it runs what the tree engine finds out as it runs. Keys
-flow along the links, so the sets of keys at all ports are the least fixed point of
+The tree engine finds the keys while it runs; the compiled machine needs them before. Keys flow
+along the links, so the sets of keys at all ports are the least fixed point of
 
     keys(input)  = union of keys(output) over the links into it
     keys(output) = the keys of the activation function's result, from the keys of its inputs
 
-and JAX gives the second line for nothing: traced numbers are never trimmed, so the structure of a
-traced result is the largest it can have. Where it begins is the *boundary*: the neurons that no
-soft link can influence, such as input, timer and constants. They are run by the tree engine, once
-for each stream; what they emit is the compiled machine's input.
+JAX provides the second line: traced numbers are never trimmed, so a traced result has the largest
+possible structure. The computation starts at the *boundary*: the neurons that no soft link can
+influence, such as input, timer and constants. The tree engine runs them, once for each stream;
+their outputs are the compiled machine's input.
 
-Then the paths of all ports are sorted into *blocks*: paths that the same ports carry lie together
-in one array, so that scalars are never padded to the width of an alphabet. A block may be padded a
-little to make fewer, larger ones.
+Then the paths of all ports are sorted into *blocks*. Paths that the same ports carry lie together
+in one array, so scalars are never padded to the width of an alphabet. Blocks may be merged, with a
+little padding, to make them fewer and larger.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,23 +39,23 @@ from ..core.vvalues import MAX_DEPTH, Path, VValue, from_paths, paths, show_path
 from .type_checks import check_type
 
 MAX_COORDINATES = 100_000
-PADDING = 1.25  # two blocks become one if that makes them larger by no more than this factor
+PADDING = 1.25  # two blocks are merged if this makes them larger by at most this factor
 Keys = frozenset[Path]
 
 
 class LayoutError(LabError):
-    """A machine that cannot be laid out in arrays; the tree engine may still run it."""
+    """The machine cannot be laid out in arrays; the tree engine may still run it."""
 
 
 @summarised
 @dataclass(frozen=True)
 class Layout:
-    """Where everything lies.
+    """The places of ports and coordinates in arrays.
 
     ``boundary`` lists the output ports whose values are inputs of the compiled machine, ``inner``
-    the neurons that it computes. ``blocks[b]`` is a tuple of paths; ``carried[port]`` the blocks
-    that an output port has something in, and ``used[port]`` those that a neuron's function looks
-    at, of what can reach an input port.
+    the neurons that it computes. ``blocks[b]`` is a tuple of paths. ``carried[port]`` holds the
+    blocks of the keys that an output port can carry. ``used[port]`` holds the blocks of the keys
+    that can reach an input port and that the neuron's function depends on.
     """
 
     machine: Machine
@@ -67,7 +67,7 @@ class Layout:
 
     @cached_property
     def coordinate(self) -> dict[Path, tuple[int, int]]:
-        """The block of a path and its row in it."""
+        """Path -> its block, and its row in the block."""
         return {path: (b, row) for b, block in enumerate(self.blocks) for row, path in enumerate(block)}
 
     @cached_property
@@ -76,7 +76,7 @@ class Layout:
         return Boundary(self.machine, self.boundary)
 
     def pack(self, v: VValue) -> dict[int, np.ndarray]:
-        """A V-value as arrays, (keys,) for each block.
+        """Converts a V-value to arrays, (keys,) for each block.
 
         Raises :class:`LayoutError` for a path that no port can carry.
         """
@@ -91,13 +91,13 @@ class Layout:
         return arrays
 
     def unpack(self, arrays: Mapping[int, Any]) -> VValue:
-        """The V-value of arrays, (keys,) for each block."""
+        """Converts arrays, (keys,) for each block, to a V-value."""
         return from_paths(
             (path, x) for b, array in arrays.items() for path, x in zip(self.blocks[b], np.asarray(array).tolist(), strict=True)
         )
 
     def table(self) -> str:
-        """The translation table, as text: the paths of each block, and the ports that carry it."""
+        """The layout as text: the paths of each block, and the ports that carry it."""
         lines = []
         for b, block in enumerate(self.blocks):
             ports = [f"{neuron}.{field}" for (neuron, field), blocks in self.carried.items() if b in blocks]
@@ -122,18 +122,19 @@ def lay_out(
     """Finds the layout of a machine for streams with the keys of an example.
 
     Args:
-        machine: what to lay out.
+        machine: the machine to lay out.
         streams: the example.
-        cycles: how many cycles of it to look at.
+        cycles: how many cycles of it to examine.
         initial: keys that outputs carry before the first cycle.
 
     Returns:
         The layout.
 
     Raises:
-        LayoutError: a function cannot be traced, keys grow without end, or a clock is driven by
-            soft links.
-        TypeMisbehaves: a function is not what its type says (:mod:`dmmlab.compiler.type_checks`).
+        LayoutError: JAX cannot trace a function, keys grow without limit, or soft links drive a
+            clock.
+        TypeMisbehaves: a function lacks a property that its type declares
+            (:mod:`dmmlab.compiler.type_checks`).
     """
     outside = boundary_neurons(machine)
     links = list(machine.links())
@@ -141,7 +142,7 @@ def lay_out(
         (link.from_neuron, link.from_field) for link in links if link.from_neuron in outside and link.to_neuron not in outside
     )
     keys: dict[Port, Keys] = {port: frozenset() for port in boundary}
-    enough = max(cycles, len(outside))  # for what the boundary's neurons tell one another
+    enough = max(cycles, len(outside))  # enough for values to pass through all boundary neurons
     for port, _, v in Boundary(machine, boundary).emissions(streams, enough):
         keys[port] |= {path for path, _ in paths(v)}
     inner = tuple(name for name in machine.neurons if name not in outside)
@@ -157,7 +158,10 @@ def lay_out(
 
 
 def boundary_neurons(machine: Machine) -> set[str]:
-    """The neurons that no soft link can influence: only hard links from their like lead to them."""
+    """Returns the neurons that no soft link can influence, except those without outputs.
+
+    All links to them are hard links from other such neurons.
+    """
     outside = set(machine.neurons) - {name for name, kind in machine.neurons.items() if not kind.outputs}
     before: set[str] = set()
     links = list(machine.links())
@@ -187,14 +191,14 @@ class Boundary:
         self._inner = set(machine.neurons) - outside
 
     def emissions(self, streams: Streams | None, cycles: int) -> Iterator[tuple[Port, int | slice, VValue]]:
-        """What the ports emit in the first cycles, where it is not zero.
+        """Yields the V-values that the ports emit in the first cycles; zeros may be left out.
 
         Args:
             streams: as for :func:`dmmlab.core.engine.run`.
-            cycles: how many cycles.
+            cycles: the number of cycles.
 
         Returns:
-            Triples of a port, the cycle (for a constant the slice of all cycles), and the V-value.
+            Triples of a port, a cycle (for a constant, the slice of all cycles), and the V-value.
         """
         by_neuron: dict[str, Any] = dict(streams) if isinstance(streams, Mapping) else dict.fromkeys(self.clocked, streams)
         shown = [port for port in self.ports if port[0] in self.clocked]
@@ -215,7 +219,7 @@ class Boundary:
 def _fixed_point(
     machine: Machine, inner: tuple[str, ...], boundary: Mapping[Port, Keys], initial: Mapping[Port, Keys]
 ) -> tuple[dict[Port, Keys], dict[Port, Keys]]:
-    """The keys that can reach each input and that each output can carry, of the inner neurons."""
+    """The keys that can reach each input, and that each output can carry, of inner neurons."""
     into: dict[Port, list[Port]] = {(name, field): [] for name in inner for field in machine.neurons[name].inputs}
     for link in machine.links():
         if (link.to_neuron, link.to_field) in into:
@@ -270,7 +274,7 @@ def _check_indices(name: str, kind: NeuronType, function: ArrayFunction, input_k
 
 
 def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, Keys]) -> dict[Port, Keys]:
-    """Of the keys that reach each input, those that outputs depend on; at a final neuron, all."""
+    """The keys of each input that outputs depend on; all keys if a neuron has no outputs."""
     known: dict[Any, tuple[Keys, ...]] = {}
     result: dict[Port, Keys] = {}
     for name in inner:
@@ -320,7 +324,7 @@ def _sort_into_blocks(outputs: Mapping[Port, Keys], reached: Mapping[Port, Keys]
             groups.setdefault(frozenset(carriers[path]), []).append(path)
     blocks = [(set(ports), members) for ports, members in groups.items()]
     merged = True
-    while merged:  # greedily, the pair first that costs least
+    while merged:  # greedily, the cheapest pair first
         merged = False
         pairs = [(i, j) for i in range(len(blocks)) for j in range(i)]
         costs = {(i, j): _padding(blocks[i], blocks[j]) for i, j in pairs}
@@ -330,7 +334,7 @@ def _sort_into_blocks(outputs: Mapping[Port, Keys], reached: Mapping[Port, Keys]
             blocks = [block for k, block in enumerate(blocks) if k not in (i, j)] + [union]
             merged = True
     inner = [tuple(members) for _, members in sorted(blocks, key=lambda block: block[1])]
-    return (((),), *inner)  # the scalar part always is block 0, by itself
+    return (((),), *inner)  # the scalar part is always block 0, alone
 
 
 def _padding(first: tuple[set[Port], list[Path]], second: tuple[set[Port], list[Path]]) -> float:

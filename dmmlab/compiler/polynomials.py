@@ -1,10 +1,10 @@
 """Polynomial neuron types on arrays: a list of products, instead of one operation for each key.
 
-``nest``, ``lookup`` and their like multiply coordinates and add products up. Given to JAX key by
-key, a memory of 40 x 40 keys is thousands of scalar operations, which take minutes to compile. So
-such a function is called once, on V-values whose leaves write down what is done to them. What comes
-out is, for each output coordinate, a sum of products of input coordinates; and all of them are
-computed at once, by gathering factors and adding up segments.
+``nest``, ``lookup`` and similar functions multiply coordinates and add the products. Traced by JAX
+key by key, a memory of 40 x 40 keys becomes thousands of scalar operations, which take minutes to
+compile. Instead, such a function is called once, on V-values whose leaves record the operations on
+them. The result is, for each output coordinate, a sum of products of input coordinates. All
+products are computed at once, by a gather of the factors and a segment sum.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,9 +68,9 @@ def _terms(x: "Polynomial | float") -> Mapping[Monomial, float]:
 
 
 class Products(NamedTuple):
-    """Products of one number of factors: ``out[to] += coefficient * product of x[factors]``.
+    """Products of equally many factors: ``out[to] += coefficient * product of x[factors]``.
 
-    ``factors`` are (products, degree), sorted by ``to``.
+    ``factors`` has the shape (products, degree) and is sorted by ``to``.
     """
 
     factors: np.ndarray
@@ -81,20 +81,19 @@ class Products(NamedTuple):
 def evaluate(
     kind: NeuronType, input_paths: Sequence[tuple[Path, ...]], output_paths: Sequence[tuple[Path, ...]], x: jax.Array
 ) -> list[jax.Array]:
-    """What neurons of a polynomial type emit.
+    """Computes the outputs of neurons of a polynomial type.
 
     Args:
         kind: the type.
         input_paths: for each input, its coordinates.
-        output_paths: for each output, the coordinates that are wanted.
-        x: all input coordinates, those of one input behind those of the other: (neurons,
-            coordinates, points).
+        output_paths: for each output, the wanted coordinates.
+        x: the coordinates of all inputs, concatenated: (neurons, coordinates, points).
 
     Returns:
         For each output, (neurons, coordinates, points).
 
     Raises:
-        LabError: the function does something else than to add and to multiply.
+        LabError: the function uses operations other than addition and multiplication.
     """
     size = sum(map(len, output_paths))
     out = jnp.zeros((x.shape[0], size, x.shape[2]), x.dtype)

@@ -1,9 +1,9 @@
 """Compiled machines that rewrite themselves: a scan that carries its matrix.
 
-Where the links that may change are declared, the matrix that a neuron emits has a known set of
-coordinates, and a cycle is: gather the weights from what that neuron emitted, multiply, apply the
-activation functions. That is one ``lax.scan`` in which the matrix is a part of what is carried, so
-gradients flow through all that a machine does to itself, back to the matrix that it began with.
+The links that may change are declared in advance, so the matrix that a neuron emits has a known set
+of coordinates. A cycle gathers the weights from that neuron's output, multiplies, and applies the
+activation functions. The run is one ``lax.scan`` whose carry includes the matrix. So gradients flow
+through all changes that a machine makes to itself, back to its initial matrix.
 """
 
 from collections.abc import Callable
@@ -30,10 +30,10 @@ from .two_schedules import inner_groups, part_of, respond
 @summarised
 @dataclass(frozen=True, eq=False)
 class CompiledRewriting:
-    """A machine whose matrix of each cycle is what one of its outputs emitted in the cycle before.
+    """A machine whose matrix in each cycle is the previous value of one of its outputs.
 
     Make one with :func:`compile_rewriting`. ``compiled`` has its layout and its one stage;
-    ``matrix_port`` is that output.
+    ``matrix_port`` is the output that emits the matrix.
     """
 
     compiled: Compiled
@@ -41,13 +41,14 @@ class CompiledRewriting:
     initial_outputs: VValue
 
     def initial_carry(self, outputs: VValue | None = None) -> Carry:
-        """What the neurons emit before cycle 0, as arrays: for each block, (inner ports, keys).
+        """The outputs before cycle 0 as arrays: for each block, (inner ports, keys).
 
         Args:
-            outputs: ``neuron -> output -> V-value``; those it was compiled with, if left out.
+            outputs: ``neuron -> output -> V-value``; if left out, the initial outputs given at
+                compilation.
 
         Raises:
-            LayoutError: a key that it was not compiled with.
+            LayoutError: a key or an output that the machine was not compiled with.
         """
         layout, tree = self.compiled.layout, self.initial_outputs if outputs is None else outputs
         arrays = {b: np.zeros((len(ports_of(self._inner, b)), len(block))) for b, block in enumerate(layout.blocks)}
@@ -64,12 +65,11 @@ class CompiledRewriting:
         """Runs from given outputs. Pure; for ``jit``, ``grad`` and ``vmap``.
 
         Args:
-            carry: the outputs of the cycle before, as of :meth:`initial_carry`.
-            inputs: of :meth:`encode`; for each block, (boundary ports, keys, cycles).
+            carry: the previous cycle's outputs, as from :meth:`initial_carry`.
+            inputs: from :meth:`encode`; for each block, (boundary ports, keys, cycles).
 
         Returns:
-            The outputs of the last cycle; and what arrives at the answers, for each block, (answer
-            ports, keys, cycles).
+            The last cycle's outputs; and the answers, for each block, (answer ports, keys, cycles).
         """
         cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in inputs.items()}
         everyone = {b: jnp.ones(len(ports), bool) for b, ports in self._boundary.items()}
@@ -87,22 +87,22 @@ class CompiledRewriting:
 
         Args:
             streams: as for :func:`~dmmlab.core.engine.run`.
-            cycles: how many cycles.
-            initial_outputs: those it was compiled with, if left out.
-            neuron: whose inputs to collect; it has no outputs.
+            cycles: the number of cycles.
+            initial_outputs: if left out, those given at compilation.
+            neuron: the neuron whose inputs to collect; it has no outputs.
 
         Returns:
             For each cycle, ``{input: V-value}``.
 
         Raises:
-            LayoutError: a key that it was not compiled with, or no such neuron.
+            LayoutError: a key that the machine was not compiled with, or no such neuron.
             RunError: an answer that is not finite.
         """
         carry, inputs = self.initial_carry(initial_outputs), self.encode(streams, cycles)
         return self.compiled.decode(self._jitted(carry, inputs)[1], neuron)
 
     def outputs(self, carry: Carry) -> VValue:
-        """The outputs of the neurons that are computed, ``neuron -> output -> V-value``."""
+        """Converts a carry to outputs of inner neurons, ``neuron -> output -> V-value``."""
         tree: dict[str, dict[str, VValue]] = {}
         for port in all_ports(self._inner):
             mine = {b: carry[b][rows[port]] for b, rows in self._rows.items() if port in rows}
@@ -110,12 +110,12 @@ class CompiledRewriting:
         return check(tree)
 
     def matrix(self, carry: Carry) -> VValue:
-        """The network matrix that the cycle after these outputs runs on."""
+        """The network matrix of the cycle that follows these outputs."""
         neuron, field = self.matrix_port
         return self.outputs(carry).get(neuron, {}).get(field, {})
 
     def _cycle(self, before: tuple[Carry, Blocks], boundary: Blocks) -> tuple[tuple[Carry, Blocks], Blocks]:
-        carry, present = before  # of the boundary's ports, those whose neuron the matrix of the cycle before named
+        carry, present = before  # present: boundary ports whose neuron the previous matrix named
         layout, stage, matrix = self.compiled.layout, self.compiled.stages[0], self._matrix_of_arrays(carry)
         sources = {b: jnp.concatenate([boundary[b] * present[b][:, None].astype(x.dtype), x]) for b, x in carry.items()}
         arrived = {b: jnp.tensordot(part_of(matrix, stage, b), x, axes=1, precision=EXACT) for b, x in sources.items()}
@@ -136,7 +136,7 @@ class CompiledRewriting:
         return matrix
 
     def _are_named(self, matrix: jax.Array) -> dict[str, jax.Array]:
-        """For each neuron, whether the matrix names it, at either end of a link."""
+        """For each neuron, whether the matrix names it at either end of a link."""
         stage, linked = self.compiled.stages[0], jax.lax.stop_gradient(matrix) != 0
         machine = self.compiled.machine
         named = dict.fromkeys(machine.neurons, jnp.asarray(False))
@@ -165,7 +165,7 @@ class CompiledRewriting:
 
     @cached_property
     def _gathered(self) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """For each block, which of its keys are weights, and the rows and columns of these."""
+        """For each block, the keys that are weights, and the rows and columns of these weights."""
         layout, places = self.compiled.layout, dict[int, list[tuple[int, int, int]]]()
         for path, (_, row, column) in self.compiled.places.items():
             if path in layout.coordinate:
@@ -199,27 +199,27 @@ def compile_rewriting(
 
     Args:
         machine: as for :func:`dmmlab.core.engine.run`.
-        links: those that may change, ``{"norm.dict": {"accum.dict": 1.0}}``, whatever the weights.
-            All others of the machine's links stay as they are.
-        streams: an example of what it is to read; only its keys matter.
-        cycles: how many cycles of the example to look at.
-        initial_outputs: what the neurons emit before cycle 0; only the keys matter to what is
-            compiled. The output of ``matrix_from`` is the machine's own matrix, if left out.
-        matrix_from: the output that has the matrix, ``neuron.field``.
+        links: the links that may change, ``{"norm.dict": {"accum.dict": 1.0}}``; their weights are
+            ignored. All other links of the machine stay fixed.
+        streams: an example of the streams to read; only the keys matter.
+        cycles: how many cycles of the example to examine.
+        initial_outputs: the outputs before cycle 0; only their keys affect the compilation. If the
+            output ``matrix_from`` is missing, its value is the machine's own matrix.
+        matrix_from: the output that emits the matrix, ``neuron.field``.
 
     Returns:
         The compiled machine.
 
     Raises:
-        LayoutError: the machine cannot be laid out in arrays; or it may write to a link that was
-            not declared.
+        LayoutError: the machine cannot be laid out in arrays; or it may write to an undeclared
+            link.
     """
     port, declared = port_of(matrix_from), matrix_of_links(links)
     initial: VValue = check({} if initial_outputs is None else initial_outputs)
     if port[1] not in initial.get(port[0], {}):
         initial = {**initial, port[0]: {**initial.get(port[0], {}), port[1]: machine.matrix}}
     is_fixed = {
-        path: path[0] not in initial and weight_at(declared, path) is None  # what has an output already is no boundary
+        path: path[0] not in initial and weight_at(declared, path) is None  # initial outputs: not on the boundary
         for path, _ in [*paths(declared), *paths(machine.matrix)]
     }
     soft = matrix_of((*path, 1.0) for path, fixed in is_fixed.items() if not fixed)

@@ -1,9 +1,9 @@
-"""The schedule of a compiled machine: in which order it computes, and how ports lie side by side.
+"""The schedule of a compiled machine: the order of computation and the arrangement of ports.
 
-Neurons of one type that can be computed at once form a *neuron group*, groups that are fed by
-earlier ones alone form a *stage*, and a stage has one matrix: rows are the input ports of its
-groups, columns the output ports that may feed them. The ports of one field of a neuron group lie
-side by side in the arrays, as a *port group*.
+Neurons of one type that can be computed at once form a *neuron group*. Groups that are fed only by
+earlier ones form a *stage*. A stage has one matrix: its rows are the input ports of its groups, its
+columns the output ports that may feed them. The ports of one field of a neuron group are adjacent
+in the arrays and form a *port group*.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from .layout import Layout
 
 
 class Memory(Enum):
-    """How a neuron depends on its own past, where that needs no scan."""
+    """How a neuron depends on its own past, if that needs no scan."""
 
     NONE = "not at all"
     SUM = "its output is a running sum"
@@ -31,7 +31,7 @@ class Memory(Enum):
 
 @dataclass(frozen=True)
 class PortGroup:
-    """One field of all neurons of a group, side by side in the arrays, with its blocks."""
+    """The ports of one field of a neuron group, adjacent in the arrays, and their blocks."""
 
     ports: tuple[Port, ...]
     blocks: frozenset[int]
@@ -56,8 +56,7 @@ class NeuronGroup:
 class Stage:
     """A part of the matrix: rows are inputs of some groups, columns outputs that may feed them.
 
-    The last columns are the outputs that come back to the neurons of this stage: those of
-    recurrences.
+    The last columns are the outputs that recurrences feed back to the neurons of this stage.
     """
 
     groups: tuple[NeuronGroup, ...]
@@ -97,10 +96,10 @@ def _is_affine(kind: NeuronType, itself: Link) -> bool:
 
 
 def stages_of(layout: Layout, memories: Mapping[str, Memory]) -> list[list[str]] | None:
-    """The inner neurons by stages, each fed by earlier ones alone.
+    """Sorts the inner neurons into stages, each fed only by earlier stages.
 
-    None if something recurs that is no neuron's memory. The neurons without outputs are the last
-    stage.
+    Returns None if there is a recurrence other than a neuron's memory. The neurons without outputs
+    are the last stage.
     """
     graph = nx.DiGraph()
     graph.add_nodes_from(layout.inner)
@@ -115,7 +114,7 @@ def stages_of(layout: Layout, memories: Mapping[str, Memory]) -> list[list[str]]
 
 
 def boundary_groups(layout: Layout) -> tuple[PortGroup, ...]:
-    """The ports of the boundary, those that concern the same blocks side by side."""
+    """Groups the boundary's ports by the blocks that they carry."""
     by_blocks: dict[frozenset[int], list[Port]] = {}
     for port in layout.boundary:
         by_blocks.setdefault(layout.carried[port], []).append(port)
@@ -123,7 +122,7 @@ def boundary_groups(layout: Layout) -> tuple[PortGroup, ...]:
 
 
 def groups_of(layout: Layout, names: Sequence[str], memories: Mapping[str, Memory]) -> list[NeuronGroup]:
-    """The neurons of one stage, by type."""
+    """Groups the neurons of one stage by type and memory."""
     members: dict[tuple[NeuronType, Memory], list[str]] = {}
     for name in names:
         members.setdefault((layout.machine.neurons[name], memories.get(name, Memory.NONE)), []).append(name)
@@ -135,7 +134,7 @@ def groups_of(layout: Layout, names: Sequence[str], memories: Mapping[str, Memor
     for (kind, memory), group in members.items():
         fields = kind.inputs[1:] if memory is Memory.SUM else kind.inputs
         inputs = [_port_group(group, field, layout.used) for field in fields]
-        if not kind.outputs:  # answers have a row in every block that any of them has something in
+        if not kind.outputs:  # each answer has a row in every block that any answer uses
             inputs = [PortGroup(port_group.ports, answered) for port_group in inputs]
         outputs = [_port_group(group, field, layout.carried) for field in kind.outputs]
         groups.append(NeuronGroup(kind, tuple(inputs), tuple(outputs), memory))
@@ -148,7 +147,7 @@ def _port_group(names: Sequence[str], field: str, blocks: Mapping[Port, frozense
 
 
 def make_stage(layout: Layout, groups: Sequence[NeuronGroup], columns: Sequence[PortGroup]) -> Stage:
-    """The stage of these groups, with the machine's links from these columns."""
+    """Makes the stage of these groups, with the machine's links from these columns."""
     rows = side_by_side([port_group for group in groups for port_group in group.inputs])
     recurring = tuple(group.outputs[0] for group in groups if group.memory is Memory.RECURRENCE)
     row = {port: i for i, port in enumerate(all_ports(rows))}
@@ -162,7 +161,7 @@ def make_stage(layout: Layout, groups: Sequence[NeuronGroup], columns: Sequence[
 
 
 def one_stage(layout: Layout) -> Stage:
-    """All neurons in one stage, each fed by the boundary and by all of them a cycle before."""
+    """Puts all neurons in one stage, fed by the boundary and all previous neuron outputs."""
     groups = groups_of(layout, list(layout.inner), {})
     return make_stage(layout, groups, [*boundary_groups(layout), *(ports for group in groups for ports in group.outputs)])
 
@@ -173,9 +172,9 @@ def answers_of(stage: Stage) -> tuple[Port, ...]:
 
 
 def side_by_side(port_groups: Sequence[PortGroup]) -> tuple[PortGroup, ...]:
-    """Sorts port groups so that those that a block concerns lie together.
+    """Sorts port groups so that those with a common block are adjacent.
 
-    With two blocks that holds for both; with more, for block 0.
+    With two blocks this holds for both; with more, only for block 0.
     """
 
     def order(port_group: PortGroup) -> tuple[int, list[int]]:
@@ -192,22 +191,22 @@ def all_ports(port_groups: Sequence[PortGroup]) -> list[Port]:
 
 
 def ports_of(port_groups: Sequence[PortGroup], block: int) -> list[Port]:
-    """The ports that a block concerns, in the order in which they lie in its arrays."""
+    """The ports that have a block, in the order of the block's arrays."""
     return [port for port_group in port_groups if block in port_group.blocks for port in port_group.ports]
 
 
 def positions(port_groups: Sequence[PortGroup], block: int) -> list[int]:
-    """The positions, among the ports of all port groups, of those that a block concerns."""
+    """The positions of the ports that have a block, among the ports of all port groups."""
     flags = [block in port_group.blocks for port_group in port_groups for _ in port_group.ports]
     return [i for i, flag in enumerate(flags) if flag]
 
 
 def split(port_groups: Sequence[PortGroup], arrays: Blocks) -> dict[tuple[PortGroup, int], jax.Array]:
-    """Arrays of all groups' ports, one for each block -> an array for each port group and block."""
+    """Splits each block's array of all ports into one array for each port group."""
     parts: dict[tuple[PortGroup, int], jax.Array] = {}
     for b, array in arrays.items():
         present = [port_group for port_group in port_groups if b in port_group.blocks]
-        if present:  # a split, whose gradient is a join; that of slices would be a sum of padded arrays
+        if present:  # the gradient of a split is a join; that of slices is a sum of padded arrays
             pieces = jax.lax.split(array, [len(port_group.ports) for port_group in present])
             parts |= {(port_group, b): piece for port_group, piece in zip(present, pieces, strict=True)}
     return parts

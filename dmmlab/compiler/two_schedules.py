@@ -1,14 +1,14 @@
-"""Two schedules, one function: all cycles of a stage at once, or cycle after cycle.
+"""Two schedules for the same function: all cycles of a stage at once, or cycle after cycle.
 
-* *time-parallel*: where nothing recurs but sums and linear recurrences within a neuron, neurons
-  are computed stage by stage, each for all cycles at once. What arrives at a stage is one matrix
-  product for each block of coordinates, ports x (keys*cycles); what a neuron remembers is a loop of
-  one small operation a cycle.
+* *time-parallel*: for machines whose only recurrences are sums and linear recurrences within a
+  neuron. Neurons are computed stage by stage, each for all cycles at once. The inputs of a stage
+  are one matrix product for each block of coordinates, ports x (keys*cycles). A neuron's memory is
+  a loop of one small operation per cycle.
 * *scan*: for any other recurrence, ``lax.scan`` over the cycles. The gradient with respect to the
   weights is one product after the backward scan, not a sum of outer products inside it.
 
-In both, a link costs one cycle: the arrays hold what *arrives*, that is, outputs one cycle late.
-Time is the last axis.
+In both, a link delays by one cycle: the arrays hold *arriving* values, that is, outputs delayed by
+one cycle. Time is the last axis.
 """
 
 import math
@@ -47,18 +47,17 @@ def inner_groups(stages: tuple[Stage, ...]) -> tuple[PortGroup, ...]:
 def time_parallel(
     layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: Inputs, carry: Carry | None
 ) -> tuple[Carry, Answers]:
-    """Stage after stage, all cycles at once.
+    """Runs stage after stage, each for all cycles at once.
 
     Args:
         layout: where the coordinates lie.
-        stages: the machine, in the order in which it is computed.
+        stages: the machine's stages, in the order of computation.
         weights: a matrix for each stage, hard links included.
-        inputs: what arrives from the boundary.
-        carry: the outputs of the cycle before; zero, if None.
+        inputs: the values that arrive from the boundary.
+        carry: the previous cycle's outputs; zero if None.
 
     Returns:
-        The carry, that is, the outputs of the last cycle; and what arrives at the answers in each
-        cycle.
+        The carry (the last cycle's outputs), and the answers of each cycle.
     """
     axes, inner = inputs[0].shape[2:], inner_groups(stages)  # (cycles,), or (strings, cycles)
     before = {} if carry is None else split(inner, carry)
@@ -89,20 +88,20 @@ def emitted(
     axes: tuple[int, ...],
     before: Parts,
 ) -> dict[tuple[PortGroup, int], tuple[jax.Array, jax.Array]]:
-    """What a group of neurons emits in all cycles, by its memory.
+    """Computes the outputs of a neuron group in all cycles, according to its memory.
 
     Args:
         layout: where the coordinates lie.
-        stage: of the group.
-        matrix: of the stage, hard links included.
+        stage: the group's stage.
+        matrix: the stage's matrix, hard links included.
         group: neurons with outputs.
-        received: what has arrived from other neurons, by port group and block.
+        received: the values that arrived from other neurons, by port group and block.
         axes: the sizes of the axes after the keys'; cycles are the last.
-        before: the outputs of the cycle before; none, if they are zero.
+        before: the previous cycle's outputs; empty if they are zero.
 
     Returns:
-        For each port group and block, what arrives from it, one cycle late: (neurons, keys, *axes);
-        and what leaves it in the last cycle.
+        For each port group and block, the outputs delayed by one cycle: (neurons, keys, *axes); and
+        the outputs of the last cycle.
     """
     output = group.outputs[0]
     present = sorted(output.blocks)
@@ -121,18 +120,18 @@ def emitted(
 
 
 def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: Inputs, carry: Carry) -> tuple[Carry, Answers]:
-    """Cycle after cycle, in one stage; arguments and results as for :func:`time_parallel`."""
+    """Runs cycle after cycle, in one stage; arguments and results as for :func:`time_parallel`."""
     (stage,), (matrix,) = stages, weights
     matrices = {b: part_of(matrix, stage, b) for b in range(len(layout.blocks))}
     strings = inputs[0].shape[2:-1]
     cycles = {b: jnp.moveaxis(array, -1, 0) for b, array in inputs.items()}
-    # Of a cycle the backward scan is left what arrived: to do the up movement again takes less time
-    # than to write down, and to read, all that its derivative needs.
+    # For the backward scan, only the arriving values of a cycle are kept: recomputing the up
+    # movement takes less time than writing and reading everything that its derivative needs.
     up = jax.checkpoint(lambda arrived: respond(layout, stage, arrived, strings), prevent_cse=False)
 
     def cycle(matrices: Matrices, carry: Carry, now: tuple[Blocks, Blocks]) -> tuple[Carry, tuple[Blocks, Blocks]]:
         boundary, zeros = now
-        sources = {b: jnp.concatenate([boundary[b], carry[b]]) for b in matrices}  # the columns, in their order
+        sources = {b: jnp.concatenate([boundary[b], carry[b]]) for b in matrices}  # in the order of the columns
         arrived = {b: jnp.tensordot(matrices[b], x, axes=1, precision=EXACT) for b, x in sources.items()}
         carry, answers = up({b: x + zeros[b] for b, x in arrived.items()})
         return carry, (answers, sources)
@@ -143,17 +142,16 @@ def scan(layout: Layout, stages: tuple[Stage, ...], weights: Weights, inputs: In
 
 
 def respond(layout: Layout, stage: Stage, arrived: Blocks, axes: tuple[int, ...]) -> tuple[Carry, Answers]:
-    """The up movement of one cycle, where one stage has all neurons.
+    """Applies the up movement of one cycle, where one stage has all neurons.
 
     Args:
         layout: where the coordinates lie.
         stage: the neurons.
-        arrived: what the down movement brought, for each block (input ports, keys, *axes).
+        arrived: the result of the down movement: for each block, (input ports, keys, *axes).
         axes: the sizes of the axes after the keys': strings, or none.
 
     Returns:
-        What the neurons emit, and what has arrived at the answers: for each block, (ports, keys,
-        *axes).
+        The neurons' outputs, and the answers: for each block, (ports, keys, *axes).
     """
     received, inner = split(stage.rows, arrived), inner_groups((stage,))
     sinks = tuple(ports for group in stage.groups if not group.outputs for ports in group.inputs)
@@ -167,7 +165,7 @@ def respond(layout: Layout, stage: Stage, arrived: Blocks, axes: tuple[int, ...]
 
 
 def part_of(matrix: jax.Array, stage: Stage, block: int) -> jax.Array:
-    """The rows and columns of a stage's matrix that a block concerns."""
+    """The part of a stage's matrix with the rows and columns whose ports have a block."""
     return select(matrix, positions(stage.rows, block), positions(stage.columns, block))
 
 
@@ -175,9 +173,9 @@ def gains_of(matrix: jax.Array, stage: Stage, group: NeuronGroup) -> dict[PortGr
     """The weights of a group's self-links, from its first output to each input that has any.
 
     Args:
-        matrix: of the stage, hard links included.
-        stage: with a recurrence.
-        group: the neurons that recur.
+        matrix: the stage's matrix, hard links included.
+        stage: a stage with a recurrence.
+        group: the group with the recurrence.
 
     Returns:
         For each such input, (neurons,).

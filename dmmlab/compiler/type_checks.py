@@ -1,14 +1,14 @@
-"""Checks of neuron types: that a function is what the compiled machine takes it for.
+"""Checks that the function of a neuron type has the properties that the compiler assumes.
 
 A V-value can be written in several ways: ``3.0`` or ``{":number": 3.0}``, a zero or no key at all.
-The tree engine writes it one way and the compiled machine another, so a function that looks at how
-a V-value is written would have other numbers compiled, and nobody would know. What is called a sum,
-or uniform, is computed as such, whatever the function does.
+The tree engine and the compiled machine write it in different ways. So a function that depends on
+how a V-value is written would silently give other results when compiled. Also, a type declared as a
+sum, or as uniform, is computed as such, whatever its function does.
 
-So each type is tried once on a few V-values, in all these writings: numbers as they are, numbers
-that JAX traces, and, for uniform types, whole blocks. That is a matter of milliseconds; to run the
-whole machine by both engines would be one of a second, for XLA to compile it. That the engines
-agree on all else is what the tests of ``dmmlab`` are for.
+So each type is tested once on a few V-values, in all these forms: plain numbers, numbers that JAX
+traces, and, for uniform types, whole blocks. This takes milliseconds. To run the whole machine in
+both engines would take about a second, because XLA must compile it. The tests of ``dmmlab`` check
+that the engines agree in all other respects.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,27 +27,26 @@ from ..core.neuron_type import NeuronType
 from ..core.neurons import TYPES
 from ..core.vvalues import NUMBER, Path, VValue, add, from_paths, number, paths, scale
 
-MOST_KEYS = 2  # of an input, beside its scalar part
+MOST_KEYS = 2  # maximum number of tested keys of an input, besides its scalar part
 SIZES = (0.75, -1.25, 0.5, 2.0, -0.375, 1.5)  # exact in single precision
-TOLERANCE = 1e-3  # beside 1; functions in which single precision does worse are not found fault with
+TOLERANCE = 1e-3  # relative and absolute; allows for rounding in single precision
 BLOCK = ":block 1"
 
 
 class TypeMisbehaves(LabError):
-    """A neuron type whose function is not what the type says, or not one of vectors."""
+    """A type's function lacks a declared property, or depends on how V-values are written."""
 
 
 def check_type(kind: NeuronType, input_keys: Iterable[Iterable[Path]]) -> None:
-    """Tries a neuron type's function, once for keys of one pattern; those of ``dmmlab`` are known.
+    """Tests a neuron type's function, once per pattern of keys; skips built-in types.
 
     Args:
         kind: the type.
         input_keys: for each input the keys that can reach it.
 
     Raises:
-        TypeMisbehaves: it looks at how a V-value is written, it is no sum where it is called one,
-            or not affine where it is called so, or it treats keys otherwise where it is called
-            uniform.
+        TypeMisbehaves: the function depends on how a V-value is written; or it is declared a sum,
+            affine or uniform, or to widen another type, and is not.
     """
     if kind in TYPES or not kind.inputs or not kind.outputs:
         return
@@ -60,7 +59,7 @@ def check_type(kind: NeuronType, input_keys: Iterable[Iterable[Path]]) -> None:
 
 @dataclass(frozen=True)
 class _Keys:
-    """Keys for each input, of which only the pattern counts: the first that have it are tried."""
+    """Keys for each input, compared by pattern: only the first keys of a pattern are tested."""
 
     paths: tuple[tuple[Path, ...], ...] = field(compare=False)
     pattern: tuple
@@ -68,7 +67,7 @@ class _Keys:
 
 @lru_cache(maxsize=512)
 def _check_writings(kind: NeuronType, keys: _Keys) -> None:
-    """In Python alone: zeros and no keys, numbers under ``:number``."""
+    """Tests without JAX: zeros instead of absent keys, and numbers under ``:number``."""
     for numbers in _numbers(keys):
         plain = [from_paths(each.items()) for each in numbers]
         expected = _results(kind, plain)
@@ -96,12 +95,12 @@ def _check_writings(kind: NeuronType, keys: _Keys) -> None:
 
 @lru_cache(maxsize=512)
 def _check_arrays(kind: NeuronType, keys: _Keys) -> None:
-    """In JAX: what is compiled, key by key and in blocks."""
+    """Tests with JAX: the compiled function, key by key and in blocks."""
     arrays = jax.jit(lambda leaves: _by_jax(kind, keys, leaves))
     for numbers in _numbers(keys):
         plain = [from_paths(each.items()) for each in numbers]
         expected = _results(kind, plain)
-        if expected is None:  # it wants other numbers, or other keys
+        if expected is None:  # the function rejects these numbers or keys
             continue
         by_key, in_blocks = arrays([list(each.values()) for each in numbers])
         traced, blocks = _vectors(by_key), _vectors(in_blocks)
@@ -115,7 +114,7 @@ def _check_arrays(kind: NeuronType, keys: _Keys) -> None:
 
 
 def _numbers(keys: _Keys) -> Iterator[list[dict[Path, float]]]:
-    """Numbers for all keys of all inputs, of which some may be zero; () is the scalar part."""
+    """Yields numbers for all keys of all inputs; some may be zero. () is the scalar part."""
     zeros: list[Callable[[int, Path], bool]] = [
         lambda place, path: False,
         lambda place, path: path != (),
@@ -132,14 +131,14 @@ def _numbers(keys: _Keys) -> Iterator[list[dict[Path, float]]]:
 
 
 def _as_narrower(kind: NeuronType, narrow: NeuronType, plain: list[VValue]) -> list[VValue] | None:
-    """What the type that it widens makes of its inputs, and zero for all other outputs."""
+    """The results of ``narrow``, the type that ``kind`` widens; zero for all other outputs."""
     by_name = dict(zip(kind.inputs, plain, strict=True))
     made = _results(narrow, [by_name[field] for field in narrow.inputs])
     return None if made is None else [dict(zip(narrow.outputs, made, strict=True)).get(field, {}) for field in kind.outputs]
 
 
 def _affine(kind: NeuronType, plain: list[VValue]) -> list[VValue] | None:
-    """The results that follow from those where the inputs that are affine are 0, and one is 1."""
+    """Predicts the results from those with all affine inputs 0, and with one of them 1."""
     others = {name: v for name, v in zip(kind.inputs, plain, strict=True) if name not in kind.affine_in}
     without = _results(kind, [others.get(name, {}) for name in kind.inputs])
     if without is None:
@@ -155,7 +154,7 @@ def _affine(kind: NeuronType, plain: list[VValue]) -> list[VValue] | None:
 
 
 def _written_out(numbers: dict[Path, float], scalars_too: bool = False) -> VValue:
-    """A V-value with its zeros, and each number under ``:number``."""
+    """A V-value with explicit zeros, and each number under ``:number``."""
     tree: dict[str, Any] = {NUMBER: 0.0} if scalars_too else {}
     for path, x in numbers.items():
         branch = tree
@@ -166,11 +165,11 @@ def _written_out(numbers: dict[Path, float], scalars_too: bool = False) -> VValu
 
 
 def _results(kind: NeuronType, inputs: list[VValue]) -> list[VValue] | None:
-    """What a type makes of V-values, as vectors; None if it raises."""
+    """The results of a type's function, as vectors; None if it raises."""
     try:
         made = kind.activate(dict(zip(kind.inputs, inputs, strict=True)))
         return [_as_vector(made[field]) for field in kind.outputs]
-    except Exception:  # whatever a reader's function raises
+    except Exception:  # user code may raise anything
         return None
 
 
@@ -178,7 +177,7 @@ Results = list[dict[Path, jax.Array]] | None  # by output; None for an error
 
 
 def _by_jax(kind: NeuronType, keys: _Keys, leaves: list[list[jax.Array]]) -> tuple[Results, Results]:
-    """What a type makes of numbers that JAX traces: key by key; and, if uniform, in one block."""
+    """The results for numbers that JAX traces: key by key; and, if uniform, in one block."""
     numbers = [dict(zip(ks, xs, strict=True)) for ks, xs in zip(keys.paths, leaves, strict=True)]
     return _by_key(kind, numbers), _in_blocks(kind, numbers) if kind.uniform else None
 
@@ -187,7 +186,7 @@ def _by_key(kind: NeuronType, numbers: list[dict[Path, jax.Array]]) -> Results:
     try:
         made = kind.activate({name: from_paths(each.items()) for name, each in zip(kind.inputs, numbers, strict=True)})
         return [{path: jnp.asarray(x) for path, x in paths(made[field])} for field in kind.outputs]
-    except Exception:  # whatever a reader's function raises
+    except Exception:  # user code may raise anything
         return None
 
 
@@ -201,7 +200,7 @@ def _in_blocks(kind: NeuronType, numbers: list[dict[Path, jax.Array]]) -> Result
     try:
         made = kind.activate(inputs)
         return [_out_of_block(made[field], together) for field in kind.outputs]
-    except Exception:  # whatever a reader's function raises
+    except Exception:  # user code may raise anything
         return None
 
 

@@ -1,9 +1,9 @@
 """The up movement on arrays: a type's function, for all neurons of a group and all cycles at once.
 
-A function of V-values is given V-values. What is uniform gets whole blocks of coordinates as single
-leaves (:class:`~dmmlab.core.array_leaves.Block`); what is polynomial is a list of products
-(:mod:`dmmlab.compiler.polynomials`); a function of arrays gets its arrays; any other function gets
-scalars, key by key, and ``vmap`` does the rest.
+A uniform function receives V-values whose leaves are whole blocks of coordinates
+(:class:`~dmmlab.core.array_leaves.Block`). A polynomial function is evaluated as a list of products
+(:mod:`dmmlab.compiler.polynomials`). A function of arrays receives arrays. Any other function
+receives V-values of scalars, key by key, and is vectorized by ``vmap``.
 """
 
 import math
@@ -26,16 +26,16 @@ from .schedule import NeuronGroup, PortGroup
 def activate(
     layout: Layout, group: NeuronGroup, received: Mapping[tuple[PortGroup, int], jax.Array], axes: tuple[int, ...]
 ) -> dict[tuple[PortGroup, int], jax.Array]:
-    """What a group of neurons emits.
+    """Computes the outputs of a group of neurons.
 
     Args:
         layout: where the coordinates lie.
         group: neurons of one type.
-        received: what has arrived at each port group, by block: (neurons, keys, *axes).
+        received: the inputs of each port group, by block: (neurons, keys, *axes).
         axes: the sizes of the axes after the keys': strings, cycles, both or neither.
 
     Returns:
-        What leaves each port group, by block: (neurons, keys, *axes).
+        The outputs of each port group, by block: (neurons, keys, *axes).
     """
     points, neurons = math.prod(axes), len(group.outputs[0].ports)  # strings and cycles are one axis here
     inputs = [
@@ -72,20 +72,21 @@ def activate_recurring(
     axes: tuple[int, ...],
     gains: Mapping[PortGroup, jax.Array],
 ) -> tuple[dict[tuple[PortGroup, int], jax.Array], jax.Array]:
-    """What neurons would emit without their memory, and how that moves with it.
+    """Computes the outputs without the neurons' memory, and the factor of the memory.
 
-    The first output is affine in what comes back from it, ``y[t] = a[t] y[t - 1] + b[t]``: ``b`` is
-    what the function makes of the rest, ``a`` its derivative in the direction of the self-links.
+    The first output is affine in its previous value, ``y[t] = a[t] y[t - 1] + b[t]``: ``b`` is the
+    function's result without it, ``a`` the derivative in the direction of the self-links.
 
     Args:
         layout: where the coordinates lie.
         group: neurons of one type, each with a memory.
-        received: what has arrived from other neurons, as for :func:`activate`.
+        received: the values that arrived from other neurons, as for :func:`activate`.
         axes: as for :func:`activate`.
         gains: the weights of the self-links into each input that has any: (neurons,).
 
     Returns:
-        As :func:`activate`, where the first output is ``b``; and ``a``, (neurons, 1, *axes).
+        The outputs as from :func:`activate`, with ``b`` as the first; and ``a``, (neurons, 1,
+        *axes).
     """
     block = min(group.outputs[0].blocks)
     into = [ports for ports in gains if block in ports.blocks]
@@ -105,7 +106,7 @@ def activate_recurring(
 
 
 def _of_products(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape: tuple[int, int]) -> list[Blocks]:
-    """What a polynomial type emits, for each output by block: (neurons, keys, points)."""
+    """The outputs of a polynomial type, each by block: (neurons, keys, points)."""
     neurons, points = shape
     arrays = [x for each in inputs for x in each.values()]
     x = jnp.concatenate([jnp.zeros((neurons, 0, points)), *arrays], axis=1)
@@ -122,7 +123,7 @@ def _of_products(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape
 def _of_arrays(
     layout: Layout, group: NeuronGroup, function: ArrayFunction, inputs: list[Blocks], shape: tuple[int, int]
 ) -> list[Blocks]:
-    """What a type on arrays emits, for each output by block: (neurons, keys, points)."""
+    """The outputs of a type on arrays, each by block: (neurons, keys, points)."""
     neurons, points = shape
     arguments = []
     for arrays, declared in zip(inputs, function.inputs, strict=True):
@@ -142,7 +143,7 @@ def _of_arrays(
 
 
 def _vvalue(layout: Layout, arrays: Blocks, whole: bool) -> VValue:
-    """What a neuron's function sees of one input: blocks (neurons, keys, points), or scalars."""
+    """One argument of a neuron's function: blocks (neurons, keys, points), or scalars."""
     if whole:
         blocks = {f":block {b}": Block(x) for b, x in arrays.items() if b > 0}
         return add(blocks, arrays[0][:, 0]) if 0 in arrays else blocks
@@ -150,7 +151,7 @@ def _vvalue(layout: Layout, arrays: Blocks, whole: bool) -> VValue:
 
 
 def _arrays(layout: Layout, v: VValue, ports: PortGroup) -> Blocks:
-    """What a neuron's function returned for one output, as arrays of the port group's blocks."""
+    """One result of a neuron's function, as arrays of the port group's blocks."""
     leaves = dict(paths(trim(v)))
     arrays = {}
     for b in sorted(ports.blocks):

@@ -1,7 +1,7 @@
 """The weights of a compiled machine: one matrix for each stage, input ports x output ports.
 
-A mask has the same shapes, with 1.0 where a link may be. A weight of zero is no link, as
-everywhere.
+A mask has the same shapes, with 1.0 where a link may exist. A weight of zero means that there is no
+link.
 """
 
 import jax
@@ -25,12 +25,12 @@ def masked(weights: Weights, mask: Weights) -> Weights:
 
 
 def support(weights: Weights) -> Weights:
-    """The mask that keeps links cut: 1.0 where a weight is not zero."""
+    """The mask that keeps removed links at zero: 1.0 where a weight is not zero."""
     return [jnp.asarray(np.asarray(w) != 0, w.dtype) for w in weights]
 
 
 def count_links(weights: Weights) -> int:
-    """The number of links, that is, of weights that are not zero."""
+    """The number of links, that is, of nonzero weights."""
     return int(sum(np.count_nonzero(np.asarray(w)) for w in weights))
 
 

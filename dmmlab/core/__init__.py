@@ -1,6 +1,6 @@
-"""What a machine means: V-values, neuron types, machines, streams, and the engine that runs them.
+"""The core: V-values, neuron types, machines, streams, and the reference engine that runs them.
 
-The ground floor. Nothing here needs JAX until something is differentiated.
+Nothing here needs JAX until something is differentiated.
 """
 
 from .doors import door

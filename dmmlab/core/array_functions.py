@@ -1,4 +1,4 @@
-"""Functions of arrays of declared shapes, as functions of V-values."""
+"""Functions of arrays with declared shapes, callable on V-values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .errors import LabError
 from .summaries import Facts, summarised
 from .vvalues import Path, VValue
 
-MOST_ENTRIES = 65_536  # of a neuron's array
+MOST_ENTRIES = 65_536  # maximum number of entries of a neuron's array
 
 
 @summarised
@@ -20,7 +20,7 @@ MOST_ENTRIES = 65_536  # of a neuron's array
 class ArrayShape:
     """The shape of an array, and whether its numbers are complex.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for what is no shape, and for more than
+    Raises :class:`~dmmlab.core.errors.LabError` for an invalid shape, and for more than
     ``MOST_ENTRIES`` entries.
     """
 
@@ -37,7 +37,7 @@ class ArrayShape:
 
     @property
     def size(self) -> int:
-        """How many real numbers it has."""
+        """The number of real numbers in the array; a complex number has two."""
         return int(np.prod([1, *map(float, self.shape)])) * (2 if self.is_complex else 1)
 
     def _summary(self) -> tuple[str, Facts]:
@@ -51,7 +51,7 @@ class ArrayShape:
 
 @dataclass(frozen=True)
 class ArrayFunction:
-    """A function of arrays, as one of V-values; what a type by :func:`array_type` has."""
+    """A function of arrays, callable on V-values; types by :func:`array_type` have one."""
 
     name: str
     inputs: tuple[ArrayShape, ...]
@@ -59,7 +59,7 @@ class ArrayFunction:
     function: Callable[..., Any]
 
     def __call__(self, *arguments: VValue) -> Any:
-        """One V-value per input -> one per output, as an activation function has to be."""
+        """One V-value per input -> one per output, as for every activation function."""
         arrays = [to_array(v, each.shape, each.is_complex) for v, each in zip(arguments, self.inputs, strict=True)]
         results = tuple(map(from_array, self.on_arrays(*arrays)))
         return results if len(results) > 1 else results[0]
@@ -67,7 +67,7 @@ class ArrayFunction:
     def on_arrays(self, *arrays: Any) -> tuple[Any, ...]:
         """One array per input -> one per output.
 
-        Raises :class:`~dmmlab.core.errors.LabError` where the function returns another shape.
+        Raises :class:`~dmmlab.core.errors.LabError` if the function returns another shape.
         """
         made = self.function(*arrays)
         results = (made,) if len(self.outputs) == 1 else made

@@ -1,13 +1,13 @@
 """Blocks: leaves that stand for many coordinates at once.
 
-The compiled machine does not want a tree of a thousand scalars to be traced one by one. It hands a
-neuron's function a V-value in which one leaf is a :class:`Block`, an array with an axis for many
-keys. Since the algebra treats all keys alike, :func:`~dmmlab.core.vvalues.add`, ``scale``, ``dot``
-and ``max_norm`` work on blocks as they are; only ``dot`` and ``max_norm`` need to know that a leaf
-is several numbers.
+The compiled machine avoids tracing a tree of a thousand scalars one by one. It passes a neuron's
+function a V-value in which one leaf is a :class:`Block`, an array with an axis for many keys. The
+algebra treats all keys alike, so :func:`~dmmlab.core.vvalues.add`, ``scale``, ``dot`` and
+``max_norm`` work on blocks unchanged. Only ``dot`` and ``max_norm`` need to know that a leaf holds
+several numbers.
 
-A number may have axes too (neurons, cycles); a block has one axis more than a number, for its keys,
-the last but one.
+A number may have axes too (neurons, cycles). A block has one more axis than a number, for its keys;
+it is the second to last.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def _like_a_block(x: Any) -> Any:
 def largest(leaves: Sequence[Any]) -> Any:
     """The largest absolute value among leaves that are JAX numbers or blocks of them.
 
-    Where several coordinates share it, the gradient is divided evenly among all of them.
+    If several coordinates have this value, the gradient is divided evenly among all of them.
     """
     return _largest([leaf if isinstance(leaf, Block) else 1.0 * leaf for leaf in leaves])
 

@@ -1,11 +1,12 @@
 """Arrays as V-values: images, sounds, vectors, complex numbers.
 
 An array is a tree whose keys are indices, ``{"0": {"0": 0.5, "1": 2.0}}`` for a matrix of one row;
-a complex number has the keys ``re`` and ``im``. Zeros are left out, as everywhere. So both engines
-run streams of arrays as they are; the compiled one lays the entries side by side in one block.
+a complex number has the keys ``re`` and ``im``. Zeros are left out, as in all V-values. Both
+engines therefore run streams of arrays unchanged; the compiled one puts the entries side by side in
+one block.
 
-The largest absolute value of a complex array, in :func:`~dmmlab.core.vvalues.max_norm`, is that of
-a real or imaginary part, not a modulus.
+:func:`~dmmlab.core.vvalues.max_norm` of a complex array is the largest absolute value of a real or
+imaginary part, not the largest modulus.
 """
 
 import math
@@ -17,23 +18,23 @@ import numpy as np
 from .vvalues import Path, VValue, VValueError, check, is_traced, paths
 
 PARTS = ("re", "im")
-MAX_ENTRIES = 100_000_000  # of an array
+MAX_ENTRIES = 100_000_000  # maximum number of entries of an array
 
 
 def from_array(array: Any) -> VValue:
-    """An array of numbers as a V-value.
+    """Converts an array of numbers to a V-value.
 
     Args:
-        array: of NumPy or JAX, or what NumPy makes an array of; of any shape, real or complex. JAX
-            may be tracing it.
+        array: a NumPy or JAX array, or anything that NumPy converts to an array; of any shape, real
+            or complex. JAX may be tracing it.
 
     Returns:
         A tree with a level of keys for each axis, and one more for complex numbers; ``{}`` for an
         array without entries.
 
     Raises:
-        VValueError: a number that is not finite, with its index; entries that are no numbers, or
-            masked.
+        VValueError: a number that is not finite, with its index; entries that are not numbers; or a
+            masked array.
     """
     if not is_traced(array):
         try:
@@ -46,19 +47,19 @@ def from_array(array: Any) -> VValue:
 
 
 def to_array(v: VValue, shape: tuple[int, ...], is_complex: bool = False) -> Any:
-    """The array that a V-value stands for; the inverse of :func:`from_array`.
+    """Converts a V-value to an array; the inverse of :func:`from_array`.
 
     Args:
         v: a tree of indices; JAX may be tracing its numbers.
-        shape: of the array; it has 100 million entries at most.
+        shape: the array's shape, with 100 million entries at most.
         is_complex: whether its numbers are complex.
 
     Returns:
-        The array, zero where the tree has nothing; one of JAX where JAX is tracing.
+        The array, zero where the tree has no entry; a JAX array if JAX is tracing.
 
     Raises:
-        VValueError: a path that is no index of such an array; something that is no V-value; or a
-            shape that cannot be.
+        VValueError: a path that is not an index of such an array; something that is not a V-value;
+            or an invalid shape.
     """
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) > MAX_ENTRIES:
         raise VValueError((), f"shape {shape!r}: expected whole numbers, of {MAX_ENTRIES:,} entries at most")
@@ -84,7 +85,7 @@ def to_array(v: VValue, shape: tuple[int, ...], is_complex: bool = False) -> Any
 
 
 def entry_paths(shape: tuple[int, ...], is_complex: bool = False) -> list[Path]:
-    """The paths of an array's numbers, in order; of a complex one the real part comes first."""
+    """The paths of an array's numbers, in order; real parts precede imaginary parts."""
     keys = [list(map(str, range(size))) for size in shape] + ([list(PARTS)] if is_complex else [])
     return list(product(*keys))
 
@@ -102,5 +103,5 @@ def _leaf(x: Any) -> Any:
 
 
 def _is_index(key: str, size: int) -> bool:
-    """Whether it is written as ``str`` writes a number below the size; long ones are not read."""
+    """Whether ``key`` is ``str(i)`` for an index ``i < size``; overlong keys are not parsed."""
     return len(key) <= len(str(size)) and key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < size

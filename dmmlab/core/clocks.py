@@ -1,10 +1,10 @@
-"""Clocks: timers that count the cycles, and the readers that show each item in its own cycle.
+"""Clocks: timers that count the cycles, and the stream readers that they drive.
 
-A reader emits what its stream has in the cycle that arrives at its input, so what a machine reads
-depends on what feeds its readers. Most machines feed them by a *clock*: a timer whose only link is
-its own, of weight 1. Then a reader shows in cycle ``t`` the item of cycle ``t``, and the clock may
-be left out of whatever runs the machine. Neither is known by its name: what counts is the function
-of its type, and all links to it.
+The input of a reader is a cycle number, and its output is its stream's value in that cycle. So the
+neurons that feed the readers determine which data a machine reads. In most machines this is a
+*clock*: a timer whose only incoming link is from itself, with weight 1. A reader then shows the
+item of cycle ``t`` in cycle ``t``, and an engine need not run the clock. Clocks and readers are
+recognized by the functions of their types and by all links to them, not by their names.
 """
 
 from typing import NamedTuple
@@ -15,14 +15,14 @@ from .neurons import INPUT, TIMER
 
 
 class Clocked(NamedTuple):
-    """The clocks of a machine, and the readers that show in each cycle the item of that cycle."""
+    """The clocks of a machine, and the readers that show each item in its own cycle."""
 
     clocks: frozenset[str]
     readers: frozenset[str]
 
 
 def clocked(machine: Machine) -> Clocked:
-    """The clocks and the readers that they drive, by name."""
+    """Finds the clocks of a machine and the readers that they drive, by name."""
     into: dict[str, list] = {}
     for link in machine.links():
         into.setdefault(link.to_neuron, []).append(link)
@@ -35,5 +35,5 @@ def clocked(machine: Machine) -> Clocked:
 
 
 def _like(kind: NeuronType, other: NeuronType) -> bool:
-    """Whether a type is another in all but its names."""
+    """Whether a type has the function of another type, one input and one output."""
     return kind.function is other.function and (len(kind.inputs), len(kind.outputs)) == (1, 1)

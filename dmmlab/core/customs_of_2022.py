@@ -1,4 +1,4 @@
-"""Customs of 2022: the names of neurons say their types, and some hard links go without saying."""
+"""Conventions of 2022: neuron names give the types, and some hard links are implicit."""
 
 from collections.abc import Iterable, Mapping
 
@@ -19,7 +19,7 @@ def type_by_name(name: str, types: Iterable[NeuronType] = TYPES) -> NeuronType:
 
 
 def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:
-    """The hard links of 2022, of weight 1: each type's feedback, and the timer to the readers."""
+    """The implicit hard links, of weight 1: each type's feedback, and timer -> readers."""
     links = {f"{name}.{to}": {f"{name}.{out}": 1.0} for name, kind in neurons.items() for to, out in kind.feedback}
     if "timer" in neurons:
         links |= {f"{name}.timer": {"timer.timer": 1.0} for name, kind in neurons.items() if kind.reads_stream}
@@ -27,7 +27,7 @@ def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:
 
 
 def names_in(matrix: VValue) -> list[str]:
-    """The neurons that the links name, with those that every machine of 2022 has."""
+    """The neurons that the links name, and the timer, input and output of every machine."""
     names = dict.fromkeys(["timer", "input"])
     for path, _ in paths(matrix):
         names |= dict.fromkeys(path[:3:2])

@@ -1,7 +1,7 @@
-"""The doors of packages: what a package offers is imported when it is first used.
+"""Lazy imports: the public names of a package are imported when they are first used.
 
-A plain installation brings the kernel alone, and extras bring the libraries of the rest. Where one
-is missing, the error names the extra.
+A plain installation contains only the kernel; extras install the libraries of the other parts. If a
+library is missing, the error names its extra.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 
 import lazy_loader
 
-EXTRAS = {  # by library, what installs it
+EXTRAS = {  # library -> the extra that installs it
     **dict.fromkeys(["graphviz", "matplotlib", "pygraphviz"], "drawing"),
     **dict.fromkeys(["filelock", "platformdirs", "scipy", "tqdm"], "synthesis"),
     **dict.fromkeys(["anywidget", "ipywidgets", "IPython", "nbconvert", "nbformat", "papermill", "pdoc"], "journal"),
@@ -20,14 +20,14 @@ EXTRAS = {  # by library, what installs it
 
 
 class NotInstalled(ImportError):
-    """A library that an extra brings is missing; the message names the extra."""
+    """A library of an extra is missing; the message names the extra."""
 
 
 def not_installed(error: ModuleNotFoundError) -> NotInstalled | None:
-    """The error to raise for a library that an extra brings; None for any other library.
+    """Returns the error to raise for a missing library of an extra; None for other libraries.
 
     Args:
-        error: of the import that failed.
+        error: the error of the failed import.
     """
     library = (error.name or "").split(".")[0]
     if library not in EXTRAS:
@@ -36,15 +36,15 @@ def not_installed(error: ModuleNotFoundError) -> NotInstalled | None:
 
 
 def door(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """What a package of the lab needs to offer what its ``__init__.pyi`` lists.
+    """Makes the names in a package's ``__init__.pyi`` importable lazily.
 
     Args:
-        package: its ``__name__``.
-        file: its ``__file__``.
+        package: the package's ``__name__``.
+        file: the package's ``__file__``.
 
     Returns:
-        Its ``__getattr__``, ``__dir__`` and ``__all__``. The first raises :class:`NotInstalled`
-        where a library is missing.
+        The package's ``__getattr__``, ``__dir__`` and ``__all__``. The first raises
+        :class:`NotInstalled` if a library is missing.
     """
     offered, names, listed = lazy_loader.attach_stub(package, file)
 

@@ -1,7 +1,7 @@
-"""The tree engine: the two-stroke cycle, on V-values as they are.
+"""The tree engine: runs machines directly on V-values, in two-stroke cycles.
 
 A *cycle* is a time step; cycles are counted from 0. It has two strokes. In the *down movement*
-every input of every neuron becomes a linear combination of the outputs of the cycle before. In the
+every input of every neuron becomes a linear combination of the previous cycle's outputs. In the
 *up movement* every neuron applies its activation function to its inputs::
 
     inputs  = matrix applied to the last outputs          (``apply_matrix`` at level 2)
@@ -10,9 +10,9 @@ every input of every neuron becomes a linear combination of the outputs of the c
 Before cycle 0 all outputs are zero, so every link costs one cycle of delay. (Bukatin and Anthony,
 arXiv:1712.07447.)
 
-This engine is the reference for what a machine means, and its speed does not matter. It is pure:
-state in, state out. A machine may change while it runs: matrix and neurons are arguments of every
-cycle, so a neuron may emit the matrix (:mod:`dmmlab.core.named_neurons`), and new keys may appear
+This engine defines the semantics of a machine; it is not optimized for speed. It is pure: state in,
+state out. A machine may change while it runs, because matrix and neurons are arguments of every
+cycle. So a neuron may emit the matrix (:mod:`dmmlab.core.named_neurons`), and new keys may appear
 at any time.
 """
 
@@ -32,14 +32,14 @@ from .streams import Inbox, Stream
 from .summaries import Facts, summarised
 from .vvalues import Number, VValue, VValueError, apply_matrix, check, paths, trim
 
-MOST = 1_000_000  # leaves of all outputs of a machine
+MOST = 1_000_000  # default limit on the number of leaves of all outputs of a machine
 Combine = Callable[[int, VValue, VValue], VValue]  # (cycle, matrix, outputs) -> inputs
 Source = Stream | Inbox
 Streams = Source | Mapping[str, Source]  # one for all neurons that read a stream, or one for each by name
 
 
 class RunError(LabError):
-    """A run that cannot start, or go on; ``state`` is that of the last cycle, if there was one."""
+    """A run cannot start or continue; ``state`` is that of the last cycle, if there was one."""
 
     def __init__(self, problem: str, state: "State | None" = None):
         super().__init__(problem)
@@ -50,9 +50,9 @@ class RunError(LabError):
 class State(NamedTuple):
     """A machine at the end of a cycle.
 
-    ``inputs`` is ``neuron -> input -> V-value``, what the down movement of this cycle brought;
-    ``outputs`` is ``neuron -> output -> V-value``, what the up movement made of it. ``cycle``
-    counts from 0.
+    ``inputs`` is ``neuron -> input -> V-value``, the result of this cycle's down movement.
+    ``outputs`` is ``neuron -> output -> V-value``, the result of its up movement. ``cycle`` counts
+    from 0.
     """
 
     cycle: int
@@ -62,7 +62,7 @@ class State(NamedTuple):
     def arrived(self, port: str) -> VValue:
         """The V-value at the input ``neuron.field``.
 
-        Raises :class:`~dmmlab.core.network_matrix.MachineError` for what is no port.
+        Raises :class:`~dmmlab.core.network_matrix.MachineError` if ``port`` is malformed.
         """
         neuron, name = port_of(port)
         return self.inputs.get(neuron, {}).get(name, {})
@@ -70,7 +70,7 @@ class State(NamedTuple):
     def emitted(self, port: str) -> VValue:
         """The V-value of the output ``neuron.field``.
 
-        Raises :class:`~dmmlab.core.network_matrix.MachineError` for what is no port.
+        Raises :class:`~dmmlab.core.network_matrix.MachineError` if ``port`` is malformed.
         """
         neuron, name = port_of(port)
         return self.outputs.get(neuron, {}).get(name, {})
@@ -89,7 +89,7 @@ def down(matrix: VValue, outputs: VValue) -> VValue:
 
     Args:
         matrix: ``to_neuron -> to_input -> from_neuron -> from_output -> weight``.
-        outputs: ``neuron -> output -> V-value``, of the cycle before.
+        outputs: ``neuron -> output -> V-value``, of the previous cycle.
 
     Returns:
         ``neuron -> input -> V-value``.
@@ -109,9 +109,10 @@ def up(neurons: Mapping[str, NeuronType], inputs: VValue, streams: Mapping[str, 
         ``neuron -> output -> V-value``, in canonical form.
 
     Raises:
-        LabError: an activation function returned another number of V-values than its type has
-            outputs.
-        RunError: its result would be too large a V-value.
+        LabError: the number of V-values that an activation function returned is not the number of
+            its type's outputs.
+        RunError: an activation function raised :class:`~dmmlab.core.vvalues.VValueError`, for
+            example because its result would be too large.
     """
     return trim({name: _activated(name, kind, inputs, streams) for name, kind in neurons.items()})
 
@@ -135,11 +136,11 @@ def step(
     """One two-stroke cycle: :func:`down`, then :func:`up`.
 
     Args:
-        state: at the end of the cycle before; :data:`INITIAL_STATE` before the first one.
+        state: at the end of the previous cycle; :data:`INITIAL_STATE` before the first one.
         matrix: the network matrix of this cycle.
         neurons: the types, by name.
         streams: for each neuron that reads a stream, ``cycle -> V-value``.
-        combine: another down movement, as for :func:`run`.
+        combine: a replacement for the down movement, as for :func:`run`.
 
     Returns:
         The state at the end of this cycle.
@@ -162,29 +163,29 @@ def run(
     """Runs a machine and yields its state after each cycle.
 
     Args:
-        machine: what to run.
-        streams: one stream for every neuron that reads one, or ``{neuron: stream}``.
-        cycles: how many cycles; without end if left out.
-        initial_outputs: ``neuron -> output -> V-value``, what the neurons emitted before cycle 0;
-            nothing if left out.
-        matrix_from: an output, ``neuron.field``: what it emitted in the cycle before is the network
-            matrix of a cycle, so that the machine rewrites itself. Before cycle 0 that is the
-            machine's own matrix, unless ``initial_outputs`` say otherwise. A neuron is there as
-            long as the matrix names it; see :func:`~dmmlab.core.named_neurons.neurons_of`.
-        types: the types of neurons that the matrix names and the machine has not, by their names.
-        most: how many leaves all outputs together may have, so that a machine that grows without
-            end does not take all memory.
-        combine: a down movement, ``(cycle, matrix, outputs) -> inputs``, instead of the linear
-            combination :func:`down`; such as one that draws
+        machine: the machine to run.
+        streams: one stream for all neurons that read one, or ``{neuron: stream}``.
+        cycles: the number of cycles; unlimited if left out.
+        initial_outputs: ``neuron -> output -> V-value``, the outputs before cycle 0; zero if left
+            out.
+        matrix_from: for a machine that rewrites itself, the output, ``neuron.field``, that emits
+            the network matrix of the next cycle. Before cycle 0 its value is the machine's own
+            matrix, unless ``initial_outputs`` sets it. A neuron exists as long as the matrix names
+            it; see :func:`~dmmlab.core.named_neurons.neurons_of`.
+        types: types, found by name, for neurons that the matrix names but the machine lacks.
+        most: the maximum number of leaves of all outputs together. It stops a machine that grows
+            without limit before memory runs out.
+        combine: a down movement, ``(cycle, matrix, outputs) -> inputs``, that replaces the linear
+            combination :func:`down`; for example a stochastic one
             (:class:`~dmmlab.core.signed_samples.StochasticDown`).
 
     Returns:
-        An iterator over the states, that of cycle 0 first.
+        An iterator over the states, starting with cycle 0.
 
     Raises:
         RunError: a negative number of cycles; a neuron without a stream; a value that is no longer
-            finite, with its cycle and path; a matrix that is none; or too many leaves. From cycle 0
-            on its ``state`` is that of the last cycle before.
+            finite, with its cycle and path; an invalid matrix; or too many leaves. From cycle 0 on,
+            its ``state`` is that of the previous cycle.
     """
     if cycles is not None and cycles < 0:
         raise RunError(f"{cycles} cycles: expected a whole number from 0 on")
@@ -202,7 +203,7 @@ def run(
                     matrix = state.emitted(matrix_from)
                     neurons = neurons_of(matrix, machine.neurons, types)
                     _check_streams(neurons, by_neuron)
-                with np.errstate(over="ignore", invalid="ignore"):  # told below, with the place
+                with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the place
                     following = step(state, matrix, neurons, by_neuron, combine)
                 _check(following, most)
             except (RunError, MachineError) as error:
@@ -214,13 +215,13 @@ def run(
 
 
 def answers(machine: Machine, streams: Streams | None, cycles: int, neuron: str = "output") -> list[VValue]:
-    """Runs a machine and collects what arrives at one neuron.
+    """Runs a machine and collects the inputs of one neuron.
 
     Args:
-        machine: what to run.
+        machine: the machine to run.
         streams: as for :func:`run`.
-        cycles: how many cycles.
-        neuron: whose inputs to collect; at ``output`` the machine's answers arrive.
+        cycles: the number of cycles.
+        neuron: the neuron whose inputs to collect; ``output`` receives the machine's answers.
 
     Returns:
         For each cycle, ``{input: V-value}``.
@@ -249,7 +250,7 @@ def _check_streams(neurons: Mapping[str, NeuronType], by_neuron: Mapping[str, So
 
 
 def _with_output(outputs: VValue, port: Port, v: VValue) -> VValue:
-    """The outputs, with a V-value for a port that has none."""
+    """Returns the outputs with ``v`` at the port, unless the port already has a V-value."""
     neuron, field = port
     emitted = outputs.get(neuron, {})
     return outputs if field in emitted else {**outputs, neuron: {**emitted, field: v}}

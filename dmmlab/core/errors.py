@@ -1,6 +1,6 @@
-"""Errors for the user: bad input, told in one line that says what to do.
+"""User errors: bad input, reported in one line that says how to fix it.
 
-Everything else that goes wrong is a defect of ``dmmlab`` and keeps its traceback.
+Any other error is a bug in ``dmmlab`` and keeps its traceback.
 """
 
 import contextlib
@@ -9,20 +9,20 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-MOST = 1000  # characters of an error that is told in one line
+MOST = 1000  # maximum number of characters of a one-line message
 
 
 class Pickled:
-    """An error that another process can send, whatever its constructor takes.
+    """A mixin for errors that can be pickled, whatever their constructor takes.
 
-    It arrives with its message, and with those of its attributes that can be pickled.
+    Another process can send such an error. It keeps its message and its picklable attributes.
     """
 
     def __reduce__(self) -> tuple:
         kept = {}
         for name, value in vars(self).items():
             with contextlib.suppress(Exception):
-                pickle.dumps(value)  # only to see whether it can be sent: nothing is loaded here
+                pickle.dumps(value)  # only tests whether it can be pickled; nothing is loaded here
                 kept[name] = value
         return _again, (type(self), self.args, kept)  # type: ignore[attr-defined]
 
@@ -34,21 +34,21 @@ def _again(kind: type[Exception], arguments: tuple, attributes: Mapping[str, Any
 
 
 class LabError(Pickled, ValueError):
-    """A mistake in an argument or a file, told in one line; a command then exits with status 2."""
+    """A mistake in an argument or a file, in one line; a command then exits with status 2."""
 
 
 def one_line(error: BaseException, most: int = MOST) -> str:
     """The message of an error on one line of at most ``most`` printable characters."""
     try:
         text = " ".join(filter(None, map(str.strip, str(error).splitlines())))
-    except Exception as broken:  # of an error whose own __str__ raises
+    except Exception as broken:  # the error's own __str__ raises
         text = f"(its message cannot be told: {type(broken).__name__})"
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: most + 1])
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def told(error: BaseException) -> str:
-    """The class of an error that a reader's code raises, and the beginning of its message."""
+    """Describes an error raised by user code: its class and the beginning of its message."""
     return f"{type(error).__name__}: {one_line(error, 200)}"
 
 
@@ -56,9 +56,9 @@ def one_of(what: str, name: str, known: Iterable[str]) -> str:
     """The message for an unknown name: ``unknown neuron 'inptu'; did you mean 'input'?``.
 
     Args:
-        what: what the name should be the name of, such as ``neuron``.
+        what: the kind of thing that is named, such as ``neuron``.
         name: the unknown name.
-        known: the names that there are; all are listed where none is close to ``name``.
+        known: the known names; all are listed if none is close to ``name``.
 
     Returns:
         One line.

@@ -1,9 +1,9 @@
-"""Reading files from strangers, and writing files that are whole or absent.
+"""Reads untrusted files safely, and writes files atomically.
 
-JSON is read as data and nothing else: bounded in size, no duplicate keys (the standard parser would
-keep the last one silently), no NaN and no infinities. Whatever is written goes to a temporary file
-beside the target, which is renamed when it is complete and on the disk, so that a loss of power
-costs no more than a process that is killed.
+JSON is read as data only: bounded in size, no duplicate keys (the standard parser would silently
+keep the last one), no NaN and no infinities. Output goes to a temporary file beside the target. It
+is renamed when it is complete and on the disk, so a power loss does no more harm than a killed
+process.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def read_text(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> str:
 
 
 def read_json(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Any:
-    """The contents of a JSON file. Raises :class:`FileError` for whatever is not strictly JSON."""
+    """The contents of a JSON file. Raises :class:`FileError` for anything but strict JSON."""
     text = read_text(path, max_bytes)
     try:
         return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
@@ -58,7 +58,7 @@ def read_json(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Any:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file that has its name only when it is complete. Raises :class:`FileError`."""
+    """Writes a file atomically: completely or not at all. Raises :class:`FileError`."""
     target = Path(path)
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
@@ -75,17 +75,17 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """As :func:`write_bytes`, for text in UTF-8; half a character is written as a question mark."""
+    """As :func:`write_bytes`, for text in UTF-8; lone surrogates are written as question marks."""
     write_bytes(path, text.encode(errors="replace"))
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
-    """As :func:`write_bytes`, for JSON, indented."""
+    """As :func:`write_bytes`, for a value as indented JSON."""
     write_text(path, json_text(value))
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON, indented."""
+    """A value as indented JSON."""
     return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
@@ -99,7 +99,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Puts on the disk which names a folder has; where a system cannot, it does so by itself."""
+    """Flushes a folder's directory entries to the disk, where the system supports this."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

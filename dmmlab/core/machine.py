@@ -3,11 +3,11 @@
 The network matrix is a V-value of four levels,
 ``to_neuron -> to_input -> from_neuron -> from_output -> weight``. A machine holds it in two
 disjoint parts. *Hard* links are fixed: they belong to the architecture. *Soft* links are trainable:
-they are what training and pruning change, and what a count of links counts. A link of weight zero
-is no link, as everywhere among V-values.
+training and pruning change them, and only they are included when links are counted. A link of
+weight zero does not exist, like any zero in a V-value.
 
-A ``Machine`` is a value: ``link``, ``unlink`` and their kin return a new one. Ports are written
-``neuron.field``, as in ``machine.link("norm.dict", "accum.dict", 0.5)``.
+A ``Machine`` is immutable: ``link``, ``unlink`` and similar methods return a new one. Ports are
+written ``neuron.field``, as in ``machine.link("norm.dict", "accum.dict", 0.5)``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,8 +53,8 @@ class Machine:
             ``to_neuron -> to_input -> from_neuron -> from_output -> weight``.
         hard: the fixed links, in the same form.
 
-    Raises :class:`MachineError` for a link to a neuron or field that there is not, or both hard and
-    soft.
+    Raises :class:`MachineError` for a link that names an unknown neuron or field, or that is both
+    hard and soft.
     """
 
     neurons: Mapping[str, NeuronType]
@@ -79,7 +79,7 @@ class Machine:
         hard: Links | None = None,
         types: Iterable[NeuronType] = TYPES,
     ) -> "Machine":
-        """A machine from readable parts.
+        """Builds a machine from links between named ports.
 
         Args:
             soft: ``{"norm.dict": {"accum.dict": 1.0}}``.
@@ -87,14 +87,14 @@ class Machine:
                 ``type-layer-copy``, whose types are looked up in ``types``. If left out: the names
                 in the links, and the timer, input and output that every machine of 2022 has.
             hard: as ``soft``. If left out, :func:`customary_links`: the feedback that each type
-                declares, and the timer to every neuron that reads the stream.
-            types: the types that names are looked up in.
+                declares, and links from the timer to every neuron that reads the stream.
+            types: the types in which names are looked up.
 
         Returns:
             The machine.
 
         Raises:
-            MachineError: a name without a type, or a link that cannot be.
+            MachineError: a name without a type, or an invalid link.
         """
         soft_links, types = matrix_of_links(soft), tuple(types)
         if neurons is None:
@@ -105,18 +105,18 @@ class Machine:
 
     @classmethod
     def from_json(cls, path: str | PathLike, types: Iterable[NeuronType] = TYPES) -> "Machine":
-        """Reads either form of file.
+        """Reads a machine from a JSON file, in either form.
 
         Args:
             path: the file.
-            types: the types that names are looked up in; add your own.
+            types: the types in which names are looked up; add your own.
 
         Returns:
             The machine.
 
         Raises:
-            FileError: no strict JSON of reasonable size.
-            MachineError: no machine; the message has file and place.
+            FileError: the file is not strict JSON of reasonable size.
+            MachineError: the file is not a machine; the message names the file and the place.
         """
         tree = read_json(path)
         try:
@@ -125,20 +125,20 @@ class Machine:
             raise MachineError(f"{path}: {error}") from error
 
     def to_json(self, path: str | PathLike, form: str = "complete") -> None:
-        """Writes the machine, whole or not at all.
+        """Writes the machine to a JSON file, atomically.
 
         Args:
             path: the file.
             form: ``complete``, or ``published`` for the soft links alone.
 
         Raises:
-            MachineError: an unknown form; or one that would lose something.
+            MachineError: an unknown form, or a form that would lose something.
             FileError: the file cannot be written.
         """
         write_text(path, self.json_text(form))
 
     def json_text(self, form: str = "complete") -> str:
-        """What :meth:`to_json` writes; arguments and errors as there."""
+        """Returns the text that :meth:`to_json` writes, with the same ``form`` and errors."""
         return json_text(tree_of(self.neurons, self.soft, self.hard, form))
 
     @property
@@ -147,16 +147,16 @@ class Machine:
         return add(self.hard, self.soft)
 
     def links(self) -> Iterator[Link]:
-        """Every link, the soft ones first, each part in the order of its tree."""
+        """Yields every link: soft links first, then hard links, each in tree order."""
         yield from _links(self.soft, False)
         yield from _links(self.hard, True)
 
     def count(self, hard: bool = False) -> int:
-        """The number of soft links, that is, of trainable weights; of hard links if ``hard``."""
+        """The number of soft links (trainable weights), or of hard links if ``hard``."""
         return sum(1 for _ in paths(self.hard if hard else self.soft))
 
     def link(self, to: str, source: str, weight: float, hard: bool = False) -> "Machine":
-        """The machine with a link set to a weight, or without it if the weight is 0.
+        """Returns the machine with a link's weight set; weight 0 removes the link.
 
         Args:
             to: the input that the link leads to, ``neuron.field``.
@@ -168,7 +168,7 @@ class Machine:
             A new machine.
 
         Raises:
-            MachineError: there is no such port, or a link of the other kind is there already.
+            MachineError: there is no such port, or a link of the other kind exists already.
         """
         path = (*port_of(to), *port_of(source))
         other = self.soft if hard else self.hard
@@ -178,7 +178,10 @@ class Machine:
         return replace(self, **{part: with_weight(getattr(self, part), path, weight)})
 
     def unlink(self, to: str, source: str) -> "Machine":
-        """The machine without ``to <- source``. Raises :class:`MachineError` for no such link."""
+        """Returns the machine without ``to <- source``.
+
+        Raises :class:`MachineError` if there is no such link.
+        """
         path = (*port_of(to), *port_of(source))
         if weight_at(self.soft, path) is not None:
             return replace(self, soft=with_weight(self.soft, path, 0.0))
@@ -187,9 +190,9 @@ class Machine:
         raise MachineError(f"{to} <- {source}: there is no such link")
 
     def with_neuron(self, name: str, kind: NeuronType) -> "Machine":
-        """The machine with one neuron more, linked by its type's feedback alone.
+        """Returns the machine with one more neuron, linked only by its type's feedback.
 
-        Raises :class:`MachineError` if there is a neuron of this name.
+        Raises :class:`MachineError` if the name is taken.
         """
         if name in self.neurons:
             raise MachineError(f"there is a neuron {name!r} already")
@@ -197,33 +200,37 @@ class Machine:
         return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, matrix_of_links(links)))
 
     def without_neuron(self, name: str) -> "Machine":
-        """The machine without a neuron and its links. Raises :class:`MachineError` for none."""
+        """Returns the machine without a neuron and its links.
+
+        Raises :class:`MachineError` if there is no such neuron.
+        """
         if name not in self.neurons:
             raise MachineError(one_of("neuron", name, self.neurons))
         return self._restricted(set(self.neurons) - {name})
 
     def with_soft(self, soft: VValue) -> "Machine":
-        """The machine with other soft links: a tree of weights, which JAX may be tracing."""
+        """Returns the machine with these soft links: a tree of weights; JAX may be tracing it."""
         return replace(self, soft=soft)
 
     def astype(self, dtype: type[np.floating]) -> "Machine":
-        """The machine with weights of another precision: ``np.float32`` computes as in 2022.
+        """Returns the machine with weights of another precision; in 2022 it was ``np.float32``.
 
-        Raises :class:`MachineError` for what is no floating-point type of NumPy, as bfloat16.
+        Raises :class:`MachineError` if ``dtype`` is not a floating-point type of NumPy; bfloat16 is
+        not one.
         """
         if np.dtype(dtype).kind != "f":
             raise MachineError(f"precision {np.dtype(dtype)}: expected a floating-point type of NumPy, such as float32")
-        with np.errstate(over="ignore"):  # an infinite weight is told of as such
+        with np.errstate(over="ignore"):  # an infinite weight is reported later
             return self.with_soft(matrix_of((*path, dtype(weight)) for path, weight in paths(self.soft)))
 
     def live(self, keeping: Iterable[str] = ()) -> "Machine":
-        """The machine without its dead part: all that has no influence on the answers.
+        """Returns the machine without its dead neurons, which cannot influence the answers.
 
-        Something flows from a neuron that reads a stream, from one that emits something though
-        nothing arrives, and from the neurons that these reach. Answers are taken by the neurons
-        without outputs and by one called ``output``; if there are none, all neurons count as such.
-        What is on no way from the former to the latter is dead, but for the neurons of ``keeping``
-        that there are, and what leads to them.
+        Signals start at neurons that read a stream, and at neurons that emit something without
+        input. Answers arrive at neurons without outputs and at a neuron called ``output``; if there
+        are none, at all neurons. A neuron is dead if it is on no path from a start to an answer.
+        The neurons where answers arrive are always kept. So are the neurons in ``keeping``, where
+        they exist, and all neurons that lead to them.
         """
         sources = {name for name, kind in self.neurons.items() if _speaks_first(kind)}
         sinks = {name for name, kind in self.neurons.items() if not kind.outputs or name == "output"} or set(self.neurons)
@@ -234,7 +241,7 @@ class Machine:
         return self._restricted(_reached(sources, forward) & self.leading_to(sinks) | sinks | kept)
 
     def leading_to(self, names: Iterable[str]) -> set[str]:
-        """These neurons, and all that have an influence on what arrives at them."""
+        """Returns these neurons and all neurons that can influence their inputs."""
         backward: dict[str, set[str]] = {}
         for link in self.links():
             backward.setdefault(link.to_neuron, set()).add(link.from_neuron)

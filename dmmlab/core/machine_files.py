@@ -1,13 +1,13 @@
-"""Files of machines: the two forms in which a machine is JSON.
+"""Machine files: the two JSON forms of a machine.
 
-The one published in 2022 is the tree of the soft
-links alone; the names ``type-layer-copy`` say the types, and the hard links are the customary ones.
-The complete form names everything::
+The form published in 2022 is the tree of the soft links alone. The neurons' names,
+``type-layer-copy``, give their types, and the hard links are the customary ones. The complete form
+names everything::
 
     {"format": "dmmlab machine 1", "neurons": {"accum": "accum"}, "hard": {...}, "soft": {...},
      "types": {"space": {"emits": {"char": {" ": 1.0}}}, "output": {"answers": ["count"]}}}
 
-``types`` are those that need no function: constants, and neurons that only take answers.
+``types`` holds the types that need no function: constants, and neurons that only receive answers.
 """
 
 from collections.abc import Mapping
@@ -28,17 +28,17 @@ Parts = tuple[Mapping[str, NeuronType], VValue, VValue]  # of a machine: neurons
 
 
 def parts_of(tree: Any, types: tuple[NeuronType, ...]) -> Parts:
-    """The parts of the machine that a file holds.
+    """Returns the parts of the machine in a file.
 
     Args:
-        tree: as JSON has it, in either form.
-        types: the types that names are looked up in.
+        tree: the parsed JSON, in either form.
+        types: the types in which names are looked up.
 
     Returns:
         Neurons, soft links, hard links; the links are not checked yet.
 
     Raises:
-        MachineError: no machine.
+        MachineError: the file is not a machine.
     """
     if not isinstance(tree, dict):
         raise MachineError(f"a machine is a JSON object, this is {describe(tree)}")
@@ -46,19 +46,19 @@ def parts_of(tree: Any, types: tuple[NeuronType, ...]) -> Parts:
 
 
 def tree_of(neurons: Mapping[str, NeuronType], soft: VValue, hard: VValue, form: str) -> dict:
-    """What is written into a file.
+    """Returns the JSON object to write to a machine file.
 
     Args:
-        neurons: by name.
+        neurons: the type of each neuron, by name.
         soft: the trainable links.
         hard: the fixed links.
         form: ``complete``, or ``published`` for the soft links alone.
 
     Returns:
-        An object of JSON.
+        A JSON object.
 
     Raises:
-        MachineError: an unknown form; or one that would lose something.
+        MachineError: an unknown form, or a form that would lose something.
     """
     soft, hard = _floats(soft), _floats(hard)
     if form == "published":
@@ -93,7 +93,7 @@ def _parts_of_published(tree: VValue, types: tuple[NeuronType, ...]) -> Parts:
 
 
 def _types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
-    """The types to write as data. Raises :class:`MachineError` for a name of two types."""
+    """The types to write as data. Raises :class:`MachineError` if two types share a name."""
     known = {kind.name: kind for kind in TYPES}
     described: dict[str, dict] = {}
     for neuron, kind in neurons.items():

@@ -1,9 +1,9 @@
 """The neurons that a network matrix names, for machines whose matrix changes while they run.
 
-A machine rewrites itself in :func:`dmmlab.core.engine.run`, where ``matrix_from`` names the output
-that emits the matrix of the next cycle. Links then come and go as it says, and neurons with them: a
-neuron is there in a cycle if the matrix names it, at either end of a link. One that comes back has
-forgotten everything. (The machines of DMM 1.0, 2016; arXiv:1706.00648, appendix B.)
+A machine rewrites itself in :func:`dmmlab.core.engine.run` if ``matrix_from`` names the output that
+emits the matrix of the next cycle. This matrix determines the links and the neurons: a neuron
+exists in a cycle if the matrix names it at either end of a link. A neuron that disappears and
+returns has lost its memory. (The machines of DMM 1.0, 2016; arXiv:1706.00648, appendix B.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ from .vvalues import VValue, paths, show_path
 
 
 def neurons_of(matrix: VValue, declared: Mapping[str, NeuronType], types: Sequence[NeuronType]) -> dict[str, NeuronType]:
-    """The neurons that a matrix names.
+    """Finds the neurons that a matrix names, and their types.
 
     Args:
-        matrix: ``to_neuron -> to_input -> from_neuron -> from_output -> weight``; a link may go on
-            with keys of what the output emits.
+        matrix: ``to_neuron -> to_input -> from_neuron -> from_output -> weight``; a path may
+            continue with keys of the output's V-value.
         declared: types of neurons, by name.
-        types: types of other neurons, which are named ``type`` or ``type-...``; the declared ones
-            are known too.
+        types: types of other neurons, which are named ``type`` or ``type-...``; the declared types
+            are used too.
 
     Returns:
         Their types, by name, the declared ones first.
 
     Raises:
         MachineError: a neuron without a type, an input or output that its type does not have, or an
-            entry that is no link.
+            entry that is not a link.
     """
     known = (*types, *declared.values())
     kinds: dict[str, NeuronType] = {}

@@ -14,11 +14,11 @@ Links = Mapping[str, Mapping[str, float]]  # {"norm.dict": {"accum.dict": 1.0}}
 
 
 class MachineError(LabError):
-    """A machine that cannot be: an unknown neuron, type or field, a link that is there or not."""
+    """Invalid machine: an unknown neuron, type or field, or a conflicting or missing link."""
 
 
 def port_of(text: str) -> Port:
-    """``neuron.field`` as a pair. Raises :class:`MachineError` for anything else."""
+    """Splits ``neuron.field`` into a pair. Raises :class:`MachineError` for anything else."""
     neuron, dot, name = text.rpartition(".") if isinstance(text, str) else ("", "", "")
     if not dot or not neuron or not name:
         raise MachineError(f"{describe(text)}: a port is written neuron.field, as in 'accum.dict-2'")
@@ -34,7 +34,7 @@ def matrix_of(entries: Iterable[tuple[Any, ...]]) -> VValue:
 
 
 def matrix_of_links(links: Links) -> VValue:
-    """The tree of links between ports. Raises :class:`MachineError` for what is no port."""
+    """The tree of links between ports. Raises :class:`MachineError` for an invalid port."""
     return matrix_of((*port_of(to), *port_of(source), w) for to, sources in links.items() for source, w in sources.items())
 
 
@@ -48,7 +48,7 @@ def weight_at(matrix: VValue, path: tuple[str, ...]) -> Number | None:
 
 
 def with_weight(matrix: VValue, path: tuple[str, ...], weight: Number) -> VValue:
-    """The matrix with another weight of one link."""
+    """Returns the matrix with the weight of one link replaced."""
     if not path:
         return weight
     return {**matrix, path[0]: with_weight(matrix.get(path[0], {}), path[1:], weight)}

@@ -1,19 +1,19 @@
-"""Neuron types: what a neuron computes, its inputs and outputs, and what may be relied upon.
+"""Neuron types: the function, inputs, outputs and declared properties of neurons.
 
 A neuron of a dataflow matrix machine is a *super-neuron*: it has any number of named inputs and
-named outputs, and a V-value flows on each. Its activation function is a plain Python function: one
-positional argument for every input, in order, and one result for every output (a tuple if there are
-several). It is written in the algebra of :mod:`dmmlab.core.vvalues`, so it is pure and
-differentiable, and a new type is a line or two of a notebook::
+named outputs, and a V-value flows on each. Its activation function is a plain Python function. It
+takes one positional argument for every input, in order, and returns one result for every output (a
+tuple if there are several). It is built from the operations of :mod:`dmmlab.core.vvalues`, so it is
+pure and differentiable. A new type takes a line or two::
 
     difference = NeuronType(
         "difference", ("plus", "minus"), ("value",), lambda u, v: add(u, scale(-1, v))
     )
 
-All that anything else in ``dmmlab`` knows of a type stands in the type: whether it accumulates,
-through which inputs no derivative flows, how it may be rescaled, how it reads as text. Nothing asks
-which function a type has, so a reader's own type with the same properties is compiled, simplified
-and written down as those of :mod:`dmmlab.core.neurons`.
+A type declares its properties: whether it accumulates, through which inputs no derivative flows,
+how it may be rescaled, and how it is printed. The rest of ``dmmlab`` relies on these properties.
+So a user-defined type is compiled, simplified and printed in the same way as a type of
+:mod:`dmmlab.core.neurons` with the same properties.
 """
 
 from collections.abc import Callable
@@ -26,14 +26,14 @@ from .errors import LabError
 from .summaries import Facts, names, summary_html
 from .vvalues import Number, VValue, is_plain
 
-MAX_NAME = 1000  # letters of a neuron's name, or of one of its inputs or outputs
+MAX_NAME = 1000  # maximum length of the name of a neuron, an input or an output
 Port = tuple[str, str]  # a neuron and the name of one of its inputs or outputs
 
 
 class Scaling(Enum):
-    """How the weights around a neuron may be changed so that its function stays the same.
+    """How the weights around a neuron may be rescaled without changing the machine's function.
 
-    ``f`` is the type's function and ``a`` a number; ``u``, ``v`` are what arrives at its inputs.
+    ``f`` is the type's function and ``a`` a number; ``u``, ``v`` are the values at its inputs.
     """
 
     LINEAR = "f(a u, a v) = a f(u, v)"
@@ -46,7 +46,7 @@ class Scaling(Enum):
 
 
 class Emits(Enum):
-    """What kind of V-value a neuron emits, as far as its type says."""
+    """The kind of V-value that a neuron emits, as declared by its type."""
 
     ANYTHING = "any V-value"
     NUMBERS = "numbers alone"
@@ -56,13 +56,13 @@ class Emits(Enum):
 
 @dataclass(frozen=True)
 class Formula:
-    """How a neuron type reads in a program and in an equation.
+    """How a neuron type is printed in programs and equations.
 
-    ``program`` and ``latex`` have one ``%s`` for each input, and ``%%`` for a percent sign. Where
-    the type's scaling is ``DIFFERENCE`` there is one ``%s`` for the difference; where
-    ``fieldwise``, one for the input of the same place as the output. A sum is put in without
-    brackets. ``scalar`` says that of the inputs only the scalar parts count. What accumulates, a
-    constant, and a neuron without outputs read as what they are, and need no formula.
+    ``program`` and ``latex`` have one ``%s`` for each input, and ``%%`` for a percent sign. If the
+    type's scaling is ``DIFFERENCE``, they have one ``%s`` for the difference. If ``fieldwise``,
+    they have one ``%s`` for the input at the same position as the output. Sums are inserted without
+    brackets. ``scalar`` means that only the scalar parts of the inputs count. Types that
+    accumulate, constants, and types without outputs are printed without a formula.
     """
 
     program: str
@@ -76,40 +76,39 @@ class NeuronType:
     """A kind of neuron.
 
     Args:
-        name: what machines on disk call it.
+        name: the type's name, also in machine files.
         inputs: the names of its inputs.
         outputs: the names of its outputs.
         function: one V-value per input (``{}`` where nothing arrives) -> one per output. It must
-            depend on the vectors, not on how they happen to be written: a zero and an absent key
-            are the same. One that counts keys or compares with ``{}`` does not, and the two engines
-            may then disagree.
-        feedback: pairs (input, output), the hard self-links of weight 1 that a neuron of this type
-            is born with.
-        reads_stream: the function takes the machine's input stream as one argument more.
-        uniform: the function treats all keys alike and is written in ``add``, ``scale``, ``dot``,
-            ``max_norm``, ``number`` and elementwise arithmetic alone, so that the compiled machine
-            may hand it many coordinates at once (:class:`dmmlab.core.array_leaves.Block`), which is
-            faster.
-        polynomial: its outputs are sums of products of the coordinates of its inputs, and it is
-            written in ``add``, ``scale``, ``nest``, ``linear_combination``, ``apply_mask`` and the
-            like alone; the compiled machine then computes all products at once.
-        array_function: the function as one of arrays, if it is one
-            (:func:`~dmmlab.core.array_neurons.array_type`); the compiled machine hands it arrays.
-        accumulates: the one output is the sum of all inputs; with feedback to the first, it is a
-            running sum.
-        affine_in: inputs in which, taken together, the first output is affine, with a factor for
-            each that is one for all keys, and on which no other output depends; all of them, for
-            what accumulates. A memory that is a soft link from that output to such an input is then
-            a linear recurrence, ``y[t] = a[t] y[t - 1] + b[t]``, and compiled as one.
+            depend on the vectors alone, not on their representation: a zero and an absent key are
+            the same. If it counts keys or compares with ``{}``, the two engines may disagree.
+        feedback: pairs (input, output): the hard self-links of weight 1 that every new neuron of
+            this type has.
+        reads_stream: the function takes the machine's input stream as one more argument.
+        uniform: the function treats all keys alike and uses only ``add``, ``scale``, ``dot``,
+            ``max_norm``, ``number`` and elementwise arithmetic. The compiled machine then passes it
+            many coordinates at once (:class:`dmmlab.core.array_leaves.Block`), which is faster.
+        polynomial: the outputs are sums of products of input coordinates, and the function uses
+            only ``add``, ``scale``, ``nest``, ``linear_combination``, ``apply_mask`` and similar
+            operations. The compiled machine then computes all products at once.
+        array_function: the function on arrays, if there is one
+            (:func:`~dmmlab.core.array_neurons.array_type`); the compiled machine passes it arrays.
+        accumulates: the single output is the sum of all inputs; with feedback to the first input,
+            it is a running sum.
+        affine_in: inputs in which the first output is jointly affine, with one factor per input,
+            the same for all keys. No other output may depend on them. For a type that accumulates,
+            they are all inputs. A soft link from the first output to such an input is then a linear
+            recurrence, ``y[t] = a[t] y[t - 1] + b[t]``, and is compiled as one.
         stop_gradient: inputs through which no derivative flows.
-        scaling: what may be done to the weights around it; nothing if left out.
-        emits: what kind of V-value.
-        formula: how it reads; by its name and its inputs' names if left out.
-        widens: the type that it is but for more inputs, which do nothing, and more outputs, which
-            are zero. Where only that type's fields are linked, it is treated as that type.
+        scaling: how the weights around a neuron may be rescaled; not at all if left out.
+        emits: the kind of V-value that a neuron emits.
+        formula: how the type is printed; by its name and its inputs' names if left out.
+        widens: a narrower type, which this one extends by inputs that have no effect and outputs
+            that are zero. A neuron with links at the narrower type's fields only is treated as one
+            of that type.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for fields that cannot be, or a property that they
-    do not allow.
+    Raises :class:`~dmmlab.core.errors.LabError` for invalid fields, or for a property that the
+    fields do not allow.
     """
 
     name: str
@@ -163,17 +162,17 @@ class NeuronType:
                 raise LabError(f"neuron type {self.name!r}: {name} {getattr(self, name)!r}: expected names of its inputs")
 
     def activate(self, inputs: VValue, stream: Callable[[Number], VValue] | None = None) -> dict[str, VValue]:
-        """The up movement of one neuron.
+        """Applies the activation function: the up movement of one neuron.
 
         Args:
-            inputs: ``{input: V-value}``; what is left out is zero.
+            inputs: ``{input: V-value}``; missing inputs are zero.
             stream: ``cycle -> V-value``, for a type that reads a stream.
 
         Returns:
             ``{output: V-value}``.
 
         Raises:
-            LabError: the function returned another number of V-values than there are outputs.
+            LabError: the number of returned V-values is not the number of outputs.
         """
         arguments = [inputs.get(field, {}) for field in self.inputs]
         if self.stop_gradient:
@@ -211,7 +210,7 @@ class NeuronType:
 
 
 def _constant(v: VValue) -> VValue:
-    """The same V-value, but that its derivative is zero."""
+    """Returns the same V-value with zero derivative."""
     import jax
 
     return jax.tree.map(lambda x: x if is_plain(x) else jax.lax.stop_gradient(x), v)

@@ -1,6 +1,6 @@
-"""Neurons: the types of 2022 ("DMM Lite") and a newer one, and the functions that they are made of.
+"""Built-in neuron types: those of 2022 ("DMM Lite"), newer ones, and their functions.
 
-What a type is, and what may be relied upon, says :mod:`dmmlab.core.neuron_type`.
+:mod:`dmmlab.core.neuron_type` defines neuron types and their properties.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ def constant(name: str, output: str, value: VValue) -> NeuronType:
     """The type of a neuron that has no inputs and emits ``value`` in every cycle.
 
     Args:
-        name: of the type.
+        name: the type's name.
         output: the name of its one output.
         value: a V-value.
 
     Returns:
-        The type; the same object for the same value, so that what is compiled for a network serves
-        another with the same constants.
+        The type. Equal values give the same object, so that networks with the same constants share
+        compiled programs.
     """
     leaves = tuple(paths(value))
     try:
@@ -41,7 +41,7 @@ def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
     """The type of a neuron that has no inputs and emits the same V-values in every cycle.
 
     Args:
-        name: of the type.
+        name: the type's name.
         emitted: the V-value of each output.
 
     Returns:
@@ -52,17 +52,17 @@ def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
 
 
 def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
-    """The type of a neuron without outputs: what arrives at its inputs is the machine's answer.
+    """The type of a neuron without outputs; its inputs receive the machine's answers.
 
     Args:
         inputs: the names of the answers.
-        name: of the type.
+        name: the type's name.
 
     Returns:
         The type; the same object for the same names.
     """
     names = tuple(inputs)
-    hashable = all(isinstance(each, str) for each in (*names, name))  # others are refused by the type
+    hashable = all(isinstance(each, str) for each in (*names, name))  # NeuronType rejects others
     return _answering(names, name) if hashable else _answering.__wrapped__(names, name)
 
 
@@ -120,7 +120,7 @@ INPUT = NeuronType(
     formula=Formula("stream(%s)", r"\operatorname{stream}\bigl(%s\bigr)", scalar=True),
 )
 CONST_1 = constant("const_1", "const_1", 1.0)
-EOS = constant("eos", "char", {".": 1.0})  # the mark that ends a sentence
+EOS = constant("eos", "char", {".": 1.0})  # the end-of-sentence mark
 OUTPUT = answering(("dict-1", "dict-2"))
 
 # The neurons that a network is made of.
@@ -178,7 +178,7 @@ ID = NeuronType(
 
 TYPES_2022 = (TIMER, INPUT, CONST_1, EOS, OUTPUT, ACCUM, NORM, DOT, COMPARE, ID)
 
-# A newer one.
+# A newer type.
 PRODUCT = NeuronType(
     "product",
     ("dict-1", "dict-2"),
@@ -203,7 +203,7 @@ def _scaled_functions(
     )
 
 
-# Of 2024: all of these functions at once (:mod:`dmmlab.machines.superfluid_machines`).
+# From 2024: all of these functions in one type (:mod:`dmmlab.machines.superfluid_machines`).
 SUPERFLUID = NeuronType(
     "superfluid",
     ("accum", "delta", "dict", "x", "y", "of-sum", "of-norm", "of-dot", "of-compare"),

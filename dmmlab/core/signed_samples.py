@@ -1,11 +1,11 @@
-"""Signed samples: a stream may carry draws of a measure, and links may draw among what they bring.
+"""Signed samples: streams of random draws from a measure, combined stochastically by links.
 
-A linear stream need not be of vectors. A *signed sample* of a measure is one thing and a sign; here
-a V-value of one leaf, 1 or -1. The *stochastic linear combination* of terms ``w_i x_i`` is
-``sign(w_i) x_i`` for one i, chosen with probability ``|w_i| / sum of |w_j|``. Its mean, times that
-sum, is the linear combination. It is again a signed sample if all terms are, however many they are:
-what flows stays small where measures are large, such as images. (M. Bukatin, note on linear
-streams, 2017.)
+A linear stream need not carry vectors. A *signed sample* of a measure is one item and a sign; here
+it is a V-value of one leaf, 1 or -1. The *stochastic linear combination* of terms ``w_i x_i`` is
+``sign(w_i) x_i`` for one ``i``, chosen with probability ``|w_i| / sum of |w_j|``. Its mean, times
+that sum, is the linear combination. If all terms are signed samples, so is their combination,
+however many there are. The data in a stream thus stay small even for large measures, such as
+images. (M. Bukatin, note on linear streams, 2017.)
 """
 
 import zlib
@@ -23,15 +23,15 @@ BLOCK = 256  # cycles whose random numbers are drawn at once
 
 
 def signed_sample(measure: VValue, u: float) -> VValue:
-    """A signed sample of a measure.
+    """Draws a signed sample of a measure.
 
     Args:
         measure: a V-value; each leaf is the measure of its path, of either sign.
-        u: a uniform random number, from 0 on and below 1.
+        u: a uniform random number in [0, 1).
 
     Returns:
-        One path p with the leaf ``sign(m_p)``, with probability ``|m_p| / sum of |m_q|``; ``{}`` of
-        the zero measure. Its mean, times that sum, is the measure.
+        One path p with the leaf ``sign(m_p)``, with probability ``|m_p| / sum of |m_q|``; ``{}``
+        for the zero measure. Its mean, times that sum, is the measure.
     """
     leaves = list(paths(measure))
     chosen = _choose([x for _, x in leaves], u)
@@ -39,14 +39,14 @@ def signed_sample(measure: VValue, u: float) -> VValue:
 
 
 def stochastic_combination(terms: Iterable[tuple[Number, VValue]], u: float) -> VValue:
-    """The stochastic linear combination of V-values.
+    """Draws the stochastic linear combination of V-values.
 
     Args:
-        terms: weights, and what they weigh.
-        u: a uniform random number, from 0 on and below 1.
+        terms: pairs of a weight and a V-value.
+        u: a uniform random number in [0, 1).
 
     Returns:
-        ``sign(w_i) x_i``, with probability ``|w_i| / sum of |w_j|``; ``{}`` of no terms.
+        ``sign(w_i) x_i``, with probability ``|w_i| / sum of |w_j|``; ``{}`` if there are no terms.
     """
     terms = list(terms)
     chosen = _choose([weight for weight, _ in terms], u)
@@ -55,10 +55,10 @@ def stochastic_combination(terms: Iterable[tuple[Number, VValue]], u: float) -> 
 
 @summarised
 class StochasticDown:
-    """A down movement that draws: each input gets the stochastic combination of what arrives.
+    """A stochastic down movement: each input gets the stochastic combination of its terms.
 
-    For ``combine`` of :func:`~dmmlab.core.engine.run`. The random number of a cycle and an input
-    depends on the key and on their names alone.
+    For ``combine`` of :func:`~dmmlab.core.engine.run`. Each random number depends only on the key,
+    the cycle, and the names of the neuron and its input.
 
     Args:
         key: a JAX key.
@@ -69,12 +69,12 @@ class StochasticDown:
         self._numbers = lru_cache(maxsize=1024)(self._block)
 
     def __call__(self, cycle: int, matrix: VValue, outputs: VValue) -> VValue:
-        """As :func:`~dmmlab.core.engine.down`.
+        """Computes the inputs, as :func:`~dmmlab.core.engine.down` does.
 
         Args:
             cycle: counted from 0.
             matrix: ``to_neuron -> to_input -> from_neuron -> from_output -> weight``.
-            outputs: ``neuron -> output -> V-value``, of the cycle before.
+            outputs: ``neuron -> output -> V-value``, of the previous cycle.
 
         Returns:
             ``neuron -> input -> V-value``.
@@ -100,7 +100,7 @@ class StochasticDown:
 
 
 def _choose(weights: list[Number], u: float) -> int | None:
-    """An index, with a probability in proportion to the absolute weight; None if all are zero."""
+    """Draws an index with probability proportional to |weight|; None if all are zero."""
     if not 0 <= u < 1:
         raise LabError(f"u {u!r}: expected a uniform random number, from 0 on and below 1")
     sums = np.cumsum(np.abs(np.asarray(weights, float)))

@@ -1,9 +1,9 @@
-"""Input streams: what a machine's input neuron emits in each cycle.
+"""Input streams: the V-values that a machine's input neuron emits in each cycle.
 
-A stream is a function from a cycle (0, 1, 2, ...) to a V-value. The one of 2022 shows a string to
-the machine one character every ten cycles, each as the V-value ``{character: 1.0}``, repeats the
-last character for ever, and shows nothing in between: :func:`characters`. The same with words, or
-any items, is :func:`symbols`; any V-values in any cycles make a :class:`Stream`.
+A stream is a function from a cycle (0, 1, 2, ...) to a V-value. :func:`characters` makes the stream
+of 2022: it shows a string one character every ten cycles, each as the V-value ``{character: 1.0}``,
+and nothing in between. The last character repeats indefinitely. :func:`symbols` does the same with
+words or other items. A :class:`Stream` shows any V-values in any cycles.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,19 +17,20 @@ from .vvalues import NUMBER, Number, VValue, check, describe, is_traced
 
 
 class StreamError(LabError):
-    """A stream that cannot be."""
+    """Invalid stream."""
 
 
 @summarised
 @dataclass(frozen=True)
 class Stream:
-    """The V-values ``events[t]`` in cycles ``t``, zero in the other cycles.
+    """A stream that shows ``events[t]`` in cycle ``t``, and zero in all other cycles.
 
     Args:
         events: V-values by cycle, from 0 on.
-        repeat_every: if set, the last event comes again and again, every so many cycles.
+        repeat_every: if set, the last event repeats with this period, in cycles.
 
-    Raises :class:`StreamError` for a cycle that is no whole number from 0 on, or a period below 1.
+    Raises :class:`StreamError` for a cycle that is not a whole number from 0 on, or a period below
+    1.
     """
 
     events: Mapping[int, VValue]
@@ -44,9 +45,9 @@ class Stream:
             _check_period(self.repeat_every)
 
     def __call__(self, t: Number) -> VValue:
-        """The V-value of cycle ``t``; ``{}`` if there is none, as in a fraction of a cycle.
+        """The V-value of cycle ``t``; ``{}`` if there is none, as at a fractional ``t``.
 
-        Raises :class:`StreamError` if JAX is tracing ``t``: what a machine reads cannot depend on
+        Raises :class:`StreamError` if JAX is tracing ``t``: a machine's input cannot depend on its
         weights.
         """
         if is_traced(t):
@@ -62,14 +63,14 @@ class Stream:
         return {}
 
     def shown(self, cycles: int) -> Iterator[tuple[int, VValue]]:
-        """The events of the first ``cycles`` cycles, repeated ones too: (cycle, V-value)."""
+        """Yields the events of the first ``cycles`` cycles, with repeats: (cycle, V-value)."""
         yield from ((t, v) for t, v in self.events.items() if t < cycles)
         last = max(self.events, default=cycles)
         if self.repeat_every is not None:
             yield from ((t, self.events[last]) for t in range(last + self.repeat_every, cycles, self.repeat_every))
 
     def take(self, cycles: int) -> Iterator[VValue]:
-        """The V-values of the first ``cycles`` cycles, one a cycle."""
+        """The V-values of the first ``cycles`` cycles, one per cycle."""
         return (self(t) for t in range(cycles))
 
     def _summary(self) -> tuple[str, Facts]:
@@ -80,11 +81,11 @@ class Stream:
 class Inbox:
     """A stream that can be written to while a machine runs, from any thread.
 
-    In each cycle it shows the V-value that was sent first and not yet shown, else ``default``. It
-    never waits.
+    Each cycle shows the oldest V-value that was sent and not yet shown, or ``default`` if there is
+    none. The stream never blocks.
 
     Args:
-        default: what it shows where nothing was sent.
+        default: the V-value to show when nothing is waiting.
     """
 
     def __init__(self, default: VValue = {}):  # noqa: B006
@@ -92,11 +93,11 @@ class Inbox:
         self._sent: SimpleQueue[VValue] = SimpleQueue()
 
     def send(self, v: VValue) -> None:
-        """Has a V-value shown once. Raises :class:`VValueError` for anything else."""
+        """Queues a V-value to be shown once. Raises :class:`VValueError` for anything else."""
         self._sent.put(check(v))
 
     def __call__(self, t: Number) -> VValue:
-        """What was sent, or the default, whatever the cycle. What is shown is taken."""
+        """Removes and returns the oldest V-value sent, or returns the default; ignores ``t``."""
         try:
             return self._sent.get_nowait()
         except Empty:
@@ -107,20 +108,20 @@ class Inbox:
 
 
 def characters(string: str, period: int = 10, repeat_last: bool = True) -> Stream:
-    """A string, one character at a time, each as the V-value ``{character: 1.0}``.
+    """Returns a stream of a string's characters, each as the V-value ``{character: 1.0}``.
 
-    Every character is a symbol as it stands: case matters, and so does white space.
+    Every character is a separate symbol: case and white space matter.
 
     Args:
-        string: what to show.
+        string: the string to show.
         period: cycles from one character to the next; the first comes in cycle 0.
-        repeat_last: whether the last character comes again every ``period`` cycles, for ever.
+        repeat_last: whether the last character repeats every ``period`` cycles indefinitely.
 
     Returns:
         The stream.
 
     Raises:
-        StreamError: no string, an empty one, or a period below 1.
+        StreamError: not a string, an empty string, or a period below 1.
     """
     if not isinstance(string, str):
         raise StreamError(f"expected a string, got {describe(string)}")
@@ -128,18 +129,18 @@ def characters(string: str, period: int = 10, repeat_last: bool = True) -> Strea
 
 
 def symbols(items: Iterable[str], period: int = 10, repeat_last: bool = True) -> Stream:
-    """The same for any items, as in ``symbols("to be or not to be .".split())``.
+    """Returns a stream of any items, as in ``symbols("to be or not to be .".split())``.
 
     Args:
         items: texts; each is one symbol.
         period: cycles from one item to the next; the first comes in cycle 0.
-        repeat_last: whether the last item comes again every ``period`` cycles, for ever.
+        repeat_last: whether the last item repeats every ``period`` cycles indefinitely.
 
     Returns:
         The stream.
 
     Raises:
-        StreamError: no items, an item that is no text, or a period below 1.
+        StreamError: no items, an item that is not text, or a period below 1.
     """
     _check_period(period)
     items = list(items)
@@ -147,17 +148,17 @@ def symbols(items: Iterable[str], period: int = 10, repeat_last: bool = True) ->
 
 
 def spaced(items: Iterable[str], gaps: Iterable[int]) -> Stream:
-    """Items with gaps of their own, none of which is repeated.
+    """Returns a stream of items with individual gaps and without repetition.
 
     Args:
         items: texts; each is one symbol.
-        gaps: for each item, how many silent cycles come before it.
+        gaps: for each item, the number of silent cycles before it.
 
     Returns:
         The stream.
 
     Raises:
-        StreamError: not one gap for each item, a negative gap, no items, or an item that is no
+        StreamError: not one gap for each item, a negative gap, no items, or an item that is not
             text.
     """
     items, gaps = list(items), list(gaps)
@@ -170,7 +171,10 @@ def spaced(items: Iterable[str], gaps: Iterable[int]) -> Stream:
 
 
 def values(vvalues: Iterable[VValue]) -> Stream:
-    """One V-value a cycle, from cycle 0 on; ``{}`` is silence. After the last one, silence."""
+    """Returns a stream of one V-value per cycle, from cycle 0 on; silent after the last one.
+
+    ``{}`` is a silent cycle.
+    """
     return Stream({t: v for t, v in enumerate(vvalues) if v != {}})
 
 

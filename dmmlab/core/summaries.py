@@ -1,8 +1,8 @@
-"""Objects in a few lines: what ``repr`` says of them, and the table that a notebook shows.
+"""Short summaries of objects: their ``repr``, and the table that a notebook shows.
 
-The ``repr`` of a dataclass is the ``repr`` of all that it holds: hundreds of kilobytes for the
-result of a synthesis. What is public here says instead what it is, in a title, and a few facts by
-name; the rest is counted.
+The default ``repr`` of a dataclass includes everything that it holds: hundreds of kilobytes for the
+result of a synthesis. Public classes of ``dmmlab`` instead show a title and a few named facts; the
+other facts are only counted.
 """
 
 import html
@@ -20,7 +20,7 @@ Facts = Iterable[tuple[str, object]]
 
 
 class HasSummary(Protocol):
-    """What says what it is: ``_summary`` returns a title and facts, pairs of a name and a value."""
+    """An object with ``_summary``, which returns a title and facts: pairs (name, value)."""
 
     def _summary(self) -> tuple[str, Facts]: ...
 
@@ -29,7 +29,7 @@ T = TypeVar("T", bound=type[HasSummary])
 
 
 def summarised(cls: T) -> T:
-    """A class decorator: ``repr`` and a notebook's HTML from the ``_summary`` of the class."""
+    """A class decorator that makes ``repr`` and a notebook's HTML from ``_summary``."""
     cls.__repr__ = _text  # type: ignore[method-assign, assignment]
     cls._repr_html_ = summary_html  # type: ignore[attr-defined]
     return cls
@@ -43,7 +43,7 @@ def _text(self: HasSummary) -> str:
 
 
 def summary_html(self: HasSummary) -> str:
-    """What a notebook shows: title and facts as HTML."""
+    """Returns the title and facts as HTML, for a notebook."""
     title, facts = self._summary()
     cells = "".join(
         f'<tr><td style="text-align:left">{html.escape(name)}</td><td style="text-align:left">{html.escape(value)}</td></tr>'
@@ -62,7 +62,7 @@ def _shown(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def fact(value: object) -> str:
-    """A value on one line: numbers with six digits, text as it is, containers cut short."""
+    """Formats a value on one line: numbers with six digits, text unchanged, containers cut."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int):
@@ -73,12 +73,12 @@ def fact(value: object) -> str:
 
 
 def plural(count: int, what: str) -> str:
-    """``1 link``, ``1,486 links``."""
+    """Formats a count with its noun: ``1 link``, ``1,486 links``."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def names(of: Iterable[Any], most: int = 8) -> str:
-    """Names in a row, the first few: ``input, accum, norm and 5 more``."""
+    """Joins the first few names: ``input, accum, norm and 5 more``."""
     every = [str(name) for name in of]
     return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "") or "none"
 

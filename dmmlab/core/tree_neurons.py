@@ -1,9 +1,9 @@
 """Neurons on trees: memories, lists, attention, conditions, and machines that rewrite themselves.
 
-What sets V-values apart from vectors of numbers is that they nest. A tree can be a record, a list
-(``this`` and ``rest``), a memory with a V-value under each key, a mask, or a network matrix. The
-types here build such trees, read them, and combine them linearly (arXiv:1712.07447; DMM 1.0).
-All functions but the event list are polynomials, so they are differentiable as they are.
+Unlike vectors of numbers, V-values nest. A tree can be a record, a list (``this`` and ``rest``), a
+memory with a V-value under each key, a mask, or a network matrix. The types here build such trees,
+read them, and combine them linearly (arXiv:1712.07447; DMM 1.0). All functions except the event
+list are polynomials, so they are differentiable.
 """
 
 from collections.abc import Callable
@@ -55,8 +55,8 @@ EVENTS = NeuronType("events", ("self", "signal"), ("self",), _event_list, feedba
 CONS = NeuronType("cons", ("this", "rest"), ("list",), lambda this, rest: {"this": this, "rest": rest})
 UNCONS = NeuronType("uncons", ("list",), ("this", "rest"), lambda v: (_part(v, "this"), _part(v, "rest")))
 
-# Attention: a tree says what to take of another tree. A ``pair`` is a nest of flat trees, so that a
-# network of them, where everything may feed everything, has no keys that grow without end.
+# Attention: one tree selects parts of another. A ``pair`` is a nest of flat trees, so the keys of a
+# fully connected network of pairs do not grow without limit.
 
 
 def _of_two_trees(name: str, function: Callable[[VValue, VValue], VValue], latex: str) -> NeuronType:
@@ -67,7 +67,7 @@ def _of_two_trees(name: str, function: Callable[[VValue, VValue], VValue], latex
 
 
 def _flat(v: VValue) -> VValue:
-    """The leaves right below the root."""
+    """Keeps only the leaves directly below the root."""
     return from_paths((path, leaf) for path, leaf in paths(v) if len(path) == 1)
 
 

@@ -1,6 +1,7 @@
-"""Neuron types as data: constants, and types without outputs, as JSON has them.
+"""Neuron types as JSON data: constants, and types without outputs.
 
-These, and built-in types, can be pickled; a type of the reader's own can where its function can.
+These types and the built-in types can be pickled. A user-defined type can be pickled if its
+function can.
 """
 
 import copyreg
@@ -12,7 +13,7 @@ from .vvalues import check, describe, from_paths, paths, show_path
 
 
 def type_as_data(kind: NeuronType) -> dict:
-    """A constant, or a type that only takes answers, as JSON has it; ``{}`` for all other types."""
+    """A constant, or a type that only receives answers, as JSON data; ``{}`` for other types."""
     if not kind.outputs:
         return {"answers": list(kind.inputs)}
     if not kind.inputs and not kind.reads_stream:

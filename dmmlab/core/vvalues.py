@@ -7,16 +7,16 @@ A V-value is a number, or a dictionary from strings to V-values::
 Read it as a vector: every leaf is a coordinate, and the path of keys that leads to the leaf is the
 name of that coordinate. This is the vector space of Bukatin and Anthony, "Dataflow Matrix Machines
 and V-values: a Bridge between Programs and Neural Nets" (arXiv:1712.07447). Vectors are added
-coordinate by coordinate, an absent coordinate is zero, and the reserved key ``:number`` holds the
-coordinate of the empty path below a key, so that ``3.5`` and ``{":number": 3.5}`` are one vector.
+coordinate by coordinate, and an absent coordinate is zero. The reserved key ``:number`` holds the
+coordinate of the empty path below a key, so ``3.5`` and ``{":number": 3.5}`` are the same vector.
 
-They are plain dictionaries, on purpose: JAX takes them as pytrees, and ``jax.grad`` with respect to
-a tree works as it is. Every result here is *canonical*: no zeros, no empty subtrees, a pure scalar
-is a number, and the zero vector is ``{}``. One thing is never trimmed: a number that JAX is
-tracing. Its value may be zero just now, but its derivative need not be.
+V-values are plain dictionaries, so JAX treats them as pytrees, and ``jax.grad`` with respect to a
+tree works unchanged. Every result here is in *canonical form*: no zeros, no empty subtrees, a pure
+scalar is a number, and the zero vector is ``{}``. There is one exception: a number that JAX is
+tracing is never trimmed. Its value may be zero, but its derivative need not be.
 
-The other side of it: a sum of two trees may have fewer leaves than either. What has to keep the
-structure of a tree of weights, such as an optimizer's update, is ``jax.tree.map``, not :func:`add`.
+As a consequence, a sum of two trees may have fewer leaves than either. To keep the structure of a
+tree of weights, as in an optimizer's update, use ``jax.tree.map`` instead of :func:`add`.
 """
 
 import math
@@ -32,16 +32,16 @@ import numpy as np
 from .errors import LabError
 
 Number = Any  # a Python number, a NumPy or JAX scalar, or a number that JAX is tracing
-VValue = Any  # a number, or dict[str, VValue]; mypy cannot say "and so on" about a plain dict and a tracer
+VValue = Any  # a number, or dict[str, VValue]; mypy cannot express this recursive type with tracers
 Path = tuple[str, ...]
 
 NUMBER = ":number"  # the reserved key of the scalar part
-MAX_DEPTH = 64  # levels of keys; far above any use, far below Python's recursion limit
-MAX_NESTED = 1_000_000  # leaves of an outer product
+MAX_DEPTH = 64  # levels of keys; far above practical use, far below Python's recursion limit
+MAX_NESTED = 1_000_000  # maximum number of leaves of an outer product
 
 
 class VValueError(LabError):
-    """Something is not a V-value. ``path`` says where."""
+    """Something is not a V-value. ``path`` gives the place."""
 
     def __init__(self, path: Path, problem: str):
         self.path, self.problem = tuple(path), problem
@@ -52,7 +52,7 @@ def add(u: VValue, v: VValue) -> VValue:
     """The sum ``u + v``, coordinate by coordinate."""
     if not isinstance(u, dict) and not isinstance(v, dict):
         return _canonical_number(u + v)
-    if isinstance(u, dict) and not u:  # as every sum begins
+    if isinstance(u, dict) and not u:  # the first step of every sum
         return trim(v)
     u, v = _parts(u), _parts(v)
     total = {key: add(u[key], v[key]) for key in u if key in v}
@@ -67,17 +67,18 @@ def scale(a: Number, v: VValue) -> VValue:
 
 
 def linear_combination(mask: VValue, v: VValue) -> VValue:
-    """``sum over the leaves (path, a) of mask of a * v[path]``: a row of a matrix, times ``v``.
+    """Returns the sum of ``a * v[path]`` over the leaves ``(path, a)`` of ``mask``. Bilinear.
 
-    Each numeric leaf of the mask is a coefficient of the whole subtree that ``v`` has at the leaf's
-    path, so a mask of four levels over a V-value of six combines V-values of two. A leaf of ``v``
-    that lies above the mask's leaf, under a longer path of the mask, contributes nothing. Bilinear.
+    This is one row of a matrix, times ``v``. Each numeric leaf of the mask multiplies the whole
+    subtree of ``v`` at the leaf's path. So a mask of four levels over a V-value of six levels
+    combines V-values of two levels. A leaf of ``v`` at a proper prefix of the path of a mask's leaf
+    contributes nothing.
     """
     return _with_products({}, mask, v)
 
 
 def apply_mask(mask: VValue, v: VValue) -> VValue:
-    """The products of :func:`linear_combination`, each kept at its path instead of added up."""
+    """Returns the products of :func:`linear_combination`, each at its own path, not summed."""
     total: VValue = {}
     for path, product in _products(mask, v, ()):
         total = add(total, _at(path, product))
@@ -85,11 +86,11 @@ def apply_mask(mask: VValue, v: VValue) -> VValue:
 
 
 def apply_matrix(matrix: VValue, v: VValue, level: int) -> VValue:
-    """Applies :func:`linear_combination` to every row; rows are ``level`` levels of keys down.
+    """Applies :func:`linear_combination` to every row; rows lie ``level`` key levels down.
 
     The network matrix of a machine,
     ``to_neuron -> to_input -> from_neuron -> from_output -> weight``, has its rows at level 2: one
-    for every input of every neuron. A number above that level is no row and contributes nothing.
+    for every input of every neuron. A number above that level is not a row and contributes nothing.
     """
     if level == 0:
         return linear_combination(matrix, v)
@@ -100,12 +101,12 @@ def apply_matrix(matrix: VValue, v: VValue, level: int) -> VValue:
 
 
 def nest(u: VValue, v: VValue) -> VValue:
-    """The tree with ``u[path] * v`` at each path of ``u``: an outer product. Bilinear.
+    """Returns the outer product: the tree with ``u[path] * v`` at each path of ``u``. Bilinear.
 
     :func:`linear_combination` is its counterpart: ``linear_combination(w, nest(u, v))`` is
     ``dot(w, u) * v`` wherever the leaves of w and u have the same paths.
 
-    Raises :class:`VValueError` where it would have more than ``MAX_NESTED`` leaves.
+    Raises :class:`VValueError` if the result would have more than ``MAX_NESTED`` leaves.
     """
     leaves = [sum(1 for _ in islice(paths(part), MAX_NESTED + 1)) for part in (u, v)]
     if leaves[0] * leaves[1] > MAX_NESTED:
@@ -132,29 +133,29 @@ def dot(u: VValue, v: VValue) -> Number:
 def max_norm(v: VValue) -> Number:
     """The largest absolute value among the leaves, 0.0 for the zero vector.
 
-    Where several leaves share it, its gradient is divided evenly among them (the convention of
+    If several leaves have this value, the gradient is divided evenly among them (the convention of
     ``jnp.max``).
     """
     leaves = [leaf for _, leaf in paths(v)]
     if all(is_plain(leaf) for leaf in leaves):
         return max(map(abs, leaves), default=0.0)
-    from .array_leaves import largest  # here, so that what needs no JAX starts in a tenth of the time
+    from .array_leaves import largest  # imported here: code without JAX starts ten times faster
 
     return largest(leaves)
 
 
 def number(v: VValue) -> Number:
-    """The scalar part: the number itself, or what stands under ``:number``, or 0.0."""
+    """The scalar part: the number itself, the number under ``:number``, or 0.0."""
     return v.get(NUMBER, 0.0) if isinstance(v, dict) else v
 
 
 def is_plain(x: object) -> bool:
-    """Whether it is a number of Python (a fraction, too) or NumPy, not one of JAX."""
-    return isinstance(x, (int, float, Fraction, np.number, NumberClass))  # NumberClass last: it is the slowest to ask
+    """Whether ``x`` is a Python or NumPy number (fractions included), not a JAX number."""
+    return isinstance(x, (int, float, Fraction, np.number, NumberClass))  # NumberClass last: its check is the slowest
 
 
 def is_traced(x: object) -> bool:
-    """Whether JAX is tracing this number, so that it has no value that could be looked at."""
+    """Whether JAX is tracing this number, so that its value is unknown."""
     if is_plain(x):
         return False
     from jax.core import Tracer
@@ -172,14 +173,14 @@ def trim(v: VValue) -> VValue:
 
 
 def paths(v: VValue) -> Iterator[tuple[Path, Number]]:
-    """The coordinates, as pairs (path, leaf), in the order of the tree. ``:number`` adds no key."""
+    """The coordinates: pairs (path, leaf), in tree order. ``:number`` adds no key to a path."""
     coordinates: list[tuple[Path, Number]] = []
     _collect(v, (), coordinates)
     return iter(coordinates)
 
 
 def from_paths(coordinates: Iterable[tuple[Path, Number]]) -> VValue:
-    """The V-value with these coordinates; the inverse of :func:`paths`. Repeated paths add up."""
+    """The V-value with these coordinates; the inverse of :func:`paths`. Sums repeated paths."""
     tree: dict[str, VValue] = {}
     for path, leaf in coordinates:
         branch = tree
@@ -192,9 +193,9 @@ def from_paths(coordinates: Iterable[tuple[Path, Number]]) -> VValue:
 def check(v: VValue, path: Path = ()) -> VValue:
     """Returns ``v`` in canonical form if it is a V-value.
 
-    Raises :class:`VValueError`, which names the path, for a leaf that is no finite number, a key
-    that is no string, anything but a number under ``:number``, and more than ``MAX_DEPTH`` levels
-    of keys.
+    Raises :class:`VValueError`, which names the path, for a leaf that is not a finite number, a key
+    that is not a string, anything but a number under ``:number``, and more than ``MAX_DEPTH``
+    levels of keys.
     """
     if not isinstance(v, dict):
         if not _is_finite_number(v):
@@ -211,7 +212,7 @@ def check(v: VValue, path: Path = ()) -> VValue:
 
 
 def show_path(path: Path) -> str:
-    """A path as text, ``output/dict-1/:number``; long keys are cut, odd ones stand in quotes."""
+    """Formats a path: ``output/dict-1/:number``; cuts long keys and quotes unusual ones."""
     return "/".join(map(_show_key, path)) or "(root)"
 
 
@@ -225,7 +226,7 @@ def _show_key(key: str) -> str:
 
 
 def _with_products(total: VValue, mask: VValue, v: VValue) -> VValue:
-    """``total``, and the products ``mask[path] * v[path]``, added one after the other."""
+    """Adds the products ``mask[path] * v[path]`` to ``total``, one after the other."""
     if not isinstance(mask, dict):
         if isinstance(v, dict) or isinstance(total, dict):
             return add(total, scale(mask, v))
@@ -240,7 +241,7 @@ def _with_products(total: VValue, mask: VValue, v: VValue) -> VValue:
 
 
 def _products(mask: VValue, v: VValue, path: Path) -> Iterator[tuple[Path, VValue]]:
-    """Pairs (path, ``mask[path] * v[path]``), for the leaves of the mask where ``v`` has one."""
+    """Yields (path, ``mask[path] * v[path]``) for the mask's leaves whose path ``v`` has."""
     if not isinstance(mask, dict):
         yield path, scale(mask, v)
         return
@@ -270,21 +271,20 @@ def _parts(v: VValue) -> dict[str, VValue]:
 
 
 def _canonical(parts: dict[str, VValue]) -> VValue:
-    """Drops the parts that vanish, given that each is canonical in itself."""
+    """Drops the parts that are zero; each part must already be in canonical form."""
     parts = {key: part for key, part in parts.items() if not (isinstance(part, dict) and not part)}
     return parts[NUMBER] if len(parts) == 1 and NUMBER in parts else parts
 
 
 def _canonical_number(x: Number) -> VValue:
-    if type(x) in (float, int):  # as most are
+    if type(x) in (float, int):  # the most common case
         return x if x else {}
-    # A traced zero stays: whoever differentiates here wants to know what moving it away from zero
-    # does.
+    # A traced zero stays: its derivative need not be zero.
     return {} if not is_traced(x) and not getattr(x, "ndim", 0) and x == 0 else x
 
 
 def _is_finite_number(x: object) -> bool:
-    if type(x) is float:  # as most are
+    if type(x) is float:  # the most common case
         return math.isfinite(x)
     if isinstance(x, bool | str | bytes | complex) or getattr(x, "ndim", 0) != 0:
         return False

@@ -19,7 +19,7 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,7 @@ def execute(
         raise JournalError(f"{target}: cannot be written: {error.strerror or error}") from None
     finally:
         if scratch.exists():
-            _finish(scratch, target, page)
+            _finish(scratch, target, page, (out / "figures", path.parent.parent / "figures"))
             scratch.unlink()
     return Executed(path.stem, time.monotonic() - started, target, page)
 
@@ -253,7 +253,7 @@ def _shown(path: Path, target: Path, error: Any) -> str:
     )
 
 
-def _finish(scratch: Path, target: Path, page: Path) -> None:
+def _finish(scratch: Path, target: Path, page: Path, figures: Sequence[Path]) -> None:
     """Cleans an executed notebook, signs it as trusted on this computer, and writes its page."""
     import nbformat
     from nbformat.sign import NotebookNotary
@@ -269,7 +269,7 @@ def _finish(scratch: Path, target: Path, page: Path) -> None:
     write_text(target, nbformat.writes(notebook) + "\n")
     with contextlib.suppress(Exception):  # if the home is read-only, the notebook opens untrusted, with PNG pictures
         NotebookNotary().sign(nbformat.read(target, as_version=4))
-    write_text(page, site.page(notebook, target.stem))
+    write_text(page, site.page(notebook, target.stem, figures))
 
 
 def _keep_stills(cell: Any) -> None:

@@ -134,6 +134,7 @@ a:not([href]) { color: inherit !important; text-decoration: none !important; }
 @media print { pre { white-space: pre-wrap !important; } }
 """
 
+LEARNED = re.compile(r"^## What was learned\n+(?:\* )?(.+?)(?=\n\s*\n|\n\* |\Z)", flags=re.M | re.S)
 INDEX_STYLE = """
 main { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.25rem 5rem; box-sizing: border-box;
   font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
@@ -149,6 +150,7 @@ li > span { color: var(--quiet); font-variant-numeric: tabular-nums; }
 li a { font-weight: 600; }
 li div > em { color: var(--quiet); }
 li p { max-width: 46rem; margin: .1rem 0 0; color: var(--quiet); text-wrap: pretty; }
+li p.answer { color: inherit; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1.5rem; }
 figure { margin: 0; }
 figure div { height: 17rem; padding: .75rem; border: 1px solid var(--line); border-radius: 6px; box-sizing: border-box; }
@@ -170,12 +172,13 @@ LINK = re.compile(r'<a data-notebook="([^"#]*)(#[^"]*)?"(?: href="[^"]*")?')
 
 @dataclass(frozen=True)
 class Entry:
-    """A page, for the index and for links from its neighbours; title and question are HTML."""
+    """A page, for the index and for links from its neighbours. All texts but ``name`` are HTML."""
 
     name: str
     page: Path
     title: str
     question: str = ""
+    answer: str = ""
     failed: bool = False
 
     @property
@@ -189,7 +192,7 @@ def page_of(out: Path, name: str) -> Path:
     return out / "html" / f"{'index-notebook' if name.lower() == 'index' else name}.html"
 
 
-def page(notebook: Any, name: str) -> str:
+def page(notebook: Any, name: str, figures: Sequence[Path] = ()) -> str:
     """Returns an executed notebook as an HTML page, with placeholders for links to others.
 
     The page needs no network.
@@ -204,7 +207,7 @@ def page(notebook: Any, name: str) -> str:
                 output["data"].pop("image/png", None)
     exporter = HTMLExporter(filters={"highlight_code": folding(Highlight2HTML(pygments_lexer="ipython3"))})
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": name}})
-    body = as_details(body)
+    body = _with_figures(as_details(body), figures)
     # Remove scripts that would be fetched: typesetting of formulas and diagrams, and widgets; the
     # pages of the journal have none of these.
     body = re.sub(
@@ -221,6 +224,21 @@ def page(notebook: Any, name: str) -> str:
     body = _with_distinct_anchors(body)
     header = f'<header id="site"><nav></nav>{SWITCH}</header>\n'
     return body.replace("<main>", f"{header}{_contents(body)}<main>", 1)
+
+
+def _with_figures(body: str, folders: Sequence[Path]) -> str:
+    """Embeds the figures that the text names as ``../figures/NAME.svg``, since a page loads no files.
+
+    A figure is taken from the first of the folders that has it.
+    """
+
+    def embedded(match: re.Match) -> str:
+        there = [folder / match[1] for folder in folders if (folder / match[1]).is_file()]
+        if not there:
+            return match[0]
+        return f'src="data:image/svg+xml;base64,{base64.b64encode(read_text(there[0], MAX_BYTES).encode()).decode()}"'
+
+    return re.sub(r'src="\.\./figures/([\w-]+\.svg)"', embedded, body)
 
 
 def _with_distinct_anchors(body: str) -> str:
@@ -297,9 +315,10 @@ def linked(text: str, before: Entry | None, after: Entry | None, there: Sequence
 
 
 def _entry(notebook: Path, page: Path) -> Entry:
-    """Reads a notebook's heading and its question from the first markdown cell.
+    """Reads a notebook's heading and question from its first cell, and its answer from later ones.
 
-    The question is the paragraph that begins with **Question.**
+    The question is the paragraph that begins with **Question.** The answer is the first paragraph,
+    or the first item, under the heading "What was learned".
     """
     import nbformat
 
@@ -312,7 +331,9 @@ def _entry(notebook: Path, page: Path) -> Entry:
     question = re.search(r"^\*\*Question\.\*\* *(.+?)(?=\n\s*\n|\Z)", text, flags=re.M | re.S)
     failed = any(output.output_type == "error" for cell in cells for output in cell.get("outputs", []))
     title = _inline(heading[1] if heading else notebook.stem)
-    return Entry(notebook.stem, page, title, _inline(question[1]) if question else "", failed)
+    learned = next((found for cell in cells if cell.cell_type == "markdown" and (found := LEARNED.search(cell.source))), None)
+    answer = _inline(learned[1]) if learned else ""
+    return Entry(notebook.stem, page, title, _inline(question[1]) if question else "", answer, failed)
 
 
 def _inline(markdown: str) -> str:
@@ -328,6 +349,7 @@ def _index(entries: Sequence[Entry], figures: Sequence[Path], reference: bool) -
         f'<li><span>{each.number}</span><div><a href="{quote(each.page.name)}">{each.title}</a>'
         + (" <em>(stopped at a cell that failed)</em>" if each.failed else "")
         + (f"<p>{each.question}</p>" if each.question else "")
+        + (f'<p class="answer">{each.answer}</p>' if each.answer else "")
         + "</div></li>"
         for each in entries
     ]

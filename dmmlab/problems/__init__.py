@@ -1,4 +1,4 @@
-"""Questions about streams: targets, the strings they are asked on, and catalogues of them."""
+"""Questions about streams: targets, the strings that pose them, and catalogues of problems."""
 
 from ..core.doors import door
 

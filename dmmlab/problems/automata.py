@@ -1,7 +1,7 @@
-"""Automata: targets with a state, which can be run, and proved things about.
+"""Automata: targets with an explicit state, which can be run and used in proofs.
 
-A target that is a plain generator hides what it remembers. One that is written as an initial state
-and a step shows it::
+A target that is a plain generator hides its state. An :class:`Automaton` shows it: it has an
+initial state and a step::
 
     parity = Automaton(0, lambda ones, x: ((ones + x) % 2,) * 2)
 
@@ -24,17 +24,17 @@ class Automaton:
     """A target with a state: a Mealy machine, if it has finitely many states.
 
     Args:
-        initial: the state before the first item; hashable. A number or a tuple of numbers, if
-            machines are to be built from it.
-        step: ``(state, item) -> (next state, answer)``. It must be exact: whole numbers of Python,
-            or fractions. An answer is a number, or a tuple with one for each answer.
+        initial: the state before the first item; hashable. To build machines from the automaton,
+            it must be a number or a tuple of numbers.
+        step: ``(state, item) -> (next state, answer)``. It must be exact: Python integers or
+            fractions. The answer is a number, or a tuple if the problem has several answers.
     """
 
     initial: Any
     step: Step
 
     def __call__(self, items: Iterable[VValue]) -> Iterator[float | Sequence[float]]:
-        """The answer to each item: what a problem's target is asked for."""
+        """Yields the answer to each item, as the target of a problem does."""
         state = self.initial
         for item in items:
             state, answer = self.step(state, item)

@@ -1,7 +1,7 @@
 """The catalogue: the duplicate detector's problem, eleven others, and one whose answers are trees.
 
-A target is a plain Python function of the stream, and ``draw`` says which strings are drawn. Names
-of problems are those of the command line.
+A target is a plain Python function of the stream; ``draw`` draws the items of strings. The command
+line uses the same problem names.
 """
 
 import random
@@ -21,7 +21,7 @@ from .problems import Problem
 
 @summarised
 class Catalogue(dict[str, Problem]):
-    """Problems by name; shown, it is a table of names and questions."""
+    """A dictionary of problems by name; its repr is a table of names and questions."""
 
     def _summary(self) -> tuple[str, Facts]:
         return f"Catalogue of {plural(len(self), 'problem')}", ((name, each.question) for name, each in self.items())
@@ -91,7 +91,7 @@ def _followers(stream: Iterable[VValue]) -> Iterator[VValue]:
 
 
 def _words(rng: random.Random, letters: str, size: int) -> Items:
-    """Words of one to five letters with single spaces between them."""
+    """Draws words of one to five letters with single spaces between them."""
     string = ""
     while len(string) < size:
         string += "".join(rng.choices(letters, k=rng.randint(1, 5))) + " "
@@ -99,7 +99,7 @@ def _words(rng: random.Random, letters: str, size: int) -> Items:
 
 
 def _brackets(rng: random.Random, letters: str, size: int) -> Items:
-    """Letters and brackets, none of which closes what was not opened."""
+    """Draws letters and brackets; every closing bracket has an opening one before it."""
     items: Items = []
     depth = 0
     for _ in range(size):
@@ -117,7 +117,7 @@ def _runs(rng: random.Random, letters: str, size: int) -> Items:
 
 
 def _number_items(rng: random.Random, letters: str, size: int) -> Items:
-    """Multiples of 1/8, from 0 to the number of letters."""
+    """Draws multiples of 1/8, from 0 to the number of letters."""
     return [_eighths(rng, 0, len(letters)) for _ in range(size)]
 
 

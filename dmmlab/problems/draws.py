@@ -1,4 +1,4 @@
-"""Draws: how the items of a string are drawn."""
+"""Draws: functions that draw the items of a string at random."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -8,14 +8,14 @@ from ..core.vvalues import VValue
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-*/"  # up to 40 of them are drawn
 
 Items = list[VValue]
-Draw = Callable[[random.Random, str, int], Items]  # (random numbers, letters, how many) -> items
+Draw = Callable[[random.Random, str, int], Items]  # (random generator, letters, count) -> items
 
 
 def text(marks: str = "") -> Draw:
-    """Draws letters and marks, all equally likely.
+    """Returns a draw of letters and marks, all equally likely.
 
     Args:
-        marks: characters beside the letters.
+        marks: characters besides the letters.
 
     Returns:
         A function for :class:`Problem`'s ``draw``.
@@ -24,8 +24,8 @@ def text(marks: str = "") -> Draw:
 
 
 def one_of_these(items: Sequence[VValue]) -> Draw:
-    """Draws items, all equally likely; as :func:`text`."""
+    """Returns a draw of these items, all equally likely; see :func:`text`."""
     return lambda rng, letters, size: [rng.choice(items) for _ in range(size)]
 
 
-ANY_LETTERS = text()  # what is drawn where nothing is said
+ANY_LETTERS = text()  # the default draw

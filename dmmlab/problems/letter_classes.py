@@ -1,9 +1,9 @@
-"""Letter classes: which letters a target treats alike, found out by exchanging them.
+"""Letter classes: finds the letters that a target treats alike, by exchanging letters.
 
-A network of uniform neuron types treats all keys alike: exchange two letters in what it reads, and
-its answers stay the same. So where a target tells letters apart, a machine needs constants that
-name them; one for each class of letters that may be exchanged, and none for the largest class, for
-which "any other letter" will do. (If all classes are single letters, each gets one.)
+A network of uniform neuron types treats all keys alike: if two letters are exchanged in its input,
+its answers stay the same. If a target distinguishes letters, a machine needs constants that name
+them. There is one constant for each class of interchangeable letters, and none for the largest
+class, which means "any other letter". (If all classes are single letters, each gets a constant.)
 """
 
 import itertools
@@ -23,33 +23,33 @@ from ..core.vvalues import NUMBER, VValue
 from .draws import LETTERS, Items
 from .problems import Problem
 
-ROUNDS, STRINGS, ITEMS = 3, 250, 100  # that letters are exchanged in
-SLOW, FEW_STRINGS = 0.01, 20  # seconds for a string, from which on there are fewer
-FEW, MOST_PAIRS = 8, 50  # letters of a string, and pairs of them that are exchanged
-MOST_LETTERS, MOST_CLASSES = 64, 12  # beyond which no constants are made
-SHORT = 12  # letters of the name of a class
-NAMED, USUAL_LETTERS = 8, 3  # letters of small classes, and other letters, in the strings to learn from
+ROUNDS, STRINGS, ITEMS = 3, 250, 100  # of the exchange test: rounds, strings per round, items per string
+SLOW, FEW_STRINGS = 0.01, 20  # seconds per string above which a target is slow; its strings per round
+FEW, MOST_PAIRS = 8, 50  # letters per string, and pairs exchanged per string, at most
+MOST_LETTERS, MOST_CLASSES = 64, 12  # with more letters or classes, no constants are made
+SHORT = 12  # letters in the name of a class, at most
+NAMED, USUAL_LETTERS = 8, 3  # letters of small classes, and other letters, in the training strings
 
 
 class Named(NamedTuple):
-    """A problem with constants for its letters; ``letters`` of them are in its training strings."""
+    """A problem with constants for its letters; its training strings use ``letters`` letters."""
 
     problem: Problem
     letters: int
 
 
 def name_letters(problem: Problem) -> Named:
-    """The problem with a constant for each class of letters but the largest.
+    """Returns the problem with a constant for each letter class except the largest.
 
-    Its letters are drawn in another order, so that those that it tells apart come first.
+    The order of the letters changes: those that the target distinguishes are drawn first.
 
     Args:
-        problem: it stays as it is if it has constants, reads several streams, or has fewer than 2
-            or more than 64 letters, in one class or in more than 12; or if its answers are V-values
-            (whose keys are exchanged with those of what is read).
+        problem: it is returned unchanged if it has constants, reads several streams, has fewer than
+            2 or more than 64 letters, has one letter class or more than 12, or if its answers are
+            V-values (exchanging letters also exchanges the keys of such answers).
 
     Returns:
-        The problem, and the number of letters to learn from.
+        The problem, and the number of letters in training strings.
     """
     as_it_is = problem.constants or len(problem.inputs) > 1 or problem.answers_are_vvalues
     classes = [] if as_it_is else letter_classes(problem)
@@ -68,18 +68,18 @@ def name_letters(problem: Problem) -> Named:
 
 
 def letter_classes(problem: Problem, seed: int = 0) -> list[list[str]]:
-    """The letters that a problem draws, in classes of those that may be exchanged.
+    """Returns the letters that a problem draws, in classes of interchangeable letters.
 
-    They are exchanged in drawn strings of few letters; two are told apart if an answer changes. In
-    the next round, some of the letters outside the largest class are among those of each string, so
-    that what depends on them is seen.
+    Letters are exchanged in drawn strings of few letters. The target distinguishes two letters if
+    an answer changes. In the next round, each string includes some letters from outside the largest
+    class, to reveal effects that depend on them.
 
     Args:
-        problem: what is asked; it reads one stream.
-        seed: of the strings.
+        problem: the problem; it reads one stream.
+        seed: the seed of the strings.
 
     Returns:
-        The classes, the smallest first; none if there are more than 64 letters.
+        The classes, smallest first; none if there are more than 64 letters.
 
     Raises:
         LabError: as :meth:`~dmmlab.problems.problems.Problem.sample`.
@@ -103,7 +103,7 @@ def letter_classes(problem: Problem, seed: int = 0) -> list[list[str]]:
 
 
 def is_slow(problem: Problem) -> bool:
-    """Whether a target takes so long for a string that it should be asked less often."""
+    """Returns whether a target is so slow on a string that it should be run less often."""
     items = list(problem.draw(random.Random(0), LETTERS, ITEMS if problem.longest is None else min(ITEMS, problem.longest)))
 
     def seconds() -> float:
@@ -119,13 +119,13 @@ def is_slow(problem: Problem) -> bool:
 
 
 def _told_apart(problem: Problem, rng: random.Random, items: Items, classes: Sequence[Sequence[str]]) -> set[frozenset[str]]:
-    """Pairs of letters of one class whose exchange in a string changes an answer."""
+    """Returns the pairs of letters of one class whose exchange in a string changes an answer."""
     present, answers = _letters(items), problem.answers_to(items)
 
     def matters(exchange: dict[str, str]) -> bool:
         try:
             exchanged = problem.answers_to([_exchanged(item, exchange) for item in items])
-        except LabError:  # a target may know nothing of such a string
+        except LabError:  # the target may reject such a string
             return True
         return not np.allclose(exchanged, answers)
 
@@ -133,7 +133,7 @@ def _told_apart(problem: Problem, rng: random.Random, items: Items, classes: Seq
     shifts = [
         {old: new for letters in alike for old, new in zip(letters, letters[k:] + letters[:k], strict=True)} for k in (1, 3)
     ]
-    if not any(map(matters, shifts)):  # which spares most pairs
+    if not any(map(matters, shifts)):  # saves testing most pairs
         return set()
     pairs = [pair for letters in alike for pair in itertools.combinations(letters, 2)]
     tried = rng.sample(pairs, min(len(pairs), MOST_PAIRS))
@@ -141,7 +141,7 @@ def _told_apart(problem: Problem, rng: random.Random, items: Items, classes: Seq
 
 
 def _classes(letters: Sequence[str], apart: set[frozenset[str]]) -> list[list[str]]:
-    """Letters in classes without a pair that is told apart, the least peculiar first."""
+    """Groups letters into classes without a distinguished pair, greedily by increasing degree."""
     degree = Counter(letter for pair in apart for letter in pair)
     classes: list[list[str]] = []
     for letter in sorted(letters, key=lambda letter: degree[letter]):
@@ -163,7 +163,7 @@ def _exchanged(item: VValue, exchange: dict[str, str]) -> VValue:
 
 
 def _name(letters: list[str]) -> str:
-    """Of a constant neuron: ``letter-a``, ``letters-aeiou``, ``letter-full-stop``."""
+    """Returns a constant neuron's name: ``letter-a``, ``letters-aeiou``, ``letter-full-stop``."""
     words = [x if x.isalnum() else unicodedata.name(x[:1], "mark").lower().replace(" ", "-") for x in letters]
     if len(words) == 1:
         return f"letter-{words[0]}"

@@ -1,4 +1,4 @@
-"""Previews: a drawn string with the target's answers, and items and answers in few characters."""
+"""Previews: a drawn string with the target's answers; short text for items and answers."""
 
 import html
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from ..core.vvalues import NUMBER, VValue, describe, paths, show_path
 
-WIDTH = 100  # characters of a line
+WIDTH = 100  # characters per line, at most
 
 
 @dataclass(frozen=True)
 class Preview:
-    """A string of a problem, its items and the target's answers side by side.
+    """A string of a problem, with its items and the target's answers side by side.
 
-    ``items`` has a V-value for each cycle, ``{}`` for silence; ``answers`` has one for each of the
-    ``names``, beside the item that it answers. A machine gives them ``delays`` cycles later; where
-    a machine is to be imitated, there are no delays.
+    ``items`` has a V-value for each cycle, ``{}`` for silence. ``answers`` has a row for each
+    cycle: the answers to its item, one for each of the ``names``. A machine gives them ``delays``
+    cycles later; if the target is a machine, there are no delays.
     """
 
     question: str
@@ -42,7 +42,7 @@ class Preview:
         return f'<div style="overflow-x:auto"><b>{html.escape(self.question)}</b>{table}{html.escape(self._note())}</div>'
 
     def _table(self) -> list[tuple[str, ...]]:
-        """A column for each cycle, under the names of the rows."""
+        """Returns a column of row names, then a column for each cycle."""
         columns = zip(self.items, self.answers, strict=True)
         return [("item", *self.names), *((item_text(item), *map(answer_text, row)) for item, row in columns)]
 
@@ -55,7 +55,7 @@ class Preview:
 
 
 def item_text(v: VValue) -> str:
-    """An item in few characters: ``a`` for ``{'a': 1.0}``, ``␣`` for a space, ``·`` for silence."""
+    """Returns an item as text: ``a`` for ``{'a': 1.0}``, ``␣`` for space, ``·`` for silence."""
     if isinstance(v, dict):
         if not v:
             return "·"
@@ -66,7 +66,7 @@ def item_text(v: VValue) -> str:
 
 
 def answer_text(v: VValue) -> str:
-    """An answer in few characters: ``2``, or ``a: 2, b: 1``; ``·`` for the zero V-value."""
+    """Returns an answer as text: ``2``, or ``a: 2, b: 1``; ``·`` for the zero V-value."""
     if not isinstance(v, dict):
         return f"{float(v):g}"
     return ", ".join(f"{show_path(path or (NUMBER,))}: {float(x):g}" for path, x in paths(v)) or "·"

@@ -1,8 +1,8 @@
-"""What is wrong with a problem is said before anything is trained.
+"""Checks of problems: errors in a problem are reported before anything is trained.
 
-A target that takes V-values for characters, or that counts a letter which is never drawn, is right
-about every string with no link at all. Such a problem is refused. Where there is only reason to
-doubt, there is a :class:`ProblemWarning`.
+If a target mistakes V-values for characters, or counts a letter that is never drawn, its answers
+are constant: a machine without any link answers every string correctly. Such a problem is refused.
+A merely doubtful problem causes a :class:`ProblemWarning`.
 """
 
 import warnings
@@ -18,20 +18,20 @@ from ..pruning.samples import Sample
 from .draws import Items
 from .previews import answer_text
 
-SHORTER = (14, 60)  # items of the strings that are looked at beside those to learn from
-REPEATED = 2  # strings that the target is given twice
-LARGEST_ANSWER = 1e4  # weights near 1 and steps of 0.01 reach no larger ones
-MOST_WATCHED = 2000  # items of each set of strings that the target is watched on
+SHORTER = (14, 60)  # lengths, in items, of the strings that are checked besides the training strings
+REPEATED = 2  # strings that the target reads twice
+LARGEST_ANSWER = 1e4  # weights near 1, trained in steps of 0.01, reach no larger answers
+MOST_WATCHED = 2000  # items of each set of strings on which the target's key lookups are recorded, at most
 
-Ranges = dict[Path, tuple[float, float]]  # by path, the least and the largest number
+Ranges = dict[Path, tuple[float, float]]  # by path, the smallest and the largest number
 
 
 class ProblemWarning(UserWarning):
-    """A problem that may not ask what is meant."""
+    """Warns that a problem may not ask what its author means."""
 
 
 class Checked(Protocol):
-    """What the checks ask of a :class:`~dmmlab.problems.problems.Problem`."""
+    """The part of a :class:`~dmmlab.problems.problems.Problem` that the checks use."""
 
     @property
     def target(self) -> Any: ...
@@ -51,25 +51,25 @@ class Checked(Protocol):
 
 
 def nothing_to_learn(problem: Checked, training: Sequence[Sample]) -> bool:
-    """Whether an answer is the same in every cycle of all training strings."""
+    """Returns whether an answer is the same in every cycle of all training strings."""
     return any(map(_is_constant, _ranges(problem, training).values()))
 
 
 def check_problem(problem: Checked, training: Sequence[Sample], unseen: Sequence[Sample]) -> None:
-    """Refuses a problem whose answers are all the same; warns of what is never drawn.
+    """Refuses a problem with a constant answer; warns of keys that are never drawn.
 
     Args:
-        problem: what is asked.
-        training: the strings to learn from.
-        unseen: those that a machine is then judged by.
+        problem: the problem.
+        training: the training strings.
+        unseen: the strings by which a machine is judged later.
 
     Raises:
         LabError: an answer is the same in all cycles of all training strings; or the target
-            compares an item with text, or gives other answers to the same string.
+            compares an item with text, or answers the same string differently the second time.
 
     Warns:
-        ProblemWarning: the target asks for a key, or a constant has only keys, that no string has;
-            or answers are as large as 1e4.
+        ProblemWarning: the target looks up a key that no string has, a constant has only keys that
+            no string has, or an answer exceeds 1e4.
     """
     _check_repeatable(problem, training)
     asked = _asked_keys(problem, training, unseen)
@@ -95,31 +95,33 @@ def check_problem(problem: Checked, training: Sequence[Sample], unseen: Sequence
 
 
 def check_reading(problem: Checked, training: Sequence[Sample]) -> None:
-    """Of :func:`check_problem`, what says that a target reads its items wrongly.
+    """Runs only those checks of :func:`check_problem` that show how a target reads its items.
 
     Args:
-        problem: what is asked.
-        training: the strings to learn from.
+        problem: the problem.
+        training: the training strings.
 
     Raises:
-        LabError: the target compares an item with text, or gives other answers to the same string.
+        LabError: the target compares an item with text, or answers the same string differently the
+            second time.
     """
     _check_repeatable(problem, training)
     _asked_keys(problem, training)
 
 
 def check_everywhere(problem: Checked, training: Sequence[Sample]) -> None:
-    """As :func:`check_problem`, but that an answer may be the same in all training strings.
+    """Runs :func:`check_problem`, but allows an answer to be constant on the training strings.
 
     Args:
-        problem: what is asked.
-        training: the strings to learn from.
+        problem: the problem.
+        training: the training strings.
 
     Raises:
-        LabError: an answer is the same in validation strings, too.
+        LabError: an answer is the same in all training and validation strings; or as in
+            :func:`check_problem`.
 
     Warns:
-        ProblemWarning: as there.
+        ProblemWarning: as in :func:`check_problem`.
     """
     others = problem.validation(lengths=SHORTER)
     check_problem(problem, [*training, *others], others)
@@ -156,7 +158,7 @@ def _doubts(problem: Checked, asked: set[str], drawn: set[str], training: Sequen
 
 
 class _Watched(dict):
-    """A V-value that notes which keys it is asked for, and refuses to be compared with text."""
+    """A V-value that records the keys looked up in it, and refuses comparison with text."""
 
     asked: set[str]
 
@@ -187,7 +189,7 @@ class _Watched(dict):
 
 
 def _asked_keys(problem: Checked, *sets: Sequence[Sample]) -> set[str]:
-    """The keys that a target asks the items for; none where a machine is the target."""
+    """Returns the keys that a target looks up in the items; none if the target is a machine."""
     asked: set[str] = set()
     if isinstance(problem.target, Machine):
         return asked
@@ -222,7 +224,7 @@ def _all(v: VValue) -> Iterable[str]:
 
 
 def _ranges(problem: Checked, samples: Sequence[Sample]) -> dict[str, Ranges]:
-    """For each answer, the ranges of its numbers from the cycle on in which it is due."""
+    """Returns for each answer the ranges of its numbers, from the cycle on in which it is due."""
     late = [0] * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
     result: dict[str, Ranges] = {}
     for i, (name, d) in enumerate(zip(problem.answers, late, strict=True)):

@@ -1,4 +1,4 @@
-"""Problems by name: one of the catalogue, or one in a Python file of the reader's own."""
+"""Problems by name: from the catalogue, or from a Python file of the user."""
 
 import runpy
 import sys
@@ -12,9 +12,9 @@ from .streaming_tasks import STREAMING_TASKS
 
 
 def load_problem(name: str) -> Problem:
-    """A problem by its name in the catalogue or among the streaming tasks, or as ``file.py:name``.
+    """Loads a problem: by its name in the catalogue or the streaming tasks, or as ``file.py:name``.
 
-    The file is executed, as Python executes a module: name only files that you trust.
+    The file is executed like a Python module: name only files that you trust.
 
     Args:
         name: such as ``duplicates``, or ``my_problem.py:vowels``.
@@ -23,8 +23,7 @@ def load_problem(name: str) -> Problem:
         The problem.
 
     Raises:
-        LabError: there is no such problem or file; the file does not run; or it has no problem of
-            that name.
+        LabError: no such problem or file; the file does not run; or it has no problem of that name.
     """
     file, colon, attribute = name.rpartition(":")
     if not (colon and file.endswith(".py")):
@@ -47,7 +46,7 @@ def load_problem(name: str) -> Problem:
 
 
 def _execute(path: Path) -> dict:
-    sys.path.insert(0, str(path.resolve().parent))  # so that it can import what lies beside it
+    sys.path.insert(0, str(path.resolve().parent))  # so that it can import modules from its folder
     try:
         return runpy.run_path(str(path), run_name=path.stem)
     except SyntaxError as error:

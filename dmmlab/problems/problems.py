@@ -1,11 +1,12 @@
-"""Problems: what a machine is to answer, and the strings it is trained, validated and tested on.
+"""Problems: questions to machines, with strings to train, validate and test them on.
 
-A problem is a question about a stream, with a target in every cycle: a machine that answers it, or
-any Python function that reads the stream, one V-value a cycle, and yields the answer. The lab draws
-three sets of strings. *Training* strings are short, over a small alphabet. *Validation* strings are
-longer, denser, sparser, over larger alphabets; with them machines are chosen and weights rounded.
-*Test* strings are longer still and drawn from another seed each time; nothing is chosen with them.
-No training string begins a validation or test string. A new problem is a few lines::
+A problem is a question about a stream, with a target answer in every cycle. The target is a machine
+that answers the question, or any Python function that reads the stream, one V-value a cycle, and
+yields the answers. The lab draws three sets of strings. *Training* strings are short, over a small
+alphabet. *Validation* strings are longer, denser or sparser, over larger alphabets; they serve to
+choose machines and to round weights. *Test* strings are longer still, and drawn from another seed
+each time; nothing is chosen with them. No training string begins a validation or test string. A new
+problem takes a few lines::
 
     def vowels(stream):
         count = 0
@@ -42,7 +43,7 @@ from .target_answers import TargetAnswers
 from .target_rows import Target, has_trees, rows_of
 
 USUAL_DELAY = 3  # cycles
-DRAWS = 100  # how often a string is drawn that must not begin as a training string does
+DRAWS = 100  # attempts to draw a string that does not begin like a training string
 
 
 @summarised
@@ -51,29 +52,30 @@ class Problem:
     """A question about a stream.
 
     Args:
-        question: what is asked, in one line.
-        target: the machine to imitate, whose neuron ``output`` has the answers; or a function of
-            the V-values of the stream, one a cycle (``{}`` in silence), that yields the answer to
-            each, or one for each of ``answers``. An answer is a number; or a V-value, if a function
-            ever yields a dict.
-        draw: ``(random numbers, letters, how many) -> items``; the lab puts the items into cycles.
-        constants: what constant neurons emit beside ``const_1``, by name.
-        delay: how many cycles after an item its answer is due, where the target is a function (one
-            for each answer, if they differ). A link costs one cycle, so it is how deep the machine
-            may be.
+        question: the question, in one line.
+        target: the machine to imitate, whose neuron ``output`` has the answers; or a function that
+            takes the V-values of the stream, one a cycle (``{}`` in silence), and yields for each
+            an answer, or a sequence with one for each of ``answers``. Answers are numbers; they are
+            V-values if a function ever yields a dict.
+        draw: ``(random generator, letters, count) -> items``; the lab distributes the items over
+            the cycles.
+        constants: the V-values that constant neurons besides ``const_1`` emit, by name.
+        delay: the number of cycles from an item to its answer, if the target is a function (a
+            sequence gives each answer its own). A link costs one cycle, so the delay limits the
+            depth of the machine.
         types: the neuron types of the starting network.
-        recurrent: whether it starts fully recurrent, since no feedforward machine can answer it. If
-            left out, both are tried.
+        recurrent: whether the starting network is fully recurrent, because no feedforward machine
+            can answer. If left out, both are tried.
         answers: the names of the answers.
         inputs: the neurons that read; if there are several, an item is ``{neuron: V-value}``.
-        silence: whether cycles without an item come between those with one.
-        alphabet: all items that may come, if there are finitely many; they are drawn equally often,
-            if nothing else is given. Proofs need it. Any iterable of V-values but a dict.
-        longest: how many items a string has at most; no limit if left out.
-        letters: how many the alphabets of validation and of test strings have.
+        silence: whether there are cycles without an item between the items.
+        alphabet: all possible items, if there are finitely many; without ``draw``, they are equally
+            likely. Proofs need it. Any iterable of V-values except a dict.
+        longest: the maximum number of items in a string; no limit if left out.
+        letters: the alphabet sizes of validation and test strings.
 
     Raises :class:`~dmmlab.core.errors.LabError` for a machine without ``output``, a delay below 1,
-    an alphabet with something that is no V-value, or numbers of letters that cannot be.
+    an alphabet with something that is no V-value, or invalid numbers of letters.
     """
 
     question: str
@@ -104,39 +106,39 @@ class Problem:
         if not sizes or not all(type(n) is int and 0 < n <= len(LETTERS) for n in sizes):
             raise LabError(f"letters {self.letters!r}: expected how many there are in each alphabet, from 1 to {len(LETTERS)}")
 
-    is_recorded: ClassVar[bool] = False  # whether nothing is known of the target but a table of rows
+    is_recorded: ClassVar[bool] = False  # whether the target is known only from the rows of a table
 
     @property
     def rows(self) -> int:
-        """How many rows there are, where there are rows."""
+        """The number of table rows; 0 if the problem is not made from a table."""
         return 0
 
     def reproduces(self, machine: Machine) -> bool:
-        """Whether a machine is right about all test rows, where there are rows."""
+        """Returns whether a machine is right about all test rows; False without a table."""
         return False
 
     def explains(self, machine: Machine) -> bool:
-        """Whether a machine is right about the rows to choose with, where there are rows."""
+        """Returns whether a machine is right about the validation rows; False without a table."""
         return False
 
     def sentence(self, machine: Machine) -> str:
-        """How much of the test rows a machine explains, in words, where there are rows."""
+        """Says how much of the test rows a machine explains; empty without a table."""
         return ""
 
     @property
     def delays(self) -> tuple[int, ...]:
-        """The delay of each answer, in cycles; 3 where none is given."""
+        """The delay of each answer, in cycles; 3 by default."""
         if isinstance(self.delay, Sequence):
             return tuple(self.delay)
         return (USUAL_DELAY if self.delay is None else self.delay,) * len(self.answers)
 
     def with_delay(self, delay: int | Sequence[int]) -> "Problem":
-        """The same problem, its answers due so many cycles after an item."""
+        """Returns the problem with another delay, in cycles."""
         return replace(self, delay=delay)
 
     @cached_property
     def network(self) -> Network:
-        """The starting network, the same for all problems up to sources, types and answers."""
+        """The starting network; problems differ only in its kind, sources, types and answers."""
         output = answering(tuple(self.answers))
         if self.recurrent:
             return recurrent(2, self.types or RECURRENT, output, self.sources)
@@ -144,26 +146,26 @@ class Problem:
 
     @property
     def sources(self) -> dict[str, NeuronType]:
-        """The neurons that nothing but the timer feeds, by name."""
+        """The neurons that only the timer feeds, by name: inputs and constants."""
         constants = {name: constant(name, "char", v) for name, v in self.constants.items()}
         return dict.fromkeys(self.inputs, INPUT) | {"const_1": CONST_1} | constants
 
     def training(self, seed: int, strings: int = 8, cycles: int = 40, letters: int = 3, every: int = 0) -> list[Sample]:
-        """Short strings to learn from.
+        """Draws short strings for training.
 
         Args:
             seed: for the random numbers.
-            strings: how many.
-            cycles: of each.
-            letters: in their alphabet.
-            every: if not 0, an item comes in every so many cycles; if 0, at random, in strings of
-                several densities.
+            strings: the number of strings.
+            cycles: the number of cycles in each.
+            letters: the size of their alphabet.
+            every: if not 0, an item comes once in ``every`` cycles; if 0, items come at random,
+                with several densities.
 
         Returns:
             The strings.
 
         Raises:
-            LabError: no strings, cycles or letters, or more letters than there are.
+            LabError: no strings, cycles or letters, or more letters than the lab has.
         """
         rng = random.Random(f"training {seed}")
         shapes = self._training_shapes(rng, strings, cycles, letters, every)
@@ -182,20 +184,20 @@ class Problem:
         lengths: Sequence[int] = VALIDATION_LENGTHS,
         letters: Sequence[int] | None = None,
     ) -> list[Sample]:
-        """Strings with which machines are chosen, with three timings and two alphabets.
+        """Draws the strings that choose machines, with three timings and two alphabets.
 
         Args:
             seed: for the random numbers.
-            apart_from: training strings; none of these begins as one of them does.
-            lengths: how many items; of the shorter ones there are more strings.
-            letters: in the alphabets; those of the problem, if left out.
+            apart_from: training strings; no drawn string begins like one of them.
+            lengths: items per string; there are more strings of the shorter lengths.
+            letters: the alphabet sizes; those of the problem, if left out.
 
         Returns:
             The strings.
 
         Raises:
-            LabError: lengths or alphabets that cannot be, or only strings that begin as a training
-                string does.
+            LabError: invalid lengths or alphabet sizes, or every drawn string begins like a
+                training string.
         """
         return self._unseen(random.Random(f"held out {seed}"), apart_from, lengths, letters)
 
@@ -206,9 +208,9 @@ class Problem:
         lengths: Sequence[int] = TEST_LENGTHS,
         letters: Sequence[int] | None = None,
     ) -> list[Sample]:
-        """Strings with which nothing is chosen, longer than those of :meth:`validation`.
+        """Draws the strings for the final test, longer than those of :meth:`validation`.
 
-        Arguments, result and errors raised are as there.
+        Arguments, result and errors raised are the same.
         """
         return self._unseen(random.Random(f"test {seed}"), apart_from, lengths, letters)
 
@@ -229,12 +231,12 @@ class Problem:
         return samples
 
     def sample(self, items: Items, kind: str = "", letters: int = 0) -> Sample:
-        """The string with these items, one a cycle; ``{}`` is silence.
+        """Returns the string with these items, one a cycle; ``{}`` is silence.
 
         Args:
             items: V-values.
-            kind: what kind of string it is, in words.
-            letters: how many letters its alphabet has.
+            kind: a description of the string.
+            letters: the size of its alphabet.
 
         Returns:
             The string, with its targets.
@@ -246,13 +248,13 @@ class Problem:
         return Sample(self._answers.streams(items), targets, kind, letters, rows)
 
     def answers_to(self, items: Items) -> np.ndarray:
-        """The target's answers, those of a function beside the items that they answer.
+        """Returns the target's answers; a function's answers are not delayed.
 
         Args:
             items: V-values, one a cycle; ``{}`` is silence.
 
         Returns:
-            An array, (answers, cycles); where answers are V-values, (their coordinates, cycles).
+            An array (answers, cycles); if answers are V-values, (their coordinates, cycles).
 
         Raises:
             LabError: as :meth:`sample`.
@@ -260,39 +262,39 @@ class Problem:
         return self._answers.to(items)[0]
 
     def vvalues_answered(self, items: Items) -> list[tuple[VValue, ...]]:
-        """As :meth:`answers_to`: for each cycle, a V-value for each answer."""
+        """Returns the answers of :meth:`answers_to` as V-values: a tuple of them for each cycle."""
         return self._answers.vvalues(items)
 
     @cached_property
     def answers_are_vvalues(self) -> bool:
-        """Whether the target ever yields a dict, in strings such as those to learn from."""
+        """Whether the target yields a dict on a sample of training strings."""
         if isinstance(self.target, Machine):
             return False
         rng = random.Random("kind of answers")
         strings = (self._items(rng, shape.letters, shape.present()) for shape in self._training_shapes(rng))
         for items in strings:
-            with contextlib.suppress(LabError):  # a target may know nothing of such a string
+            with contextlib.suppress(LabError):  # the target may reject such a string
                 if any(map(has_trees, rows_of(self.target, self.answers, list(map(self.as_read, items))))):
                     return True
         return False
 
     def items_of(self, sample: Sample) -> Items:
-        """The items of a string, one a cycle; ``{}`` is silence.
+        """Returns the items of a string, one a cycle; ``{}`` is silence.
 
         Args:
             sample: a string of this problem.
 
         Returns:
-            What ``sample`` was made of.
+            The items that ``sample`` was made from.
         """
         return self._answers.items_of(sample, self.silence)
 
     def as_read(self, item: VValue) -> VValue:
-        """An item as the target reads it.
+        """Returns an item as the target reads it.
 
-        Where there is no silence, what is a number is a whole number if it can be, and a zero is
-        ``0``, also where a stream has dropped it; so it is in an item of several inputs, in any
-        cycle but one without an item.
+        In a problem without silence, a number is read as an integer if it is whole, and zero as
+        ``0``, even if the stream has dropped it. The same holds for an item of several inputs, with
+        silence too, except in cycles without an item.
         """
         if (self.silence and (len(self.inputs) == 1 or not item)) or not self._of_numbers:
             return dict(item) if isinstance(item, dict) else item  # a target may change what it reads
@@ -300,32 +302,32 @@ class Problem:
         return read[self.inputs[0]] if len(self.inputs) == 1 else read
 
     def items_by_neuron(self, item: VValue) -> dict[str, VValue]:
-        """What each reading neuron reads of an item."""
+        """Returns the part of an item that each reading neuron reads, by neuron."""
         if len(self.inputs) == 1:
             return {self.inputs[0]: item}
         return {name: item.get(name, 0) if isinstance(item, dict) else 0 for name in self.inputs}
 
     @cached_property
     def _of_numbers(self) -> frozenset[str]:
-        """The inputs that are given numbers alone."""
+        """The inputs that read only numbers."""
         items = self.alphabet or self.draw(random.Random("numbers"), "abc", DRAWS)
         read = [self.items_by_neuron(item) for item in items if item != {}]
         return frozenset(n for n in self.inputs if read and not any(isinstance(each[n], dict) and each[n] for each in read))
 
     def preview(self, seed: int = 0, items: int = 14, letters: int = 4) -> Preview:
-        """A drawn string with the target's answers, to try a problem before anything is trained.
+        """Draws a string with the target's answers, to try a problem before training.
 
         Args:
             seed: for the random numbers.
-            items: how many; a third of the cycles has none, where there is silence.
-            letters: in the alphabet.
+            items: the number of items; with silence, about a third of the cycles have none.
+            letters: the size of the alphabet.
 
         Returns:
             The items and the answers side by side; a notebook shows a table.
 
         Raises:
-            LabError: as :meth:`sample`; or the target is the same in every cycle of the strings
-                that would be drawn to learn from.
+            LabError: as :meth:`sample`; or an answer is the same in every cycle of the training
+                strings.
 
         Warns:
             ProblemWarning: as :func:`~dmmlab.problems.problem_checks.check_problem`.
@@ -339,7 +341,7 @@ class Problem:
         sample = self._sample(rng, LETTERS[:letters], present, "preview")
         if self.constants:
             check_problem(self, self.training(seed), self.validation(seed, lengths=VALIDATION_LENGTHS[:2]))
-        else:  # a synthesis draws the letters that the target tells apart
+        else:  # a synthesis draws the letters that the target distinguishes
             check_everywhere(self, self.training(seed))
         items_drawn = self.items_of(sample)
         late = () if isinstance(self.target, Machine) else self.delays
@@ -353,7 +355,7 @@ class Problem:
         if len(drawn) != sum(present):
             raise LabError(f"draw gave {len(drawn)} items: expected {sum(present)}")
         items = iter(drawn)
-        late: Items = [{}] * max(self.delays) if self.longest is not None else []  # so that the last answers are seen
+        late: Items = [{}] * max(self.delays) if self.longest is not None else []  # cycles for the last answers
         return [*(next(items) if here else {} for here in present), *late]
 
     @cached_property
@@ -389,7 +391,7 @@ def _checked_alphabet(alphabet: Iterable[VValue]) -> tuple[VValue, ...]:
 
 
 def _whole(x: VValue) -> VValue:
-    """A number as a whole number, if it is one; the zero V-value as 0."""
+    """Returns a whole number as an int, and the zero V-value as 0."""
     if isinstance(x, dict):
         return x or 0
     return int(x) if type(x) is not int and x == x // 1 else x

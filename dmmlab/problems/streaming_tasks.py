@@ -2,9 +2,9 @@
 
 From arXiv:2402.05110, "Opening the AI black box: program synthesis via mechanistic
 interpretability" (definitions: the public repository ejmichaud/neural-verification). An item is a
-whole number, or two; what comes before the first counts as 0. Nothing here says how a task is to be
-solved: a problem has a question, a target, an alphabet, and a draw where random items would hardly
-ever show what is asked for.
+whole number, or two; items before the first count as 0. Nothing here says how to solve a task. A
+problem has a question, a target and an alphabet; it has its own draw if uniformly random items
+would rarely exercise the question.
 """
 
 import itertools
@@ -44,7 +44,7 @@ def _stateless_pair(answer: Callable[[int, int], Any]) -> Next:
 
 
 def _window(size: int, answer: Callable[[Sequence[int]], Any]) -> tuple[tuple[int, ...], Next]:
-    """The answer to the last ``size`` numbers, the latest last."""
+    """Returns the initial state and a step that answers the last ``size`` numbers, latest last."""
 
     def step(before: tuple[int, ...], x: int) -> tuple[tuple[int, ...], Any]:
         last = (*before, x)
@@ -114,7 +114,7 @@ def _parentheses(state: tuple[int, int], closes: int) -> tuple[tuple[int, int], 
 
 
 def _half_palindromes(rng: random.Random, letters: str, size: int) -> Items:
-    """Bits, half of the time beginning with a palindrome."""
+    """Draws bits; half of the strings begin with a palindrome."""
     bits = [rng.randrange(2) for _ in range(size)]
     if rng.random() < 0.5:
         half = bits[: rng.randint(1, max(1, size // 2))]
@@ -123,7 +123,7 @@ def _half_palindromes(rng: random.Random, letters: str, size: int) -> Items:
 
 
 def _nearly_balanced(rng: random.Random, letters: str, size: int) -> Items:
-    """Parentheses, at most of which no more are closed than are open."""
+    """Draws parentheses; a closing one rarely lacks its opening one."""
     depth, mistakes, items = 0, rng.random() < 0.5, []
     for _ in range(size):
         closes = rng.random() < 0.5 and (depth > 0 or (mistakes and rng.random() < 0.1))
@@ -182,7 +182,7 @@ def _tasks() -> dict[str, Problem]:
     tasks["Dithering"] = _one("Does the sum pass a multiple of 15?", range(16), 0, _dithering)
     for name, gravity, spring in (("Freebody", 0, 0), ("Gravity", 1, 0), ("Spring", 0, 1)):
         tasks[f"Newton_{name}"] = _one("Where is the body?", FORCE, (0, 0), _newton(gravity, spring))
-    tasks["Newton_Magnetic"] = _two(  # it spirals outwards: after some hundred items no float has all digits
+    tasks["Newton_Magnetic"] = _two(  # it spirals outwards: after about a hundred items floats are inexact
         "Where is the charge?", FORCE, (0, 0, 0, 0), _magnetic, answers=("x", "y"), longest=80
     )
     return tasks

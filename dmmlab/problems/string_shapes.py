@@ -1,6 +1,6 @@
-"""Shapes of strings: in which cycles something comes, and of how many letters it is drawn.
+"""Shapes of strings: the cycles in which an item comes, and the size of the alphabet.
 
-What comes there is the problem's affair (:class:`~dmmlab.problems.problems.Problem`).
+The problem draws the items themselves (:class:`~dmmlab.problems.problems.Problem`).
 """
 
 import random
@@ -10,15 +10,15 @@ from typing import NamedTuple
 from ..core.errors import LabError
 from .draws import LETTERS
 
-DENSITIES = (0.2, 0.4, 0.7, 1.0)  # of items among cycles, in strings to learn from
+DENSITIES = (0.2, 0.4, 0.7, 1.0)  # items per cycle, in training strings
 VALIDATION_LENGTHS = (14, 200, 2000)  # items
 TEST_LENGTHS = (30, 300, 3000)  # items
-ALPHABETS = (8, 40)  # letters, of validation and of test strings
+ALPHABETS = (8, 40)  # letters, in validation and test strings
 TIMINGS = ("dense", "one in ten cycles", "random gaps")
 
 
 class Shape(NamedTuple):
-    """Of one string: its letters; what draws, cycle by cycle, whether an item comes; in words."""
+    """The shape of a string: letters; a draw of whether each cycle has an item; a description."""
 
     letters: str
     present: Callable[[], list[bool]]
@@ -28,21 +28,21 @@ class Shape(NamedTuple):
 def training_shapes(
     rng: random.Random, strings: int, cycles: int, letters: int, silence: bool, every: int = 0
 ) -> Iterator[Shape]:
-    """Short strings of several densities.
+    """Yields the shapes of short strings of several densities.
 
     Args:
         rng: draws the cycles.
-        strings: how many.
-        cycles: of each.
-        letters: in their alphabet.
+        strings: the number of strings.
+        cycles: the number of cycles in each.
+        letters: the size of their alphabet.
         silence: whether there are cycles without an item.
-        every: if not 0, an item comes in every so many cycles, instead.
+        every: if not 0, an item comes once in ``every`` cycles instead.
 
     Yields:
         A shape for each string.
 
     Raises:
-        LabError: no strings, cycles or letters, or more letters than there are.
+        LabError: no strings, cycles or letters, or more letters than the lab has.
     """
     if min(strings, cycles) < 1 or every < 0 or not 0 < letters <= len(LETTERS):
         raise LabError(
@@ -62,19 +62,19 @@ def training_shapes(
 
 
 def unseen_shapes(rng: random.Random, lengths: Sequence[int], letters: Sequence[int], silence: bool) -> Iterator[Shape]:
-    """Longer strings, with three timings and several alphabets.
+    """Yields the shapes of longer strings, with three timings and several alphabets.
 
     Args:
         rng: draws the gaps.
-        lengths: how many items; of the shorter ones there are more strings.
-        letters: in the alphabets.
+        lengths: items per string; there are more strings of the shorter lengths.
+        letters: the alphabet sizes.
         silence: whether there are cycles without an item.
 
     Yields:
         A shape for each string.
 
     Raises:
-        LabError: lengths or alphabets that cannot be.
+        LabError: invalid lengths or alphabet sizes.
     """
     if min(*letters, *lengths, 1) < 1 or max(letters) > len(LETTERS):
         raise LabError(f"letters {letters}, lengths {lengths}: expected 1 or more, and {len(LETTERS)} letters at most")

@@ -1,8 +1,8 @@
-"""Swaps: a network with room for a machine's canonical form.
+"""Swaps: adds the links that a machine's canonical form may need.
 
-To make weights canonical may exchange the inputs of a neuron, or the sides of a comparison
-(:mod:`dmmlab.machines.canonical_form`); a network that is compiled has those links only that it was
-compiled with.
+Canonicalisation may exchange the inputs of a neuron, or the sides of a comparison
+(:mod:`dmmlab.machines.canonical_form`). A compiled network has only the links that it was compiled
+with, so the links must be there before.
 """
 
 from ..core.machine import Machine
@@ -11,13 +11,13 @@ from ..core.neuron_type import Scaling
 
 
 def with_swaps(machine: Machine) -> Machine:
-    """A machine with all links that exchanging inputs, or sides of comparisons, may give it.
+    """Adds all links that exchanging inputs, or sides of comparisons, may create.
 
     Args:
-        machine: any.
+        machine: any machine.
 
     Returns:
-        The machine with those links, all of weight 1: a network to be trained.
+        The machine with those links, all of weight 1: a network for training.
     """
     links = set()
     for to, into, source, output, *_ in machine.links():

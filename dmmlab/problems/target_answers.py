@@ -1,7 +1,7 @@
-"""Answers of a target: what a machine or a function answers to items, as arrays, and when.
+"""Answers of a target: the answers of a machine or a function to items, as arrays, with timing.
 
-The answers of a function stand beside the items that they answer, and are due some cycles later;
-those of a machine come when they come.
+A function answers each item in the item's own cycle; the answer is due some cycles later. A
+machine's answers keep the cycles in which the machine gives them.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,15 +21,15 @@ from .teachers import Teacher
 
 @dataclass(frozen=True)
 class TargetAnswers:
-    """A target that is asked.
+    """Computes the answers of a target.
 
     Args:
         target: a machine, or a function.
         inputs: the neurons that read.
-        names: of the answers.
-        delays: how many cycles after its item each answer of a function is due.
-        are_vvalues: whether a function's answers are V-values.
-        as_read: an item as a function is given it.
+        names: the names of the answers.
+        delays: for each answer of a function, the number of cycles after its item when it is due.
+        are_vvalues: says whether a function's answers are V-values.
+        as_read: converts an item to the form that a function reads.
     """
 
     target: Machine | Target
@@ -40,14 +40,14 @@ class TargetAnswers:
     as_read: Callable[[VValue], VValue]
 
     def to(self, items: Items) -> tuple[np.ndarray, Rows]:
-        """The answers, those of a function beside the items that they answer.
+        """Returns the answers; a function's answers are not delayed.
 
         Args:
             items: V-values, one a cycle; ``{}`` is silence.
 
         Returns:
-            An array, (answers, cycles), and no rows; where answers are V-values, (their
-            coordinates, cycles), and which coordinates these are.
+            An array (answers, cycles), and no rows. If answers are V-values, an array (their
+            coordinates, cycles), and rows that identify the coordinates.
 
         Raises:
             LabError: the target yields no finite numbers, or not as many as there are answers.
@@ -61,7 +61,7 @@ class TargetAnswers:
         return numbers_of(given, self.names), ()
 
     def vvalues(self, items: Items) -> list[tuple[VValue, ...]]:
-        """As :meth:`to`: for each cycle, a V-value for each answer."""
+        """Returns the answers of :meth:`to` as V-values: a tuple of them for each cycle."""
         array, rows = self.to(items)
         if not rows:
             return [tuple(column) for column in array.T.tolist()]
@@ -72,7 +72,7 @@ class TargetAnswers:
         return [tuple(from_paths((p, x) for n, p, x in each if n == name) for name in self.names) for each in coordinates]
 
     def when_due(self, items: Items) -> tuple[np.ndarray, Rows]:
-        """As :meth:`to`, each answer of a function in the cycle in which it is due."""
+        """Returns the answers of :meth:`to`, but a function's answers in the cycles when due."""
         answers, rows = self.to(items)
         if isinstance(self.target, Machine):
             return answers, rows
@@ -84,17 +84,17 @@ class TargetAnswers:
         return np.stack(late), rows
 
     def streams(self, items: Items) -> dict[str, Stream]:
-        """What each neuron reads."""
+        """Returns the stream that each neuron reads."""
         if len(self.inputs) == 1:
             return {self.inputs[0]: values(items)}
         return {name: values(v.get(name, {}) if isinstance(v, dict) else {} for v in items) for name in self.inputs}
 
     def items_of(self, sample: Sample, silence: bool) -> Items:
-        """The items of a string: the inverse of :meth:`streams`.
+        """Returns the items of a string: the inverse of :meth:`streams`.
 
         Args:
             sample: a string.
-            silence: whether a cycle without an item is silence; if not, among numbers it is 0.
+            silence: whether a cycle without an item is silence; if not, it is 0 among numbers.
 
         Returns:
             The items, one a cycle; ``{}`` is silence.

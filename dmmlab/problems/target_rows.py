@@ -1,4 +1,4 @@
-"""Rows of a target: what a function of the reader's own yields, checked; numbers as an array.
+"""Rows of a target: runs a user's function, checks its answers, makes an array of numbers.
 
 A row has the answers to one item. They are numbers, or V-values.
 """
@@ -18,25 +18,25 @@ Row = Sequence[VValue]
 
 
 def rows_of(target: Target, names: Sequence[str], items: Items) -> list[Row]:
-    """What the target yields for these items, a row for each.
+    """Runs the target on these items, and returns a row of answers for each.
 
-    It is copied at once: a target may change what it has yielded.
+    Rows are copied at once, because a target may change an object after yielding it.
 
     Args:
         target: a function of the V-values of a stream.
-        names: of the answers.
-        items: one a cycle.
+        names: the names of the answers.
+        items: the items, one a cycle.
 
     Returns:
         The rows. Those with trees are checked.
 
     Raises:
-        LabError: another number of rows than items, or a row of trees that is wrong.
+        LabError: the numbers of rows and items differ, or a row of trees is invalid.
     """
     rows: list[Row] = []
     try:
         for t, given in enumerate(islice(target(items), len(items) + 1)):
-            if isinstance(given, float | int):  # at once: there are hundreds of thousands
+            if isinstance(given, float | int):  # the fast path: there are hundreds of thousands
                 rows.append((given,))
                 continue
             row = (given,) if isinstance(given, dict) or np.ndim(given) == 0 else tuple(given)
@@ -58,23 +58,23 @@ def _silence(items: Items) -> str:
 
 
 def has_trees(row: Row) -> bool:
-    """Whether an answer is a dict."""
+    """Returns whether an answer is a dict."""
     return any(isinstance(v, dict) for v in row)
 
 
 def checked(row: Row, names: Sequence[str], t: int) -> list[VValue]:
-    """The answers of cycle ``t`` as V-values in canonical form.
+    """Returns the answers of cycle ``t`` as V-values in canonical form.
 
     Args:
-        row: one for each name.
-        names: of the answers.
-        t: the cycle, for the error.
+        row: the answers, one for each name.
+        names: the names of the answers.
+        t: the cycle, for error messages.
 
     Returns:
         The answers.
 
     Raises:
-        LabError: another number of answers, or one that is no V-value.
+        LabError: the wrong number of answers, or one that is no V-value.
     """
     if len(row) != len(names):
         raise LabError(f"the target gives {plural(len(row), 'answer')} in cycle {t}: expected {len(names)}")
@@ -85,17 +85,17 @@ def checked(row: Row, names: Sequence[str], t: int) -> list[VValue]:
 
 
 def numbers_of(rows: Sequence[Row], names: Sequence[str]) -> np.ndarray:
-    """Rows of numbers as an array.
+    """Returns rows of numbers as an array.
 
     Args:
-        rows: one for each cycle.
-        names: of the answers.
+        rows: the rows, one for each cycle.
+        names: the names of the answers.
 
     Returns:
-        (answers, cycles).
+        An array (answers, cycles).
 
     Raises:
-        LabError: a row with a tree, with another number of answers, or that is not finite.
+        LabError: a row has a tree, the wrong number of answers, or a number that is not finite.
     """
     try:
         array = np.array(rows, dtype=float).T

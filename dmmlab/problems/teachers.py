@@ -1,4 +1,4 @@
-"""Teachers: machines whose answers are the right ones."""
+"""Teachers: machines that give the target answers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,27 +16,27 @@ from .draws import LETTERS
 
 
 class Teacher:
-    """Runs a machine on strings, in double precision; one compilation does for most of them.
+    """Runs a machine on strings in double precision; most strings share one compilation.
 
     Args:
-        machine: what answers.
+        machine: the machine that answers.
         inputs: the neurons that read.
-        names: of the answers.
+        names: the names of the answers.
     """
 
     def __init__(self, machine: Machine, inputs: Sequence[str], names: Sequence[str]):
         self.machine, self.inputs, self.names = machine, inputs, names
-        self._compiled: dict[frozenset, tuple[Compiled, ChunkRunner]] = {}  # by the keys that strings have
+        self._compiled: dict[frozenset, tuple[Compiled, ChunkRunner]] = {}  # by the keys in the strings
 
     def answers(self, streams: Mapping[str, Stream], cycles: int) -> np.ndarray:
-        """The answers to a string.
+        """Returns the answers to a string.
 
         Args:
-            streams: what each neuron reads.
-            cycles: how many.
+            streams: the stream that each neuron reads.
+            cycles: the number of cycles.
 
         Returns:
-            An array, (answers, cycles).
+            An array (answers, cycles).
         """
         keys = frozenset((name, path) for name in streams for v in streams[name].events.values() for path, _ in paths(v))
         if all(len(path) == 1 for _, path in keys):

@@ -1,4 +1,4 @@
-"""Proofs that a machine is right: explorations, inductions, certificates, counterexamples."""
+"""Proofs that machines are right: explorations, inductions, certificates, counterexamples."""
 
 from ..core.doors import door
 

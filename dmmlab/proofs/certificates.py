@@ -1,18 +1,18 @@
-"""Certificates: proofs that can be checked without whoever found them.
+"""Certificates: proofs that can be checked independently of the search that found them.
 
-An *exploration* is a table. For each joint state of machine and target (what the neurons emit, the
-target's state, the answers that are due) it has the machine's answers and the state that each item
-leads to. The checker follows it with the tree engine, and finds every entry again.
+An *exploration* is a table. It has a row for each joint state of machine and target (the outputs of
+the neurons, the target's state, the answers that are due), with the machine's answers and the next
+joint state for each item. The checker recomputes every entry with the tree engine.
 
-An *induction* is an invariant: linear functions that say what arrives at the machine's neurons, of
-what the target has been through in the last cycles (its states, the items, its answers), and bounds
-on the target's state. The checker runs both on symbols, on every path, and asks z3 whether the
-invariant holds after the first cycles, whether any cycle keeps it, and whether it makes the answers
-right. Numbers are reals; they are whole numbers only where that follows from the step itself.
+An *induction* is an invariant. It has linear functions that give the inputs of the machine's
+neurons from the target's last cycles (its states, the items, its answers), and bounds on the
+target's state. The checker runs machine and target on symbols, on every path. It asks z3 whether
+the invariant holds after the first cycles, whether every cycle preserves it, and whether it makes
+the answers right. Numbers are reals; they are whole numbers only if the step itself implies it.
 
-The search for certificates is not part of this. What a proof promises rests on the tree engine in
+The search for certificates is not part of this module. A proof relies on the tree engine in
 fractions (:mod:`dmmlab.machines.exact_steps`), on this module, :mod:`dmmlab.proofs.symbols` and
-:mod:`dmmlab.proofs.plain_steps`, and on z3. A certificate from a stranger is data.
+:mod:`dmmlab.proofs.plain_steps`, and on z3. A certificate is only data, and need not be trusted.
 """
 
 import copy
@@ -37,35 +37,35 @@ from .plain_steps import why_not_plain
 from .symbols import Symbol, is_zero, on_all_paths, solver
 
 FORM = "dmmlab certificate 1"
-SECONDS = 60.0  # that z3 may take
-MOST_CYCLES = 1000  # of a delay, or to look back
-MOST_CASES = 1500  # strings of known items that an induction is run on, one by one
-PLAIN = (int, bool, float, str, type(None), Fraction)  # what a state is made of
-Certificate = Mapping[str, Any]  # as JSON has it
+SECONDS = 60.0  # for an induction
+MOST_CYCLES = 1000  # of a delay, or to look back, at most
+MOST_CASES = 1500  # strings of known items on which an induction is run one by one, at most
+PLAIN = (int, bool, float, str, type(None), Fraction)  # the types in a state
+Certificate = Mapping[str, Any]  # in the form of JSON data
 
 
 class CertificateError(LabError):
-    """A certificate that does not show what it says."""
+    """Raised if a certificate does not prove its claim."""
 
 
 def check_certificate(
     problem: Problem, machine: Machine, certificate: Certificate, seconds: float = SECONDS, exact: ExactMachine | None = None
 ) -> str:
-    """Checks that a certificate shows how sure it is that a machine is right.
+    """Checks a certificate, and returns the grade that it proves for a machine.
 
     Args:
-        problem: what is asked.
-        machine: what answers.
+        problem: the problem.
+        machine: the machine that answers.
         certificate: of :attr:`~dmmlab.proofs.proofs.Proof.certificate`.
-        seconds: to spend.
-        exact: the machine in exact arithmetic, if it is there already.
+        seconds: the time limit.
+        exact: the machine in exact arithmetic, if it exists already.
 
     Returns:
-        The grade that it shows: ``identical``, ``proved`` or ``exhaustive``, the last one over the
-        items that it names where the problem has no alphabet.
+        The grade: ``identical``, ``proved`` or ``exhaustive``. If the problem has no alphabet,
+        ``exhaustive`` refers to the items that the certificate names.
 
     Raises:
-        CertificateError: it does not show it; or it is no certificate.
+        CertificateError: it proves nothing, or is no certificate.
         LabError: the machine cannot be run exactly, or z3 cannot decide.
     """
     try:
@@ -81,16 +81,16 @@ def check_certificate(
         return "identical"
     except LabError:
         raise
-    except Exception as error:  # a certificate is data: whatever is wrong with it is told in one line
+    except Exception as error:  # a certificate is data: any defect is reported in one line
         raise CertificateError(f"no certificate: {told(error)}") from None
 
 
 def is_the_target(problem: Problem, machine: Machine) -> bool:
-    """Whether a machine is the target, up to the names of its neurons and to what has no effect."""
+    """Returns whether a machine is the target, up to neuron names and parts without effect."""
     target = problem.target
     if not isinstance(target, Machine) or not same(machine, target, tolerance=0.0):
         return False
-    for kind in (*machine.neurons.values(), *target.neurons.values()):  # what a type says of itself may be wrong
+    for kind in (*machine.neurons.values(), *target.neurons.values()):  # a type may describe itself wrongly
         plain = isinstance(kind.function, FunctionType) and kind.inputs and not (kind.accumulates or kind.scaling)
         if not (is_known(kind) or plain):
             return False
@@ -119,7 +119,7 @@ def _check_exploration(problem: Problem, exact: ExactMachine, certificate: Certi
         same_target = one[1] == another[1] if other is not None else _alike(one[1], another[1])
         return same_target and (one[0], *one[2:]) == (another[0], *another[2:])
 
-    # A joint state: what neurons emit, the target's state, what is due, cycles since the end.
+    # A joint state: neuron outputs, the target's state, the answers due, cycles since the end.
     start = other.initial if other else target.initial  # type: ignore[union-attr]
     states: list[tuple] = [(exact.initial, start, tuple((Fraction(0),) * d for d in delays), 0)]
     cycles = [0]
@@ -150,20 +150,20 @@ def _check_exploration(problem: Problem, exact: ExactMachine, certificate: Certi
 
 
 class Induction:
-    """An invariant, and the three things that make it a proof.
+    """An invariant, and the three checks that make it a proof.
 
     Args:
-        problem: its target is an automaton with numbers as states, whose step is plain; its
-            alphabet is of numbers, and there is no silence.
-        machine: of built-in neuron types.
-        certificate: with ``delays``, and ``depth`` and ``passing`` in cycles; the ``relation``, for
-            each port at which something arrives pairs of a place among the numbers of a window and
-            a coefficient; ``bounds``, pairs of a vector and the largest value that its product with
-            the target's state may have; ``whole``, whether the states are whole numbers; and
-            ``concrete``, whether the items of the alphabet are put in one by one.
-        end: of the time, as of ``time.monotonic()``.
+        problem: its target is an automaton with numbers as states and a plain step; its alphabet
+            consists of numbers, and there is no silence.
+        machine: a machine of built-in neuron types.
+        certificate: with ``delays``, ``depth`` and ``passing`` in cycles; ``relation``, for each
+            input port a list of pairs (index of a number in the window, coefficient); ``bounds``,
+            pairs of a vector and the largest value that its product with the target's state may
+            have; ``whole``, whether the states are whole numbers; and ``concrete``, whether the
+            items of the alphabet are tried one by one.
+        end: when to stop, as a value of ``time.monotonic()``.
 
-    Raises :class:`CertificateError` if it is not so.
+    Raises :class:`CertificateError` if these conditions do not hold.
     """
 
     def __init__(self, problem: Problem, machine: Machine, certificate: Certificate, end: float):
@@ -191,7 +191,7 @@ class Induction:
         self.within = [z3.simplify(_dot(vector, self.state) <= _z3(bound)) for vector, bound in self.bounds if any(vector)]
 
     def check(self) -> None:
-        """Raises :class:`CertificateError` if it is no proof, and LabError if z3 does not know."""
+        """Raises :class:`CertificateError` if it is no proof, and LabError if z3 cannot decide."""
         _expect(all(isinstance(x, int) for x in self.initial) or not self.whole, "the first state is not whole")
         _expect(all(_dot(v, self.initial) <= b for v, b in self.bounds), "the first state is out of bounds")
         _expect(all(self.kept()), "a step leaves the bounds")
@@ -208,7 +208,7 @@ class Induction:
             self._prove(run, [*self.state, *free, *variables], [*self.within, *allowed], "a cycle breaks the invariant")
 
     def kept(self) -> list[bool]:
-        """Which bounds every step keeps, if all hold before it. Whole states must stay whole."""
+        """Returns which bounds every step preserves, if all hold before; checks ``whole``, too."""
         kept = [True] * len(self.bounds)
         for variables, allowed in self._items(1):
 
@@ -229,7 +229,7 @@ class Induction:
             _expect(path.holds([is_zero(each) for each in wrong]), what)
 
     def _items(self, count: int) -> list[tuple[list[Any], list[Any]]]:
-        """Pairs (unknown numbers, conditions) for so many items; or one for each known string."""
+        """Returns pairs (numbers, conditions): one with unknown items, or one per known string."""
         z3, width = solver(), len(self.problem.inputs)
         if self.concrete:
             _expect(len(self.letters) ** count <= MOST_CASES, "too many strings of known items")
@@ -254,18 +254,18 @@ class Induction:
         return [tuple(numbers[i : i + width]) for i in range(0, len(numbers), width)]
 
     def _step(self, state: tuple, letter: tuple) -> tuple[tuple, tuple]:
-        """The target's step, with states, items and answers as tuples."""
+        """Runs the target's step, with states, items and answers as tuples."""
         names = self.problem.inputs
         item = letter[0] if len(names) == 1 else dict(zip(names, letter, strict=True))
         after, answer = self.automaton.step(state if self.is_tuple else state[0], item)
         return (after if self.is_tuple else (after,)), (tuple(answer) if isinstance(answer, tuple | list) else (answer,))
 
     def reads(self, letter: tuple) -> Mapping[str, Any]:
-        """What each reading neuron reads."""
+        """Returns the number that each reading neuron reads."""
         return dict(zip(self.problem.inputs, letter, strict=True))
 
     def window(self, state: tuple, letters: Sequence[tuple]) -> tuple[list[tuple], list[tuple]]:
-        """What the target goes through from a state on: states, the first one too; and answers."""
+        """Runs the target from a state; returns all states, the first included, and the answers."""
         states, answers = [state], []
         for letter in letters:
             state, answer = self._step(state, letter)
@@ -274,12 +274,12 @@ class Induction:
         return states, answers
 
     def numbers(self, states: Sequence[tuple], letters: Sequence[tuple], answers: Sequence[tuple], start: int) -> list[Any]:
-        """The numbers of ``depth`` cycles, one behind the other, and 1."""
+        """Returns the numbers of ``depth`` cycles in one list, followed by 1."""
         end = start + self.depth
         return [*sum((*states[start : end + 1], *letters[start:end], *answers[start:end]), ()), 1]
 
     def _first_cycles(self, numbers: Sequence[Any]) -> list[Any]:
-        """From the beginning: what has to be zero in as many cycles as there are items."""
+        """Runs one cycle per item from the beginning; returns the numbers that must be zero."""
         letters, wrong = self._letters(numbers), list[Any]()
         emitted: VValue = {}
         states, answers = self.window(self.initial, letters)
@@ -291,7 +291,7 @@ class Induction:
         return wrong
 
     def _next_cycles(self, state: tuple, free: Sequence[Any], numbers: Sequence[Any]) -> list[Any]:
-        """From any state: what has to be zero after one cycle, and in the answers of the last."""
+        """Runs cycles from any state; returns numbers that are zero if the invariant is kept."""
         letters, wrong = self._letters(numbers), list[Any]()
         inputs: VValue = {}
         states, answers = self.window(state, letters)
@@ -306,12 +306,12 @@ class Induction:
         return wrong + self._wrong(emitted, answers, len(letters) - 1)
 
     def _wrong(self, emitted: VValue, answers: Sequence[tuple], t: int) -> list[Any]:
-        """What the answers of the cycle after ``t`` are off by; before one is due, 0 is right."""
+        """Returns the errors of answers in the cycle after ``t``; before one is due, 0 is right."""
         given = zip(self.exact.answers(self.exact.arrive(emitted)), self.delays, strict=True)
         return [x - (answers[t + 1 - d][i] if t + 1 >= d else 0) for i, (x, d) in enumerate(given)]
 
     def _off(self, seen: Sequence[Any], emitted: VValue) -> list[Any]:
-        """What arrivals that have a relation are off by; all that arrives must be numbers."""
+        """Returns the errors of inputs that have a relation; all inputs must be numbers."""
         inputs, off = self.exact.arrive(emitted), []
         for (name, f), terms in zip(self.ports, self.relation, strict=True):
             v = inputs.get(name, {}).get(f, {})
@@ -327,7 +327,7 @@ def _expect(condition: bool, what: str) -> None:
 
 
 def _delays(problem: Problem, certificate: Certificate) -> tuple[int, ...]:
-    """The delays of the answers, which are those of the problem, if it gives any."""
+    """Returns the delays of the answers; they must be those of the problem, if it gives any."""
     delays = tuple(certificate["delays"])
     fixed = (0,) * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays if problem.delay else None
     least = int(fixed is None)
@@ -340,7 +340,7 @@ def _delays(problem: Problem, certificate: Certificate) -> tuple[int, ...]:
 
 
 def _letter(problem: Problem, item: VValue) -> tuple[Fraction | int, ...]:
-    """The numbers of an item, which are all that the target and the readers see of it."""
+    """Returns an item's numbers; the target and the reading neurons must see nothing else."""
     read, numbers = problem.as_read(item), [0 if v == {} else v for v in problem.items_by_neuron(item).values()]
     _expect(all(isinstance(x, Number) for x in numbers), f"the item {describe(item)} is no number")
     expected = numbers[0] if len(problem.inputs) == 1 else dict(zip(problem.inputs, numbers, strict=True))
@@ -363,7 +363,7 @@ def _dot(vector: Sequence[int], numbers: Sequence[Any]) -> Any:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Equality, but that numbers of different types differ: a target may tell 1 from True."""
+    """Tests equality, but 1 and True differ: a target may distinguish types of numbers."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
     _expect(type(one) in PLAIN, f"a state is {describe(one)}: expected numbers, texts, None, or tuples of them")

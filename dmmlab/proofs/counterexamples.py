@@ -1,4 +1,4 @@
-"""Counterexamples: a short string on which a machine errs, its answers beside the right ones."""
+"""Counterexamples: short strings on which a machine errs, with its answers and the right ones."""
 
 import contextlib
 import html
@@ -22,7 +22,7 @@ from ..pruning.samples import Sample, as_rows, coordinate_name
 
 LENGTHS = range(1, 13)  # items of the strings that are drawn to find a short one
 DRAWN = 12  # strings of each length
-LONGEST = 2500  # cycles of a string that is tried
+LONGEST = 2500  # cycles of a string that is tried, at most
 AFTER = 3  # cycles that are shown after the first error
 
 
@@ -30,11 +30,10 @@ AFTER = 3  # cycles that are shown after the first error
 class Counterexample:
     """A string on which a machine errs.
 
-    ``items`` are V-values, one a cycle; ``answers`` and ``targets`` are (answers, cycles), the
-    latter NaN where nothing is asked; where answers are V-values, each of their coordinates is one.
-    ``cycle`` is the first in which an answer is wrong.
-    ``streams`` has what each neuron reads, for an engine or a
-    :class:`~dmmlab.explorers.stream_stepper.StreamStepper`.
+    ``items`` are V-values, one a cycle. ``answers`` and ``targets`` are (answers, cycles); targets
+    are NaN where no answer is expected. If answers are V-values, each coordinate is a row.
+    ``cycle`` is the first with a wrong answer. ``streams`` has the stream that each neuron reads,
+    for an engine or a :class:`~dmmlab.explorers.stream_stepper.StreamStepper`.
     """
 
     machine: Machine
@@ -46,7 +45,7 @@ class Counterexample:
 
     @property
     def streams(self) -> Mapping[str, Stream]:
-        """What each neuron reads."""
+        """The stream that each neuron reads."""
         return self.sample.streams
 
     @cached_property
@@ -61,14 +60,14 @@ class Counterexample:
 
     @property
     def worst(self) -> tuple[str, float, float]:
-        """In that cycle the answer that is most wrong: its name, what it is, what is right."""
+        """The most wrong answer in ``cycle``: its name, its value, the right value."""
         off = np.nan_to_num(np.abs(self.answers - self.targets)[:, self.cycle], nan=-1.0, posinf=np.inf)
         i = int(np.argmax(off))
         return self.names[i], float(self.answers[i, self.cycle]), float(self.targets[i, self.cycle])
 
     @property
     def text(self) -> str:
-        """The string up to that cycle, in few characters."""
+        """The string up to ``cycle``, as short text."""
         return "".join(t if len(t) == 1 else f" {t} " for t in map(item_text, self.items[: self.cycle + 1])).strip()
 
     def __str__(self) -> str:
@@ -101,19 +100,19 @@ class Counterexample:
 
 
 def counterexample(problem: Problem, machine: Machine, samples: Iterable[Sample] = (), seed: int = 0) -> Counterexample | None:
-    """A short string on which a machine errs.
+    """Searches for a short string on which a machine errs.
 
-    Strings of one item are drawn first, then of two, and so on; then come the given ones, the
-    shortest first. The string is cut off soon after the first error.
+    Strings of one item are drawn first, then of two, and so on. The given strings follow, shortest
+    first. The string is cut off soon after the first error.
 
     Args:
-        problem: what is asked.
-        machine: what answers.
-        samples: strings to look at if no short one is found, such as validation strings.
+        problem: the problem.
+        machine: the machine that answers.
+        samples: strings to try if no short one is found, such as validation strings.
         seed: for the random numbers.
 
     Returns:
-        The string with the answers; None if the machine is right on all that were tried.
+        The string with the answers; None if the machine is right on all strings tried.
     """
     for sample in (*short_strings(problem, seed), *sorted(samples, key=lambda sample: sample.cycles)):
         if sample.cycles > LONGEST:
@@ -127,12 +126,12 @@ def counterexample(problem: Problem, machine: Machine, samples: Iterable[Sample]
 
 
 def on_string(problem: Problem, machine: Machine, items: Items) -> Counterexample:
-    """A machine on a string on which it is known to err.
+    """Makes a counterexample of a string on which a machine is known to err.
 
     Args:
-        problem: what is asked.
-        machine: what answers.
-        items: one a cycle.
+        problem: the problem.
+        machine: the machine that answers.
+        items: the items, one a cycle.
 
     Returns:
         The string, with answers and targets.
@@ -143,7 +142,7 @@ def on_string(problem: Problem, machine: Machine, items: Items) -> Counterexampl
 
 
 def short_strings(problem: Problem, seed: int = 0) -> Iterator[Sample]:
-    """Drawn strings of one item, then of two, and so on; none on which the target fails."""
+    """Draws strings of one item, then of two, and so on; skips those on which the target fails."""
     rng = random.Random(f"counterexample {seed}")
     silence: Items = [{}] * (1 if isinstance(problem.target, Machine) else max(problem.delays)) if problem.silence else []
     for length in LENGTHS:
@@ -156,9 +155,9 @@ def short_strings(problem: Problem, seed: int = 0) -> Iterator[Sample]:
 
 
 def _compared(problem: Problem, machine: Machine, sample: Sample) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    """Names, answers of the tree engine (infinite once a run has ended by an error), targets."""
+    """Returns names, answers of the tree engine (infinite after an error ends a run), targets."""
     given: list[list[VValue]] = []
-    with contextlib.suppress(Exception):  # a number that is not finite, or whatever a reader's neuron type raises
+    with contextlib.suppress(Exception):  # a number that is not finite, or any error of a user's neuron type
         streams = {name: stream for name, stream in sample.streams.items() if name in machine.neurons}
         for state in run(machine, streams, sample.cycles):
             given.append([state.arrived(f"output.{name}") for name in problem.answers])

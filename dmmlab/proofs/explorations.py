@@ -1,12 +1,13 @@
-"""Explorations: machine and target side by side, in exact arithmetic, on all strings.
+"""Explorations: run machine and target side by side, in exact arithmetic, on all strings.
 
-A *joint state* is what the machine's neurons emit, the state of the target, and the answers that
-are due in the next cycles. From each the items of a finite alphabet lead to others. If only
-finitely many are reachable, and the machine's answer is right in each, it is right on all strings
-of any length. If there are too many, it is still right on all strings up to some length.
+A *joint state* consists of the outputs of the machine's neurons, the target's state, and the
+answers that are due in the next cycles. Each item of a finite alphabet leads to another joint
+state. If only finitely many are reachable, and the machine's answer is right in each, the machine
+is right on all strings of any length. If there are too many, it is still right on all strings up to
+some length.
 
-What an exploration has seen is a table: for each joint state the machine's answers, and the state
-that each item leads to. It is the certificate that :mod:`dmmlab.proofs.certificates` checks.
+An exploration records a table: for each joint state the machine's answers, and the next joint state
+for each item. The table is the certificate that :mod:`dmmlab.proofs.certificates` checks.
 """
 
 import copy
@@ -29,23 +30,23 @@ from ..problems.problems import Problem
 from ..problems.target_rows import rows_of
 from .certificates import PLAIN
 
-MOST = 20_000  # joint states that are kept
+MOST = 20_000  # joint states that are kept, at most
 SECONDS = 20.0
-LETTERS = "ab"  # of strings of a problem without an alphabet
-MOST_ITEMS = 12  # in such an alphabet
-FUNCTION_SECONDS = 5.0  # to run a target that shows no state on one string after the other
+LETTERS = "ab"  # in strings of a problem without an alphabet
+MOST_ITEMS = 12  # items of such a problem, at most
+FUNCTION_SECONDS = 5.0  # for a target without a visible state, which reads every string from the start
 
 
 class TargetError(LabError):
-    """A target that cannot be followed: its step raises, or gives what is no state or answer."""
+    """Raised if a target's step fails, or gives an invalid state or answer."""
 
 
 class Target(NamedTuple):
-    """What a machine is compared with, one cycle at a time.
+    """The reference for a machine, one cycle at a time.
 
     ``step`` takes a state and an item, and returns the next state and the answers that are due
-    ``delay`` cycles later; ``key`` makes something hashable of a state, equal for equal states, and
-    only for these.
+    ``delay`` cycles later. ``key`` returns a hashable key of a state; two keys are equal if and
+    only if the states are.
     """
 
     initial: Any
@@ -53,16 +54,16 @@ class Target(NamedTuple):
     key: Callable[[Any], Hashable]
 
     def after(self, state: Any, item: VValue) -> tuple[Any, Hashable, tuple]:
-        """The next state, its key, and answers. Raises :class:`TargetError` for whatever fails."""
+        """Returns the next state, its key, and answers. Raises :class:`TargetError` on errors."""
         try:
             following, answers = self.step(state, copy.deepcopy(item))
             return following, self.key(following), answers
-        except Exception as error:  # whatever a reader's step raises
+        except Exception as error:  # any error of a user's step
             raise TargetError(f"the target: {told(error)}") from error
 
 
 def target_of(problem: Problem, automaton: Automaton | None = None) -> Target:
-    """The problem's target; or an automaton in its place, as a guess."""
+    """Returns the problem's target; a given automaton replaces a function, as a guess."""
     if isinstance(problem.target, Machine):
         return _machine_target(problem, ExactMachine(problem.target))
     automaton = problem.target if isinstance(problem.target, Automaton) else automaton
@@ -77,7 +78,7 @@ def target_of(problem: Problem, automaton: Automaton | None = None) -> Target:
 
 
 def _machine_target(problem: Problem, machine: ExactMachine) -> Target:
-    """A machine as a target: its answers are due in the cycle in which it gives them."""
+    """Makes a target of a machine: its answers are due in the cycle in which it gives them."""
 
     def step(state: Any, item: VValue) -> tuple[Any, tuple]:
         answers, emitted = machine.step(state)
@@ -87,7 +88,7 @@ def _machine_target(problem: Problem, machine: ExactMachine) -> Target:
 
 
 def _function_target(problem: Problem) -> Target:
-    """A function as a target: its state cannot be seen, so that it is all that has been read."""
+    """Makes a target of a function: its state is hidden, so all items read are the state."""
 
     def step(state: Any, item: VValue) -> tuple[Any, tuple]:
         items = [problem.as_read(each) for each in (*(before for before, _ in state), item)]
@@ -101,7 +102,7 @@ def _function_target(problem: Problem) -> Target:
 
 
 def _state_key(state: Any) -> Hashable:
-    """1, 1.0 and True are equal, but a step may tell them apart."""
+    """Returns a key with types: 1, 1.0 and True are equal, but a step may distinguish them."""
     if isinstance(state, tuple):
         return tuple(map(_state_key, state))
     if type(state) not in PLAIN:
@@ -110,7 +111,7 @@ def _state_key(state: Any) -> Hashable:
 
 
 def exact_answers(answer: Any, count: int) -> tuple[Fraction | int, ...]:
-    """The answers of one cycle, exactly. Raises TypeError or ValueError for what is none."""
+    """Returns the answers of one cycle, exactly. Raises TypeError or ValueError if invalid."""
     answers = tuple(answer) if isinstance(answer, tuple | list) else (answer,)
     if len(answers) != count:
         raise ValueError(f"{len(answers)} answers where {count} are expected")
@@ -121,14 +122,14 @@ def exact_answers(answer: Any, count: int) -> tuple[Fraction | int, ...]:
 
 @dataclass
 class Outcome:
-    """What an exploration came to.
+    """The result of an exploration.
 
-    ``complete`` says that there are no other joint states; ``length`` is that of the strings all of
-    which were tried; ``refuted`` is a string on which the machine errs, a shortest one, or None;
-    ``reason`` says why it ended, if the target could not be followed. ``answers`` and
-    ``transitions`` have a row for each joint state, in the order in which they were found, as far
-    as all strings of that length were tried. ``in_doubles`` says whether double precision has all
-    numbers that a machine with finitely many states may emit.
+    ``complete`` says that there are no other joint states. ``length`` is the length up to which all
+    strings were tried. ``refuted`` is a shortest string on which the machine errs, or None.
+    ``reason`` says why the exploration ended, if the target failed. ``answers`` and ``transitions``
+    have a row for each joint state, in the order of discovery, as far as all strings of that length
+    were tried. ``in_doubles`` says whether double precision represents all numbers that a machine
+    with finitely many states may emit.
     """
 
     states: int = 0
@@ -142,7 +143,7 @@ class Outcome:
 
 
 def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
-    """The items that strings are made of, silence among them, and in words what they are."""
+    """Returns the items that strings consist of, silence included, and a description of them."""
     silence: list[VValue] = [{}] if problem.silence else []
     if problem.alphabet:
         return [*problem.alphabet, *silence], f"its alphabet of {len(problem.alphabet):,}"
@@ -152,12 +153,12 @@ def alphabet_of(problem: Problem) -> tuple[Sequence[VValue], str]:
 
 
 def _in_order(item: VValue) -> tuple[bool, Any]:
-    """Numbers by size, then other items as they read."""
+    """A sort key: numbers by size, then other items by their text."""
     return (True, item_text(item)) if isinstance(item, dict) else (False, item)
 
 
 def numbers_of(problem: Problem, item: VValue) -> list[Any]:
-    """The number that each reading neuron reads of an item; 0 in silence."""
+    """Returns the number that each reading neuron reads from an item; 0 in silence."""
     return [0 if isinstance(v, dict) and not v else v for v in problem.items_by_neuron(item).values()]
 
 
@@ -170,20 +171,20 @@ def explore(
     most: int = MOST,
     seconds: float = SECONDS,
 ) -> Outcome:
-    """All strings over an alphabet, the short ones first.
+    """Explores all strings over an alphabet, short ones first.
 
     Args:
-        machine: what is checked.
-        problem: what is asked. With ``problem.longest`` no longer strings are tried; at the end of
-            each, long or short, comes silence until the last answer is due.
-        target: what is right.
+        machine: the machine to check.
+        problem: the problem. If ``problem.longest`` is set, no longer string is tried, and silence
+            follows each string, long or short, until the last answer is due.
+        target: the reference.
         alphabet: the items; ``{}`` among them, if there is silence.
-        delays: of each answer, in cycles; 0 for a target that is a machine.
-        most: joint states to keep.
-        seconds: to spend.
+        delays: the delay of each answer, in cycles; 0 for a target that is a machine.
+        most: the largest number of joint states.
+        seconds: the time limit.
 
     Returns:
-        What came of it.
+        The outcome.
 
     Raises:
         InexactError: a neuron type cannot be run exactly.
@@ -193,8 +194,8 @@ def explore(
     shown = [machine.shown(problem.items_by_neuron(item)) for item in items]
     steps: dict[tuple[Hashable, int], tuple[Any, Hashable, tuple]] = {}  # of the target
     found = Outcome()
-    # A joint state: the machine's, the target's, what is due, cycles since the string's end.
-    # Beside it stands the cycle in which it was first reached, and how.
+    # A joint state: neuron outputs, the target's state, answers due, cycles since the string's end.
+    # After it: the cycle in which it was first reached, and the path to it.
     waiting: list[tuple[tuple, Any, tuple, int, int, Any]] = []
     places: dict[Hashable, int] = {}
 
@@ -215,7 +216,7 @@ def explore(
                 given, after = machine.step(emitted)
             except InexactError:
                 raise
-            except Exception:  # whatever a reader's neuron type raises: a run ends here
+            except Exception:  # any error of a user's neuron type ends the run
                 found.refuted = [*_string(items, path), items[options[0] if options else -1]]
                 return found
             for i in options:
@@ -239,12 +240,12 @@ def explore(
 
 
 def _sum_up(found: Outcome, waiting: Sequence[tuple[tuple, Any, tuple, int, int, Any]], longest: int, last: int) -> None:
-    """Notes how many states there were, and up to which length all strings were tried."""
+    """Records the number of states, and the length up to which all strings were tried."""
     found.states, tried = len(waiting), len(found.transitions)
     if found.complete:
         found.length = waiting[-1][4]
         found.in_doubles = all(is_double(x) for emitted, *_ in waiting for v in emitted for _, x in paths(v))
-    elif waiting:  # as far as all strings of a length were tried
+    elif waiting:  # keep the rows up to the last length of which all strings were tried
         cycles = waiting[tried][4] if tried < len(waiting) else longest + last
         found.length = max(0, cycles - last)
         rows = sum(cycle < cycles for *_, cycle, _ in waiting[:tried])
@@ -252,7 +253,7 @@ def _sum_up(found: Outcome, waiting: Sequence[tuple[tuple, Any, tuple, int, int,
 
 
 def choices(items: int, longest: int | None, last: int, cycle: int, ended: int) -> range:
-    """Which items may come in a cycle, by their places; the last one is the silence at the end."""
+    """Returns the indices of the items that may come in a cycle; the last is the final silence."""
     if longest is None:
         return range(items)
     if ended:

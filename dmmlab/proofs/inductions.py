@@ -1,13 +1,13 @@
-"""Inductions: how the invariant is found by which a machine is right on all strings.
+"""Inductions: finds an invariant that proves a machine right on all strings.
 
-What arrives at the neurons of a machine's loops is, in a machine that follows its target, a linear
-function of what the target has been through lately: its state some cycles ago, the items since, the
-states and answers in between. Which function is read off some runs, exactly, in fractions. What
-arrives elsewhere may be anything at first: it has passed on after some cycles. Bounds on the
-target's state are guessed from runs, and those that are not kept by every step are dropped until
-all are (Flanagan and Leino, "Houdini, an annotation assistant for ESC/Java", FME 2001).
+If a machine follows its target, the inputs of the neurons in its loops are linear functions of the
+target's recent past: its state some cycles ago, the items since, the states and answers in between.
+The functions are read off some runs, exactly, in fractions. Other neurons may start with any input:
+its effect passes after some cycles. Bounds on the target's state are guessed from runs. Bounds that
+some step violates are dropped, until every step preserves the others (Flanagan and Leino, "Houdini,
+an annotation assistant for ESC/Java", FME 2001).
 
-All this is guessing. Whether it is a proof is decided by :mod:`dmmlab.proofs.certificates`.
+All this is guessing. :mod:`dmmlab.proofs.certificates` decides whether it is a proof.
 """
 
 import itertools
@@ -28,25 +28,25 @@ from ..problems.problems import Problem
 from .certificates import FORM, Certificate, CertificateError, Induction
 from .symbols import UnknownError
 
-RUNS, CYCLES = 12, 40  # from which the linear function is read off
-LARGE = 10**9  # numbers up to this count as seen
-DEEPEST = 4  # cycles that are looked back
-LARGEST = 1000  # denominator of a coefficient
+RUNS, CYCLES = 12, 40  # runs from which linear functions are read off, and cycles of each
+LARGE = 10**9  # larger numbers are ignored
+DEEPEST = 4  # cycles to look back, at most
+LARGEST = 1000  # denominator of a coefficient, at most
 
-Relation = dict[str, list[tuple[int, Fraction]]]  # by port, places of numbers in a window, with coefficients
+Relation = dict[str, list[tuple[int, Fraction]]]  # by port, indices of numbers in a window, with coefficients
 
 
 def find_induction(problem: Problem, machine: Machine, delays: Sequence[int], seconds: float) -> Certificate:
-    """Finds an induction that shows that a machine is right on all strings over an alphabet.
+    """Finds an induction that proves a machine right on all strings over an alphabet.
 
     Args:
-        problem: what is asked; as for :class:`~dmmlab.proofs.certificates.Induction`.
-        machine: what is checked; numbers alone flow in it.
-        delays: of each answer, in cycles.
-        seconds: to spend.
+        problem: the problem; as for :class:`~dmmlab.proofs.certificates.Induction`.
+        machine: the machine to check; its neurons exchange only numbers.
+        delays: the delay of each answer, in cycles.
+        seconds: the time limit.
 
     Returns:
-        Its certificate, which has been checked.
+        Its certificate, already checked.
 
     Raises:
         LabError: none is found.
@@ -55,7 +55,7 @@ def find_induction(problem: Problem, machine: Machine, delays: Sequence[int], se
         return _find_induction(problem, machine, delays, seconds)
     except LabError:
         raise
-    except Exception as error:  # whatever a reader's step raises, or states that are no numbers
+    except Exception as error:  # any error of a user's step, or states that are no numbers
         raise UnknownError(f"no induction: {told(error)}") from error
 
 
@@ -88,8 +88,8 @@ def _find_induction(problem: Problem, machine: Machine, delays: Sequence[int], s
 
 
 def _run(base: Induction, problem: Problem, i: int) -> tuple[list[tuple], list[tuple], list[tuple], list[list[Any]]]:
-    """Of a drawn string: states (the first one, too), letters, answers, and arrivals."""
-    draw = (problem.draw, one_of_these(problem.alphabet))[i % 2]  # what a draw seldom shows counts, too
+    """Runs a drawn string; returns states (the first included), letters, answers, and inputs."""
+    draw = (problem.draw, one_of_these(problem.alphabet))[i % 2]  # uniform items show what a draw seldom shows
     by_item = dict(zip(map(repr, map(problem.as_read, problem.alphabet)), base.letters, strict=False))
     drawn = draw(random.Random(f"induction {i}"), "abc", CYCLES)
     letters = [by_item[repr(problem.as_read(item))] for item in drawn]
@@ -107,7 +107,7 @@ def _run(base: Induction, problem: Problem, i: int) -> tuple[list[tuple], list[t
 
 
 def _relation(base: Induction, runs: Sequence[tuple]) -> Relation:
-    """What the numbers of a window say about each arrival."""
+    """Returns the neuron inputs that are linear functions of the numbers of a window, by port."""
     rows, values = [], []
     for states, letters, answers, arrivals in runs:
         for t in range(base.depth - 1, len(letters)):
@@ -132,7 +132,7 @@ def _relation(base: Induction, runs: Sequence[tuple]) -> Relation:
 
 
 def _cycles_through(base: Induction, inside: set[str]) -> int | None:
-    """How many cycles a value takes at most through these neurons; None if they have a loop."""
+    """Returns the longest way of a value through these neurons, in cycles; None if it may loop."""
     graph = networkx.DiGraph()
     graph.add_nodes_from(inside)
     for to, fields in base.exact.matrix.items():
@@ -143,7 +143,7 @@ def _cycles_through(base: Induction, inside: set[str]) -> int | None:
 
 
 def _bounds(runs: Sequence[tuple]) -> list[tuple[tuple[int, ...], str]]:
-    """The extreme values of the state's numbers, and of their differences, in these runs."""
+    """Returns the extreme values, in these runs, of the state's numbers and their differences."""
     seen = np.array([s for states, *_ in runs for s in states if all(abs(x) < LARGE for x in s)], dtype=object)
     width = seen.shape[1]
     vectors = [tuple(int(i == j) for j in range(width)) for i in range(width)]
@@ -154,7 +154,7 @@ def _bounds(runs: Sequence[tuple]) -> list[tuple[tuple[int, ...], str]]:
 
 
 def _independent(table: np.ndarray) -> list[int]:
-    """Columns, from the last to the first, that are linearly independent of those before."""
+    """Returns columns, from last to first, that are linearly independent of those chosen before."""
     chosen: list[int] = []
     basis: list[np.ndarray] = []
     for i in reversed(range(table.shape[1])):

@@ -1,11 +1,11 @@
-"""Plain steps: functions that cannot notice that they are run on symbols.
+"""Plain steps: functions that cannot detect that they are run on symbols.
 
-A step that is run on unknown numbers takes the paths that it takes on known ones only if it cannot
-tell the two apart. One that asks ``isinstance(x, int)``, looks its state up in a table, or catches
-an exception can. So a step is *plain*, and may be run so, if its bytecode (which is there even
-where the source is not) has nothing but arithmetic, comparisons, conditions, tuples, constants,
-``min``, ``max``, ``abs``, ``sum``, and calls of plain functions. What a version of Python compiles
-these to is listed here; anything else is not plain.
+A step takes the same paths on unknown numbers as on known ones only if it cannot distinguish them.
+A step that asks ``isinstance(x, int)``, looks its state up in a table, or catches an exception can.
+So a step may be run on symbols only if it is *plain*: its bytecode (which exists even without
+source) has nothing but arithmetic, comparisons, conditions, tuples, constants, ``min``, ``max``,
+``abs``, ``sum``, and calls of plain functions. The opcodes that Python compiles these to are listed
+here; anything else is not plain.
 """
 
 import builtins
@@ -32,7 +32,7 @@ BUILTINS = (min, max, abs, sum)
 
 
 def why_not_plain(function: Any) -> str:
-    """Why a function is not plain, in a few words; empty if it is."""
+    """Returns the reason why a function is not plain, in a few words; empty if it is plain."""
     return next(_objections(function, set()), "")
 
 

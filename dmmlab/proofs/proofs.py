@@ -1,19 +1,19 @@
-"""Proofs: how sure it is that a machine answers what is asked.
+"""Proofs: grades of certainty that a machine answers a problem correctly.
 
 =============  =================================================================================
-identical      it is the target itself, up to the names of its neurons
+identical      the machine is the target itself, up to the names of its neurons
 proved         it is right on all strings over the problem's alphabet, of any length: all joint
                states of machine and target were explored (:mod:`dmmlab.proofs.explorations`), or
                it follows by induction (:mod:`dmmlab.proofs.inductions`)
 exhaustive     it is right on every string over an alphabet up to some length
-tested         it is right on so many strings that were drawn
+tested         it is right on a number of drawn strings
 wrong          it errs on a string, which is shown
 =============  =================================================================================
 
 A machine is proved right only if :mod:`dmmlab.proofs.certificates` accepts the certificate. The
-tree engine runs it, on fractions, and weights count as the fractions that they stand for. What else
-is assumed stands beside the grade. A problem's alphabet is what its items are taken from; where it
-has none, the letters ``a`` and ``b`` and the marks that its draw gives with them.
+tree engine runs it, on fractions; weights count as the fractions that they stand for. Other
+assumptions are listed with the grade. Items are taken from the problem's alphabet; if it has none,
+they are the letters ``a`` and ``b`` and the marks that its draw adds.
 """
 
 import contextlib
@@ -41,24 +41,24 @@ from .explorations import FUNCTION_SECONDS, MOST, Outcome, alphabet_of, explore,
 from .inductions import find_induction
 
 GRADES = ("identical", "proved", "exhaustive", "tested", "wrong")
-SECONDS = 20.0  # that a proof may take
-FEW = 2000  # joint states, of a first exploration
-MANY = 20  # items of an alphabet: all strings of two would take long, so that some are drawn before
-DELAYS = range(1, 9)  # cycles that are tried where none is given
-LONG = 200  # cycles in which numbers are looked for that double precision does not have
+SECONDS = 20.0  # for an exploration, and for an induction
+FEW = 2000  # joint states of a first exploration, at most
+MANY = 20  # with more items, all strings of two take long, so that some strings are drawn first
+DELAYS = range(1, 9)  # delays to try if none is given, in cycles
+LONG = 200  # cycles to search for numbers that double precision does not represent
 
 
 @summarised
 @dataclass(frozen=True)
 class Proof:
-    """How sure it is that a machine is right.
+    """The certainty that a machine is right.
 
-    ``grade`` is one of :data:`GRADES`; ``how`` says in words by what; ``delays`` are those of the
-    answers, in cycles; ``length`` is that of the strings, for what is ``exhaustive``;
-    ``counterexample`` is there for what is ``wrong``. ``assumes`` says under which conditions the
-    grade holds; ``certificate`` is what :func:`~dmmlab.proofs.certificates.check_certificate`
-    checks, as JSON has it, for a machine that is ``identical``, ``proved``, or ``exhaustive``
-    where the target shows its states.
+    ``grade`` is one of :data:`GRADES`; ``how`` describes the evidence. ``delays`` are those of the
+    answers, in cycles. ``length`` is the length of the strings if the grade is ``exhaustive``;
+    ``counterexample`` is set if it is ``wrong``. ``assumes`` lists the conditions of the grade.
+    ``certificate`` is the JSON data that :func:`~dmmlab.proofs.certificates.check_certificate`
+    checks; it is set if the grade is ``identical`` or ``proved``, or if it is ``exhaustive`` and
+    the target shows its states.
     """
 
     grade: str
@@ -72,7 +72,7 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        """Whether it is right on all strings of any length."""
+        """Whether the machine is right on all strings of any length."""
         return self.grade in ("identical", "proved")
 
     def __str__(self) -> str:
@@ -89,21 +89,21 @@ class Proof:
 
 
 def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: int = 0) -> Proof:
-    """How sure it is that a machine answers what is asked.
+    """Verifies that a machine answers a problem, by the strongest proof that succeeds.
 
     Args:
-        problem: what is asked. If it gives no delay, the smallest at which the machine is right on
-            drawn strings is taken.
-        machine: what answers.
-        seconds: to spend on exploring and on an induction, each.
-        seed: of the strings that are drawn where nothing can be proved.
+        problem: the problem. If it gives no delay, the smallest delay at which the machine is right
+            on drawn strings is used.
+        machine: the machine that answers.
+        seconds: the time limit of an exploration, and of an induction.
+        seed: the seed of the strings that are drawn if nothing can be proved.
 
     Returns:
-        The proof, of the best grade that was reached.
+        The proof, with the best grade that was reached.
 
     Raises:
-        LabError: the machine does not give the problem's answers, or reads what it does not have;
-            or the target fails on every string.
+        LabError: the machine does not give the problem's answers, or reads a stream that the
+            problem does not have; or the target fails on every string.
     """
     began = time.monotonic()
     fields = machine.neurons["output"].inputs if "output" in machine.neurons else ()
@@ -118,7 +118,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
         )
     the_target = is_the_target(problem, machine)
     if not (the_target or problem.alphabet):
-        with contextlib.suppress(LabError):  # a target that fails on some string is told of below
+        with contextlib.suppress(LabError):  # a target that fails on some string is reported below
             problem = name_letters(problem).problem
     problem = problem if the_target else with_delay(problem, machine)
     delays = (0,) * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
@@ -165,7 +165,7 @@ def _explored(
     seconds: float,
     made: Any,
 ) -> tuple[Outcome, Proof | None, str]:
-    """What explorations and inductions come to: the last outcome, a proof, or why there is none."""
+    """Explores, and tries an induction; returns the last outcome, a proof, or why there is none."""
     target, reason = target_of(problem), ""
     if not isinstance(problem.target, Machine | Automaton):
         found = explore(exact, problem, target, alphabet, delays, MOST, min(seconds, FUNCTION_SECONDS))
@@ -197,7 +197,7 @@ def _explored(
 
 
 def _table(problem: Problem, alphabet: Sequence[VValue], delays: Sequence[int], found: Outcome) -> dict[str, Any]:
-    """The certificate of an exploration."""
+    """Returns the certificate of an exploration."""
     answers = [[x.numerator if x.denominator == 1 else str(x) for x in map(Fraction, row)] for row in found.answers]
     head = {"form": FORM, "by": "exploration", "delays": list(delays), "length": found.length}
     items = {} if problem.alphabet else {"items": list(alphabet[: len(alphabet) - problem.silence])}
@@ -224,7 +224,7 @@ def _assumptions(problem: Problem, machine: Machine, found: Outcome, over: str) 
 
 
 def _rounded_from(problem: Problem, machine: Machine) -> int | None:
-    """The cycle in which numbers first pass 2^53, on strings of one item; None if late or never."""
+    """Returns the cycle when numbers pass 2^53 on strings of one item; None if late or never."""
     items = sorted(alphabet_of(problem)[0], key=lambda item: (float(max_norm(item)), str(item)))
     cycles = []
     for item in items[-1:] + items[:1]:
@@ -236,13 +236,13 @@ def _rounded_from(problem: Problem, machine: Machine) -> int | None:
                 if float(max_norm(state.outputs)) > LARGEST_WHOLE:
                     cycles.append(cycle)
                     break
-        except Exception:  # a number that is not finite, or whatever a reader's neuron type raises
+        except Exception:  # a number that is not finite, or any error of a user's neuron type
             cycles.append(cycle)
     return min(cycles, default=None)
 
 
 def with_delay(problem: Problem, machine: Machine) -> Problem:
-    """The problem with a delay: its own, or the one at which the machine is right for longest."""
+    """Returns the problem with its own delay, or the one at which the machine is right longest."""
     if isinstance(problem.target, Machine) or problem.delay is not None:
         return problem
     best, right_for = problem, -1

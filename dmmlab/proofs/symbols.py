@@ -1,14 +1,14 @@
-"""Symbols: numbers that are not known, in a run that takes every path.
+"""Symbols: unknown numbers, for runs that take every path.
 
-The functions of the built-in neuron types and a plain step (:mod:`dmmlab.proofs.plain_steps`)
-can be run on symbols. Sums are then written down instead of computed, and a comparison takes both
-ways, one after the other, as far as an SMT solver (z3) finds them possible. So each path ends with
-what is assumed on it, and linear expressions for all results. This is symbolic execution (King,
-"Symbolic execution and program testing", CACM 1976).
+The functions of the built-in neuron types and plain steps (:mod:`dmmlab.proofs.plain_steps`) can be
+run on symbols. Sums are then recorded instead of computed. A comparison takes both ways, one after
+the other, if an SMT solver (z3) finds both possible. So each path ends with its assumptions, and
+with linear expressions for all results. This is symbolic execution (King, "Symbolic execution and
+program testing", CACM 1976).
 
-Whatever a symbol cannot follow as a number would, such as conversion to a float or to text, ends
-the run by an exception that no ``except Exception`` catches. And each path is run once more, on
-numbers that take it, and must give what the expressions give.
+An operation that a symbol does not support, such as conversion to a float or to text, ends the run
+by an exception that no ``except Exception`` catches. Each path is also run once more, on numbers
+that take it; the results must equal those of the expressions.
 """
 
 import time
@@ -21,11 +21,11 @@ from ..core.errors import LabError
 
 
 class UnknownError(LabError):
-    """What cannot be decided: a step does not run on symbols, or there is no time left."""
+    """Raised if a proof is undecided: a step does not run on symbols, or there is no time left."""
 
 
 def solver() -> Any:
-    """The module z3; raises :class:`UnknownError` where it is not installed."""
+    """Returns the module z3; raises :class:`UnknownError` if it is not installed."""
     try:
         import z3
     except ImportError:
@@ -34,13 +34,13 @@ def solver() -> Any:
 
 
 class Unfollowed(BaseException):
-    """A symbol was used as only a known number can be. No target catches it."""
+    """Raised if a symbol is used as only a known number can be. No target catches it."""
 
 
 class Symbol(Number):
-    """A number that is not known: an expression of z3, on a path that its comparisons extend."""
+    """An unknown number: a z3 expression, on a path that its comparisons extend."""
 
-    ndim = 1  # as an array of several numbers: the algebra does not ask whether it is zero
+    ndim = 1  # like an array of several numbers, so that the algebra does not test whether it is zero
     __slots__ = ("expression", "path")
 
     def __init__(self, expression: Any, path: "Path"):
@@ -82,7 +82,7 @@ class Symbol(Number):
         return self._made(self._whole(other) % other)
 
     def __floordiv__(self, other: Any) -> Any:
-        return self._made(self._whole(other) / other)  # of whole numbers z3 takes the floor
+        return self._made(self._whole(other) / other)  # z3 divides whole numbers with floor
 
     def _whole(self, divisor: Any) -> Any:
         if not isinstance(divisor, int) or divisor < 1 or not self.is_whole:
@@ -91,7 +91,7 @@ class Symbol(Number):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a whole number, whatever the symbols in it are."""
+        """Whether it is a whole number for all values of its symbols."""
         return bool(self.expression.is_int())
 
     def __lt__(self, other: Any) -> bool:
@@ -134,12 +134,12 @@ def _raw(x: Any) -> Any:
 
 
 def is_zero(x: Any) -> Any:
-    """A condition of z3, or True or False: that a number, known or not, is 0."""
+    """Returns the condition that a number is 0: a z3 condition for a symbol, else True or False."""
     return x.expression == 0 if isinstance(x, Symbol) else x == 0
 
 
 class Path:
-    """One way through the comparisons of a run; the choices of its beginning are given."""
+    """One way through the comparisons of a run; its first choices are given."""
 
     def __init__(self, z3: Any, assumed: Sequence[Any], given: Sequence[bool], others: list[list[bool]], end: float):
         self.solver = z3.Solver()
@@ -149,7 +149,7 @@ class Path:
         self._taken: list[bool] = []
 
     def decide(self, condition: Any) -> bool:
-        """Whether it holds on this path; if it may and may not, the other way is noted."""
+        """Decides whether a condition holds on this path; if it is open, notes the other way."""
         z3 = self._z3
         condition = z3.simplify(condition) if not isinstance(condition, bool) else z3.BoolVal(condition)
         if z3.is_true(condition) or z3.is_false(condition):
@@ -168,14 +168,14 @@ class Path:
         return choice
 
     def holds(self, conditions: Sequence[Any]) -> bool:
-        """Whether all conditions hold on this path, whatever the symbols are."""
+        """Returns whether all conditions hold on this path, for all values of the symbols."""
         open_ones = [each for each in conditions if each is not True]
         if any(each is False for each in open_ones):
             return False
         return not open_ones or not self._possible(self._z3.Not(self._z3.And(*open_ones)))
 
     def example(self) -> Any:
-        """A model: numbers that take this path."""
+        """Returns a model: numbers that take this path."""
         if not self._possible(self._z3.BoolVal(True)):
             raise UnknownError("no number takes a path that was taken")
         return self.solver.model()
@@ -193,17 +193,17 @@ def on_all_paths(
     """Runs a function once for each path through its comparisons.
 
     Args:
-        run: takes numbers, or symbols in their place, and returns some; deterministic.
-        variables: for each of these numbers an unknown of z3, or a number that is known.
-        assumed: conditions of z3 that hold at the beginning.
-        end: of the time, as of ``time.monotonic()``.
+        run: takes numbers or symbols, and returns such; deterministic.
+        variables: for each argument a z3 unknown, or a known number.
+        assumed: z3 conditions that hold at the beginning.
+        end: when to stop, as a value of ``time.monotonic()``.
 
     Yields:
-        Each path with what the function returned on it.
+        Each path with the results of the function on it.
 
     Raises:
-        UnknownError: something cannot be run, there is no time, or on known numbers the function
-            returns something else than on the symbols in their place.
+        UnknownError: something cannot be run, there is no time left, or the function gives
+            different results on symbols and on known numbers.
     """
     z3 = solver()
     waiting: list[list[bool]] = [[]]

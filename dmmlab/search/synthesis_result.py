@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..core.machine import Machine
+from ..core.summaries import plural
 from ..drawing.drawing_machines import draw
 from ..drawing.programs import program
 from ..machines.detectors import handcrafted
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 HEIGHT = 420  # maximum height of a circuit, in pixels
 MOST_LINES = 40  # maximum number of links of a machine that is printed as a program
+FITS = {
+    "transitions": "made of the target's transitions",
+    "tests": "fitted to the answers to tests",
+    "rows": "fitted to the rows",
+}  # by start
 LEARNED = 1e-4  # training strings count as learned below this relative squared error
 
 
@@ -125,8 +131,7 @@ class Synthesis:
         return pd.DataFrame(self.outcomes()).set_index("restart")
 
     def __repr__(self) -> str:
-        exact = sum(verdict.exact for verdict in self._verdicts)
-        lines = [self.problem.question, self.verdict, f"{len(self.restarts)} restarts, {exact} exact, {self.seconds:.0f} s"]
+        lines = [self.problem.question, self.verdict, f"{self._how}, {self.seconds:.0f} s"]
         if self.counterexample is not None:
             lines.append(f"for example, {self.counterexample}")
         lines += [f"tried: {sentence}" for sentence in self.tried if len(self.tried) > 1]
@@ -150,8 +155,15 @@ class Synthesis:
         if self.best.links <= MOST_LINES:
             rows.append(f"<details><summary>program</summary><pre>{html.escape(program(self.machine))}</pre></details>")
         table = self.frame().to_html(float_format=lambda x: f"{x:.3g}", border=0)
-        rows.append(f"<details><summary>{len(self.restarts)} restarts, {self.seconds:.0f} s</summary>{table}</details>")
+        rows.append(f"<details><summary>{self._how}, {self.seconds:.0f} s</summary>{table}</details>")
         return "".join(f"<div>{row}</div>" for row in rows)
+
+    @property
+    def _how(self) -> str:
+        """Returns how the best machine was found, in a few words."""
+        if self.start in FITS:
+            return FITS[self.start]
+        return f"{plural(len(self.restarts), 'restart')}, {sum(verdict.exact for verdict in self._verdicts)} exact"
 
     @property
     def _verdicts(self) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""What comes from outside: tables of examples, and programs that are run on strings."""
+"""External sources of problems: tables of examples, and programs that are run on strings."""
 
 from ..core.doors import door
 

@@ -1,7 +1,7 @@
-"""Commands: a program as a target. It reads an item a line, and writes an answer a line.
+"""Commands: external programs as targets. A program reads and writes one line per item.
 
-It is started anew for each string, and reads all its items at once. Nothing is run by a shell, and
-nothing but what the arguments name.
+The program is started for each string, and reads all items of the string at once. No shell is
+involved: only the program in the arguments is run.
 """
 
 import math
@@ -13,23 +13,23 @@ from ..core.errors import LabError
 from ..core.vvalues import VValue
 
 SECONDS = 10.0  # for one string
-REMEMBERED = 200_000  # strings whose answers are remembered, at most
-LONGEST = 200  # characters of what a program says that are shown
+REMEMBERED = 200_000  # strings whose answers are cached, at most
+LONGEST = 200  # characters of a program's output in error messages, at most
 
 
 class Command:
     """A program that answers strings: a target for a :class:`~dmmlab.problems.problems.Problem`.
 
-    An item that is a number is written as one; a letter ``{text: 1.0}`` as its text; several inputs
-    with spaces between them; a cycle without an item as an empty line. A line of the answer has as
-    many numbers as there are answers.
+    The program reads a number as a number, a letter ``{text: 1.0}`` as its text, several inputs
+    with spaces between them, and a cycle without an item as an empty line. It writes a line with
+    one number for each answer.
 
     Args:
-        arguments: the program and its arguments; a text is split as a shell does.
-        seconds: that it may take for a string.
+        arguments: the program and its arguments; a string is split as a shell does.
+        seconds: the time limit for a string.
 
-    Raises :class:`~dmmlab.core.errors.LabError` for no program, and a call for one that cannot be
-    run, ends with an error, takes too long, or writes anything but numbers.
+    Raises :class:`~dmmlab.core.errors.LabError` if no program is given. A call raises it if the
+    program cannot be run, fails, takes too long, or writes anything but numbers.
     """
 
     is_slow = True
@@ -42,7 +42,7 @@ class Command:
         if not self.arguments:
             raise LabError("no command")
         self.seconds = seconds
-        self._known: dict[tuple[str, ...], tuple[float, ...]] = {(): ()}  # what it answered to the last item of each string
+        self._known: dict[tuple[str, ...], tuple[float, ...]] = {(): ()}  # the answers to the last item of each string
 
     @property
     def __name__(self) -> str:
@@ -52,7 +52,7 @@ class Command:
         return f"Command({self.__name__!r})"
 
     def __call__(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
-        """The answers to the items of a string."""
+        """Yields the answers to the items of a string."""
         lines = tuple(_line(item) for item in items)
         if lines not in self._known:
             if len(self._known) > REMEMBERED:

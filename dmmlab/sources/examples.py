@@ -1,13 +1,13 @@
 """Examples: a table of recorded strings as a problem.
 
-Each row of a table has what was read in one cycle, and what was right then; the rows with the same
-entry in a column, such as ``run``, are a string, in their order. A number is a number, a text is a
-letter (the V-value ``{text: 1.0}``). A missing input is a cycle without an item; a missing output
-is not asked for.
+Each row of a table has the inputs of one cycle, and the right answers to them. The rows with the
+same entry in a column, such as ``run``, form a string, in their order. A number is a number; a text
+is a letter (the V-value ``{text: 1.0}``). A missing input is a cycle without an item; a missing
+output is not scored.
 
-Nothing but the rows is known of what made them. Strings are divided: six in ten to learn from, two
-to choose with, two to test on; if there are fewer than ten, each is divided by time. What a
-machine is worth is what it says about the test rows (:class:`Judged`), never about all strings.
+The source of the rows is unknown. Strings are divided: 60% for training, 20% for validation, 20%
+for testing; if there are fewer than ten, each is divided by time. A machine is judged by the test
+rows only (:class:`Judged`); nothing is claimed about all strings.
 """
 
 import math
@@ -36,17 +36,17 @@ from .table_files import answers_of, items_of, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-SHARES = (0.6, 0.8)  # of the strings, or of time: to learn from up to here, to choose with up to here
-NEARLY = 1e-9  # off by no more is right
-FEW = 10  # strings: fewer are divided by time
-LEARNED, CYCLES = 16, 120  # strings that networks learn from, and of how many items, at most
+SHARES = (0.6, 0.8)  # of the strings, or of time: training ends at the first, validation at the second
+NEARLY = 1e-9  # the largest error of a right answer
+FEW = 10  # fewer strings than this are divided by time
+LEARNED, CYCLES = 16, 120  # strings in training, and items of each, at most
 TRIED = 20_000  # rows after which no further string is judged
-IN_FRACTIONS = 5000  # rows that a machine is run on in fractions, at most
+IN_FRACTIONS = 5000  # rows on which a machine is run in fractions, at most
 
 
 @summarised
 class Recorded(NamedTuple):
-    """A string of a table, from a row on; answers are NaN where none is asked for."""
+    """A string of a table, with the place of its first row; missing answers are NaN."""
 
     items: Items
     answers: np.ndarray  # (cycles, answers)
@@ -59,18 +59,18 @@ class Recorded(NamedTuple):
 
 @summarised
 class Judged(NamedTuple):
-    """What a machine says about rows: the errors, (rows, answers), NaN where none is asked for."""
+    """The errors of a machine on rows: (rows, answers), NaN where no answer is recorded."""
 
     errors: np.ndarray
-    first_wrong: str  # where the first row stands on which it errs; empty if there is none
+    first_wrong: str  # the place of the first wrong row; empty if there is none
 
     @property
     def rows(self) -> int:
-        """The number of rows for which something is asked."""
+        """The number of rows with at least one recorded answer."""
         return int((~np.isnan(self.errors)).any(axis=1).sum())
 
     def share(self, tolerance: float = NEARLY) -> float:
-        """The share of rows all of whose answers are within a tolerance."""
+        """Returns the share of rows with all answers within a tolerance."""
         asked = ~np.isnan(self.errors)
         wrong = (np.nan_to_num(np.abs(self.errors)) > tolerance).any(axis=1)
         return 1.0 - float(wrong.sum()) / max(1, int(asked.any(axis=1).sum()))
@@ -86,9 +86,9 @@ class Examples(Problem):
     """Recorded strings as a problem; make it with :meth:`from_table`.
 
     Args:
-        strings: all of them.
+        strings: all strings.
         source: the file that they come from, for messages.
-        tolerance: by how much an answer may be off; estimated if left out.
+        tolerance: the largest error allowed in an answer; estimated if left out.
     """
 
     strings: Sequence[Recorded] = ()
@@ -105,24 +105,24 @@ class Examples(Problem):
         string: str | None = None,
         tolerance: float | None = None,
     ) -> "Examples":
-        """The strings of a table.
+        """Makes a problem from a table.
 
         Args:
-            table: a pandas table; or the path of a file, CSV, Parquet or JSON lines.
-            inputs: the columns that are read.
-            outputs: the columns of the answers. One of texts becomes a column ``name=text`` of 0
-                and 1 for each text.
-            string: the column that tells strings apart; all rows are one string if left out.
-            tolerance: by how much an answer may be off; if left out, not at all where answers are
-                whole numbers, and as much as is usual elsewhere.
+            table: a pandas table, or the path of a CSV, Parquet or JSON lines file.
+            inputs: the columns to read.
+            outputs: the columns of the answers. A column of texts becomes a column ``name=text`` of
+                0 and 1 for each text.
+            string: the column that identifies strings; if left out, all rows are one string.
+            tolerance: the largest error allowed in an answer; if left out, zero for whole numbers,
+                and estimated for other numbers.
 
         Returns:
             The problem.
 
         Raises:
-            LabError: a file that cannot be read, an unknown column, a number that is not finite, an
-                answer that is the same in every row; or two rows after the same items that differ
-                in an answer.
+            LabError: an unreadable file, an unknown column, a number that is not finite, or an
+                answer that is the same in every row; or two rows follow the same items and have
+                different answers.
         """
         frame, source = read_table(table)
         inputs, outputs = list(inputs), list(outputs)
@@ -167,45 +167,45 @@ class Examples(Problem):
         return problem
 
     def training(self, seed: int, *_: Any, **__: Any) -> list[Sample]:
-        """Strings to learn from, the first cycles of those that are long; arguments as there."""
+        """Returns training strings, long ones cut short; arguments except ``seed`` are ignored."""
         chosen = random.Random(f"rows {seed}").sample(self.parts[0], min(LEARNED, len(self.parts[0])))
         return [self._of_part(each, 0.0, SHARES[0], CYCLES, "training") for each in chosen]
 
     def validation(self, *_: Any, **__: Any) -> list[Sample]:
-        """The strings to choose with; arguments as there."""
+        """Returns the validation strings; arguments are ignored."""
         return [self._of_part(each, SHARES[0], SHARES[1], TRIED, "validation") for each in self._few(self.parts[1])]
 
     def test(self, *_: Any, **__: Any) -> list[Sample]:
-        """The strings that are held back; arguments as there."""
+        """Returns the test strings, which are held back; arguments are ignored."""
         return [self._of_part(each, SHARES[1], 1.0, TRIED, "test") for each in self._few(self.parts[2])]
 
     def sample(self, items: Items, kind: str = "", letters: int = 0) -> Sample:
-        """The recorded string that begins with these items."""
+        """Returns the string of these items, with the recorded answers."""
         rows = list(self._recorded(items))
         return self._sample_of(items, np.array(rows).reshape(len(items), len(self.answers)), kind)
 
     def answers_to(self, items: Items) -> np.ndarray:
-        """The recorded answers, (answers, cycles), NaN where none is asked for."""
+        """Returns the recorded answers, (answers, cycles); missing ones are NaN."""
         return np.array(list(self._recorded(items))).T
 
     @cached_property
     def answers_are_vvalues(self) -> bool:
-        """No answer of a table is a V-value."""
+        """Always False: no answer of a table is a V-value."""
         return False
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return sum(len(each.items) for each in self.strings)
 
     @property
     def is_divided_by_time(self) -> bool:
-        """Whether each string is divided, because there are few."""
+        """Whether each string is divided by time, because there are few."""
         return len(self.strings) < FEW
 
     @cached_property
     def parts(self) -> tuple[list[Recorded], list[Recorded], list[Recorded]]:
-        """The strings to learn from, those to choose with, and those to test on."""
+        """The strings for training, for validation and for testing."""
         if self.is_divided_by_time:
             return (list(self.strings),) * 3
         order = random.Random("parts").sample(list(self.strings), len(self.strings))
@@ -218,13 +218,14 @@ class Examples(Problem):
         return all(bool(np.all(np.isnan(each.answers) | (each.answers == np.rint(each.answers)))) for each in self.strings)
 
     def judge(self, machine: Machine, part: int = 2) -> Judged:
-        """What a machine says about rows.
+        """Compares a machine's answers with recorded rows.
 
-        It runs in fractions; in double precision if there are many rows, or its weights are none.
+        The machine runs in fractions. It runs in double precision if there are more than 5000 rows,
+        or if it cannot be run exactly.
 
         Args:
             machine: its answers are due :attr:`delays` cycles after their items.
-            part: 0 for the rows to learn from, 1 for those to choose with, 2 for the test rows.
+            part: 0 for the training rows, 1 for the validation rows, 2 for the test rows.
 
         Returns:
             The errors.
@@ -252,7 +253,7 @@ class Examples(Problem):
         return Judged(np.concatenate(errors), wrong_first)
 
     def _in_fractions(self, exact: ExactMachine, string: Recorded) -> np.ndarray:
-        """What a machine answers to a string, and in the cycles after it: (cycles, answers)."""
+        """Returns the answers to a string, and in the cycles after it: (cycles, answers)."""
         state, given = exact.initial, []
         for item in (*string.items, *[{}] * max(self.delays)):
             answers, emitted = exact.step(state)
@@ -261,7 +262,7 @@ class Examples(Problem):
         return np.array(given)
 
     def _in_double(self, machine: Machine, strings: Sequence[Recorded]) -> Iterator[np.ndarray]:
-        """The same for each string, compiled; a program for each power of two of cycles."""
+        """Yields the same for each string, compiled once for each power of two of cycles."""
         samples = [self._sample_of(each.items, each.answers, "") for each in strings]
         with jax.enable_x64(True):
             compiled = compile_machine(machine, all_keys(samples), 1)
@@ -272,7 +273,7 @@ class Examples(Problem):
                 yield np.asarray(run(inputs))[:, : sample.cycles].T
 
     def sentence(self, machine: Machine) -> str:
-        """How much of the test rows a machine explains, in words."""
+        """Says how much of the test rows a machine explains."""
         judged = self.judge(machine)
         if judged.share(self.tolerance or NEARLY) == 1.0:
             within = f", within {self.tolerance:g}" if self.tolerance else ""
@@ -285,7 +286,7 @@ class Examples(Problem):
         return f"within {tolerance:g} on {judged.share(tolerance):.1%} of {judged.rows:,} test rows; {self._explained(judged)}"
 
     def _explained(self, judged: Judged) -> str:
-        """How much of the variance of the answers is explained."""
+        """Says how much of the variance of the answers is explained."""
         right = np.concatenate([each.answers for each in self.parts[2]])[: len(judged.errors)]
         rest = float(np.nanvar(judged.errors) / max(np.nanvar(np.where(np.isnan(judged.errors), np.nan, right)), 1e-30))
         return f"{max(0.0, 1 - rest):.1%} of the variance is explained"
@@ -301,11 +302,11 @@ class Examples(Problem):
         return f"Examples: {self.question}", facts.items()
 
     def reproduces(self, machine: Machine) -> bool:
-        """Whether a machine is right about all test rows."""
+        """Returns whether a machine is right about all test rows."""
         return self.judge(machine).share(self.tolerance or NEARLY) == 1.0
 
     def explains(self, machine: Machine) -> bool:
-        """Whether a machine is right about the rows to choose with, but for noise."""
+        """Returns whether a machine is right about the validation rows, or answers are noisy."""
         judged = self.judge(machine, 1)
         return judged.share(self.tolerance or NEARLY) == 1.0 or not self.is_whole
 
@@ -322,7 +323,7 @@ class Examples(Problem):
             yield each
 
     def _of_part(self, string: Recorded, first: float, last: float, most: int, kind: str) -> Sample:
-        """A string of a part; if it is divided by time, answers are asked for in its part alone."""
+        """Returns a string of a part; if divided by time, answers before the part are NaN."""
         count = len(string.items)
         if not self.is_divided_by_time:
             first, last = 0.0, 1.0
@@ -340,7 +341,7 @@ class Examples(Problem):
 
     @cached_property
     def _tree(self) -> dict[tuple[int, Any], int]:
-        """The node after an item, by the node before it; the empty string is node 0."""
+        """The prefix tree of all strings: (node, item) -> next node; the root is node 0."""
         nodes: dict[tuple[int, Any], int] = {}
         for string in self.strings:
             node = 0
@@ -349,7 +350,7 @@ class Examples(Problem):
         return nodes
 
     def _recorded(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
-        """The recorded answers after each item; NaN where there is none."""
+        """Yields the recorded answers after each item; NaN where there is none."""
         node: int | None = 0
         for item in items:
             node = None if node is None else self._tree.get((node, _key(item)))
@@ -366,7 +367,7 @@ class Examples(Problem):
         return found
 
     def _target(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
-        """The recorded answers, 0 where none is asked for."""
+        """Yields the recorded answers, 0 where there is none."""
         for row in self._recorded(items):
             yield tuple(0.0 if x != x else x for x in row)
 
@@ -399,7 +400,7 @@ def _shown(row: Sequence[float]) -> str:
 
 
 def _drawn(strings: Sequence[Recorded], rng: random.Random, size: int) -> Items:
-    """Recorded items; those of a string if one is long enough."""
+    """Draws recorded items: from a single string if one is long enough."""
     long = [each for each in strings if len(each.items) >= size]
     if long:
         return rng.choice(long).items[:size]
@@ -410,7 +411,7 @@ def _drawn(strings: Sequence[Recorded], rng: random.Random, size: int) -> Items:
 
 
 def _round_up(x: float) -> float:
-    """To one digit."""
+    """Rounds up to one digit."""
     if not x > 0:
         return NEARLY
     unit = 10.0 ** math.floor(math.log10(x))

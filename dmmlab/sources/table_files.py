@@ -1,4 +1,4 @@
-"""Table files: CSV, Parquet and JSON lines, and their columns as V-values and answers."""
+"""Table files: reads CSV, Parquet and JSON lines; converts columns to V-values and answers."""
 
 import math
 from pathlib import Path
@@ -11,20 +11,20 @@ from ..core.vvalues import VValue
 if TYPE_CHECKING:
     import pandas as pd
 
-WORDS = 40  # that one column may have
+WORDS = 40  # distinct texts in one column, at most
 
 
 def read_table(table: Any) -> tuple["pd.DataFrame", str]:
-    """A table, and what to call it in messages.
+    """Reads a table, and returns it with its name for messages.
 
     Args:
-        table: a pandas table; or the path of a file, CSV, Parquet or JSON lines.
+        table: a pandas table, or the path of a CSV, Parquet or JSON lines file.
 
     Returns:
         The table, and its name.
 
     Raises:
-        LabError: another kind of file, or one that cannot be read.
+        LabError: an unknown kind of file, or a file that cannot be read.
     """
     import pandas as pd
 
@@ -51,11 +51,11 @@ def _is_numeric(frame: "pd.DataFrame", name: str) -> bool:
 
 
 def items_of(frame: "pd.DataFrame", name: str, source: str) -> list[VValue]:
-    """An input as V-values; a missing one is silence.
+    """Converts an input column to V-values; a missing entry is silence.
 
     Args:
         frame: the table.
-        name: of the column.
+        name: the name of the column.
         source: the name of the table.
 
     Returns:
@@ -79,15 +79,15 @@ def items_of(frame: "pd.DataFrame", name: str, source: str) -> list[VValue]:
 
 
 def answers_of(frame: "pd.DataFrame", name: str, source: str) -> dict[str, list[float]]:
-    """The answers of an output; of one of texts, one for each text.
+    """Converts an output column to answers; a column of texts gives an answer for each text.
 
     Args:
         frame: the table.
-        name: of the column.
+        name: the name of the column.
         source: the name of the table.
 
     Returns:
-        By the name of each answer, a number for each row, NaN where it is missing.
+        For each answer name, a number for each row, NaN where it is missing.
 
     Raises:
         LabError: a number that is not finite, or too many texts.

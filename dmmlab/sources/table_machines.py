@@ -1,10 +1,11 @@
-"""Machines of tables: what the rows of a table say about the state of what made them.
+"""Machines of tables: infers machines from the rows of a table.
 
-A row has no answers to tests, unless the table has every short string. But a state often shows in
-what was answered and read before: the last answers and items, a sum of all items, the largest, how
-long ago one came. These are columns as those of :mod:`dmmlab.transitions.predictions`, and closed
-sets of them are fitted in the same way. Where no fit is exact, answers that are no whole numbers
-are taken as a linear function of sums and last items, with noise.
+The rows of a table cannot answer tests, unless the table has every short string. But earlier
+answers and items often reveal the hidden state: the last answers and items, a sum of all items, the
+largest item, the time since an item. These are columns like those of
+:mod:`dmmlab.transitions.predictions`, and closed sets of them are fitted in the same way. If no fit
+is exact and the answers are not whole numbers, the answers are modelled as a linear function of
+sums and last items, with noise.
 """
 
 import contextlib
@@ -28,27 +29,27 @@ from ..transitions.predictions import closed_sets, independent, linear_set
 from ..transitions.transitions import LINKS, fitted, transition_machine
 from .examples import NEARLY, SHARES, Examples
 
-ROWS, MOST = 6000, 2500  # that are looked at, and distinct transitions that are fitted, at most
+ROWS, MOST = 6000, 2500  # rows that are used, and distinct transitions that are fitted, at most
 SMALL = 10  # sets of last answers and items that are tried before the linear functions of all columns
-COLUMNS = 24  # of such a set, at most
-BACK, ITEMS_BACK = 3, 6  # answers, and items, before, that are columns
-KINDS = 4  # different items, at most, where how often each came is a column
-DECIMALS = 4  # of numbers that are made whole
-FITTING = 2.0  # seconds after which one machine that reproduces the rows to choose with is enough
-FIRST = 0.15  # of the time, for what shows in the rows, before states are merged
+COLUMNS = 24  # columns of such a set, at most
+BACK, ITEMS_BACK = 3, 6  # numbers of earlier answers, and of earlier items, that are columns
+KINDS = 4  # different items, at most, for the count of each to be a column
+DECIMALS = 4  # decimals of numbers that are scaled to whole numbers, at most
+FITTING = 2.0  # seconds after which one machine that reproduces the validation rows is enough
+FIRST = 0.15  # share of the time for closed sets of columns, before states are merged
 LETTERS, LONGEST, STATES = 64, 200, 60  # different items, items of a string, and states of an automaton, at most
 CHOSEN = 6  # terms of a linear function with noise, at most
-BETTER = 0.98  # of the squared error with a term less: what one more must reach
+BETTER = 0.98  # another term must reduce the squared error to this share or less
 
 Made = tuple[Machine, tuple[int, ...]]
 
 
 def machine_of_rows(examples: Examples, seconds: float) -> Made | None:
-    """The smallest machine that reproduces the rows to choose with, or explains most of them.
+    """Returns the smallest machine that reproduces the validation rows, or explains most of them.
 
     Args:
         examples: the table.
-        seconds: that may be spent.
+        seconds: the time limit.
 
     Returns:
         The machine, and the delay of each answer in cycles; None if nothing fits any rows.
@@ -88,7 +89,7 @@ def machine_of_rows(examples: Examples, seconds: float) -> Made | None:
 
 
 def _strings(examples: Examples, features: Sequence[Feature]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Of each string to learn from: (cycles, features), (cycles, answers)."""
+    """Yields for each training string the arrays (cycles, features) and (cycles, answers)."""
     budget = ROWS
     for string in examples.parts[0]:
         count = int(SHARES[0] * len(string.items)) if examples.is_divided_by_time else len(string.items)
@@ -101,7 +102,7 @@ def _strings(examples: Examples, features: Sequence[Feature]) -> Iterator[tuple[
 
 
 def _of_columns(examples: Examples, end: float) -> Iterator[Transitions]:
-    """Closed sets of what was answered and read before."""
+    """Yields the transitions of closed sets of columns made from earlier answers and items."""
     features = features_of(examples)
     strings = list(_strings(examples, features))
     units = [_unit(np.concatenate([numbers[:, i] for numbers, _ in strings])) for i in range(len(features))]
@@ -130,7 +131,7 @@ def _of_columns(examples: Examples, end: float) -> Iterator[Transitions]:
         read.append(x[rows])
         answered.append(np.rint(y[rows]))
     table = np.concatenate(tables)
-    places: dict[bytes, int] = {}  # of different columns, in their order
+    places: dict[bytes, int] = {}  # places of distinct columns, in their order
     same = [places.setdefault(column.tobytes(), len(places)) for column in table.T]
     kept = [same.index(place) for place in range(len(places))]
     order = sorted((i for i in kept if table[:, i].any()), key=lambda i: len(np.unique(table[:, i])))
@@ -150,7 +151,7 @@ def _of_columns(examples: Examples, end: float) -> Iterator[Transitions]:
 
 
 def _columns(x: np.ndarray, y: np.ndarray, ends: tuple[np.ndarray, np.ndarray], kinds: np.ndarray) -> Iterator[np.ndarray]:
-    """What a machine might remember, before the first item and after each: (cycles + 1,)."""
+    """Yields candidates for a state, before the first item and after each: (cycles + 1,)."""
     for back, table in ((BACK, y), (ITEMS_BACK, x)):
         for numbers in table.T:
             for n in range(1, back + 1):
@@ -168,7 +169,7 @@ def _columns(x: np.ndarray, y: np.ndarray, ends: tuple[np.ndarray, np.ndarray], 
 
 
 def _natural(answers: int, features: int) -> Iterator[list[int]]:
-    """Sets of columns: so many answers before, and so many items before."""
+    """Yields sets of columns, each of the last few answers and the last few items."""
     for a, b in sorted(itertools.product(range(BACK + 1), range(ITEMS_BACK + 1)), key=lambda both: (sum(both), both)):
         last = [n * BACK + back for n in range(answers) for back in range(a)]
         columns = [*last, *(answers * BACK + n * ITEMS_BACK + back for n in range(features) for back in range(b))]
@@ -177,10 +178,10 @@ def _natural(answers: int, features: int) -> Iterator[list[int]]:
 
 
 def _of_automaton(examples: Examples, end: float) -> Made:
-    """The machine of the automaton that state merging makes of the rows, as a black box.
+    """Returns the machine of the automaton that state merging finds, used as a black box.
 
-    The strings to learn from are a tree of states. States are merged if nothing recorded tells them
-    apart (RPNI, Oncina and Garcia 1992, as AALpy does it).
+    The training strings form a tree of states. States are merged if no recorded answer
+    distinguishes them (RPNI, Oncina and Garcia 1992, in the implementation of AALpy).
     """
     from aalpy.learning_algs import run_RPNI
 
@@ -224,10 +225,10 @@ def _of_automaton(examples: Examples, end: float) -> Made:
 
 
 def _with_noise(examples: Examples) -> Made | None:
-    """A machine whose answers are linear in as few sums and last items as explain the rows.
+    """Returns a machine whose answers are linear functions of a few sums and last items.
 
-    Terms are chosen one after the other (orthogonal matching pursuit) as long as the squared error
-    on the rows falls; their weights are the simplest fractions within three standard errors.
+    Terms are chosen one at a time (orthogonal matching pursuit) while the squared error on the rows
+    falls. Their weights are the simplest fractions within three standard errors.
     """
     features = features_of(examples)
     strings = list(_strings(examples, features))
@@ -245,7 +246,7 @@ def _with_noise(examples: Examples) -> Made | None:
             return None
         functions.append(weights)
     size = columns.shape[1] - 1
-    state = []  # for each feature: its sum, and the last items
+    state = []  # for each feature: its sum, and its last values
     for i in range(count):
         for k in range(BACK + 1):
             row = [Fraction(0)] * (size - count + count)
@@ -259,7 +260,7 @@ def _with_noise(examples: Examples) -> Made | None:
 
 
 def _linear_columns(x: np.ndarray) -> Iterator[np.ndarray]:
-    """For each feature its sum and its last values, before each item; then those of the item."""
+    """Yields for each feature its sum and its last values before each item; then the features."""
     for numbers in x.T:
         yield np.concatenate([[0], np.cumsum(numbers)])[:-1]
         for back in range(1, BACK + 1):
@@ -297,7 +298,7 @@ def _few_terms(columns: np.ndarray, values: np.ndarray) -> list[Fraction] | None
 
 
 def _simplest(x: float, within: float) -> Fraction:
-    """The fraction with the smallest denominator that is that near."""
+    """Returns the fraction with the smallest denominator that is within a distance of ``x``."""
     for denominator in range(1, 65):
         if abs(round(x * denominator) / denominator - x) <= within:
             return Fraction(round(x * denominator), denominator)
@@ -305,7 +306,7 @@ def _simplest(x: float, within: float) -> Fraction:
 
 
 def _unit(values: np.ndarray) -> Fraction:
-    """The power of ten that makes numbers whole, if they have few decimals."""
+    """Returns the power of ten that makes numbers with few decimals whole."""
     known = values[~np.isnan(values)]
     for decimals in range(DECIMALS + 1):
         scaled = known * 10.0**decimals

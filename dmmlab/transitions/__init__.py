@@ -1,4 +1,4 @@
-"""Machines without training: states of targets, and exact fits of what one cycle does."""
+"""Machines without training: states of targets, and exact fits of the function of one cycle."""
 
 from ..core.doors import door
 

@@ -1,10 +1,10 @@
-"""Fits: a function of a few whole numbers as an exact sum of few neurons.
+"""Fits: writes a function of a few whole numbers as an exact sum of few neurons.
 
-A sum is linear but for *hinges*, ``relu(direction . numbers - threshold)``. For a direction of
-small whole numbers, whether a function is linear but for what depends on ``direction . numbers`` is
-decided by one small least-squares problem; the thresholds are then where its slope changes. So
-directions are tried from the simple ones upwards. All coefficients are fractions, and a fit is one
-only if it is exact on all rows.
+A sum has a linear part and *hinges*, ``relu(direction . numbers - threshold)``, where a direction
+is a vector of small whole numbers. One small least-squares problem decides whether a function is a
+linear function plus a function of ``direction . numbers``. The thresholds are the points where the
+slope of the latter changes. Directions are tried from simple to complex. All coefficients are
+fractions, and a fit is accepted only if it is exact on all rows.
 """
 
 import itertools
@@ -19,20 +19,20 @@ import numpy as np
 
 from .predictions import independent
 
-VALUES = 16  # of a function that is a conjunction, at most
-LARGEST = 64  # denominator of a coefficient
-FEW = 120  # rows with which a direction is tried first
-HINGES = 60  # of one function, at most
-ENOUGH = 2  # neurons: what takes more in one direction may take fewer in several
+VALUES = 16  # values of a function that is a conjunction, at most
+LARGEST = 64  # denominator of a coefficient, at most
+FEW = 120  # rows on which a direction is tried first
+HINGES = 60  # hinges of one function, at most
+ENOUGH = 2  # neurons: if a fit needs more in one direction, several directions are combined
 SIMPLE, LEVELS = 16, 16  # directions in which hinges are combined, and values along one of them, at most
 DICTIONARY = 250  # hinges that are combined, at most
-REWEIGHTED, SOLVING = 3, 1.0  # linear programs of one fit, and seconds of one, at most
-FAR, LONGEST_SHIFT = 3, 100  # by which a bit shifts a number, at least and at most
-NUMBERS = ((3, 2), (2, 4), (1, 8))  # of a direction: so large at most, in so many places at most
-DIRECTIONS, SOON = 1000, 200  # at most, from the simple ones upwards; and once there is a fit
+REWEIGHTED, SOLVING = 3, 1.0  # linear programs per fit, and seconds for each, at most
+FAR, LONGEST_SHIFT = 3, 100  # the smallest and the largest shift of a number by a bit
+NUMBERS = ((3, 2), (2, 4), (1, 8))  # limits of a direction: the largest number, and how many numbers are not 0
+DIRECTIONS, SOON = 1000, 200  # directions tried at most; and at most once there is a fit
 
 
-@dataclass(frozen=True)  # no tuple: it would be equal to one of another class
+@dataclass(frozen=True)  # a named tuple would equal one of another class
 class Hinge:
     """``relu(direction . (state, item) - threshold)``."""
 
@@ -73,20 +73,21 @@ def fit_sum(
     end: float = math.inf,
     switches: Sequence[tuple[int, ...]] = (),
 ) -> Sum | None:
-    """The sum of few neurons that gives ``values`` exactly, or None.
+    """Finds a sum of few neurons that gives ``values`` exactly; returns None if it finds none.
 
     Args:
         inputs: (rows, numbers), whole.
         values: (rows,), whole.
-        known: hinges that are there already, and so cost nothing.
-        may_multiply: whether a bit times a number may be a product. If not, it takes a hinge, which
-            is right as long as the number is no larger than it is here.
-        end: of the time in which directions are tried, as of ``time.monotonic()``.
-        switches: linear functions of the numbers that are bits, beside those numbers that are.
+        known: hinges that exist already, and so cost nothing.
+        may_multiply: whether a bit times a number may be a product. If not, it becomes a hinge,
+            which is correct as long as the number is no larger than in ``inputs``.
+        end: when to stop trying directions, as a value of ``time.monotonic()``.
+        switches: linear functions of the numbers that are bits, besides the numbers that are bits.
 
     Returns:
-        A linear function; else one with a product, if it may; else, of the sums with hinges in one
-        direction, the one with the fewest new hinges, and of these with the fewest terms.
+        A linear function if possible; else one with a product, if allowed; else the sum of hinges
+        with the fewest new neurons, and among these with the fewest terms. The hinges have one
+        direction, unless several directions save neurons.
     """
     linear = _linear(inputs, values)
     if linear is not None:
@@ -113,7 +114,7 @@ def fit_sum(
 
 
 def directions(size: int) -> list[tuple[int, ...]]:
-    """Vectors of small whole numbers, the simple ones first; of a vector and its negative, one."""
+    """Returns vectors of small whole numbers, simple ones first; of ``v`` and ``-v`` only one."""
     found: list[tuple[int, ...]] = []
     for norm in range(1, max(map(max, NUMBERS)) + 1):
         if len(found) < DIRECTIONS:  # there are millions of the larger ones
@@ -122,7 +123,7 @@ def directions(size: int) -> list[tuple[int, ...]]:
 
 
 def _of_norm(size: int, norm: int) -> Iterator[tuple[int, ...]]:
-    """Those whose absolute values add up to ``norm``."""
+    """Yields the directions whose absolute values add up to ``norm``."""
     for count in range(1, min(size, norm) + 1):
         parts = itertools.combinations_with_replacement(range(1, norm + 1), count)
         values = [v for each in parts if sum(each) == norm for v in set(itertools.permutations(each))]
@@ -136,7 +137,7 @@ def _of_norm(size: int, norm: int) -> Iterator[tuple[int, ...]]:
 
 
 def _shifts(inputs: np.ndarray) -> Iterator[tuple[int, ...]]:
-    """Directions in which a bit shifts a number: thresholds with hysteresis."""
+    """Yields directions in which a bit shifts a number, for thresholds with hysteresis."""
     units = np.eye(inputs.shape[1], dtype=int)
     for bit, n in itertools.product(_bits(inputs), range(inputs.shape[1])):
         for shift in range(FAR, min(int(np.ptp(inputs[:, n])), LONGEST_SHIFT) + 1 if n != bit else 0):
@@ -144,10 +145,10 @@ def _shifts(inputs: np.ndarray) -> Iterator[tuple[int, ...]]:
 
 
 def _linear(inputs: np.ndarray, values: np.ndarray) -> tuple[tuple[Fraction, ...], Fraction] | None:
-    """``values`` as an exact linear function, and its constant; or None."""
+    """Fits ``values`` by an exact linear function; returns it with its constant, or None."""
     columns = np.concatenate([inputs, np.ones((len(inputs), 1), dtype=object)], axis=1).astype(float)
     weights, _, rank, _ = np.linalg.lstsq(columns, values.astype(float), rcond=None)
-    if rank < columns.shape[1]:  # its weights are many small ones: those of columns that are needed are few
+    if rank < columns.shape[1]:  # the weights are many and small: use independent columns only
         needed = [*independent(inputs), inputs.shape[1]]
         weights = np.zeros(columns.shape[1])
         weights[needed] = np.linalg.lstsq(columns[:, needed], values.astype(float), rcond=None)[0]
@@ -161,12 +162,12 @@ LCM = int(np.lcm.reduce(np.arange(1, LARGEST + 1).astype(object)))
 
 
 def _along(inputs: np.ndarray, values: np.ndarray, direction: tuple[int, ...]) -> Sum | None:
-    """``values`` as a linear function plus one of ``direction . inputs``, exactly; or None."""
+    """Fits ``values`` exactly by a linear function plus one of ``direction . inputs``; or None."""
     u = inputs @ np.array(direction, dtype=object)
     points, group = np.unique(u.astype(np.int64), return_inverse=True)
     if len(points) < 3:
         return None
-    skip = max(i for i, x in enumerate(direction) if x)  # the direction itself makes up for it
+    skip = max(i for i, x in enumerate(direction) if x)  # the direction makes this column redundant
     counts = np.bincount(group)
 
     def within(column: np.ndarray) -> np.ndarray:
@@ -203,7 +204,7 @@ def _along(inputs: np.ndarray, values: np.ndarray, direction: tuple[int, ...]) -
 
 
 def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
-    """``values`` as a linear function plus a multiple of a bit times a bounded number; or None.
+    """Fits ``values`` by a linear function plus a weighted bit times a bounded number; or None.
 
     ``bit * n = relu(n - low + size * bit - size) + low * bit``, where ``low <= n <= low + size``.
     """
@@ -222,14 +223,14 @@ def _gated(inputs: np.ndarray, values: np.ndarray) -> Sum | None:
 
 
 def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> Sum | None:
-    """``values`` as a sum of hinges in any of the simple directions and of gates; or None.
+    """Fits ``values`` by a sum of hinges in any of the simple directions and of gates; or None.
 
-    The weights are those of the least sum of absolute values (basis pursuit), which is a linear
-    program; what had small weights costs more the next time, so that few are left (Candes, Wakin
-    and Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008). It is solved on some rows;
-    those on which the solution errs join.
+    The weights minimise the sum of absolute values (basis pursuit), which is a linear program. In
+    the next round small weights cost more, so that few remain (Candes, Wakin and Boyd, "Enhancing
+    sparsity by reweighted l1 minimization", 2008). The program is solved on some rows; rows with an
+    error are added.
     """
-    from scipy.optimize import linprog  # takes a third of a second to be imported
+    from scipy.optimize import linprog  # the import takes a third of a second
 
     some = itertools.islice(_dictionary(inputs), 2 * DICTIONARY)
     hinges = list(dict.fromkeys([*known, *some]))[:DICTIONARY]
@@ -265,10 +266,10 @@ def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> S
 
 
 def _dictionary(inputs: np.ndarray) -> Iterator[Hinge]:
-    """Hinges that a sum may have: gates, and those of simple directions.
+    """Yields the candidate hinges of a sum: those of gates, and those of simple directions.
 
-    A gate passes a bounded number on where another is at least, or at most, c: for ``0 <= n <=
-    size`` it is ``relu(n + size * (x - c)) - size * relu(x - c)``.
+    A gate passes a bounded number n only if another number x is at least, or at most, c: for
+    ``0 <= n <= size`` it is ``relu(n + size * (x - c)) - size * relu(x - c)``.
     """
     size = inputs.shape[1]
     low, span = inputs.min(axis=0), np.ptp(inputs, axis=0)
@@ -284,9 +285,9 @@ def _dictionary(inputs: np.ndarray) -> Iterator[Hinge]:
 
 
 def _with_product(inputs: np.ndarray, values: np.ndarray, switches: Sequence[tuple[int, ...]]) -> Sum | None:
-    """``values`` as a linear function plus a multiple of a bit times another number; or None.
+    """Fits ``values`` by a linear function plus a weighted bit times another number; or None.
 
-    A bit is one of the numbers, or the product with one of the ``switches``.
+    A bit is one of the numbers, or one of the ``switches``.
     """
     units = [tuple(int(i == j) for i in range(inputs.shape[1])) for j in range(inputs.shape[1])]
     for bit, other in itertools.product([*(units[j] for j in _bits(inputs)), *switches], units):
@@ -305,15 +306,15 @@ def _bits(inputs: np.ndarray) -> list[int]:
 
 
 def fit_conjunctions(states: np.ndarray, values: np.ndarray) -> dict[int, list[Hinge]] | None:
-    """For each value but zero, thresholds that are all passed where, and only where, it is taken.
+    """Finds for each nonzero value thresholds that are all passed exactly in its rows.
 
     Args:
         states: (rows, components), whole.
         values: (rows,), whole.
 
     Returns:
-        By value, hinges of which ``direction . state > threshold`` is meant; None if there are none
-        such, or too many values.
+        By value, hinges that stand for ``direction . state > threshold``; None if there are no such
+        thresholds, or more than 16 values.
     """
     if len(set(values)) > VALUES:
         return None
@@ -327,7 +328,7 @@ def fit_conjunctions(states: np.ndarray, values: np.ndarray) -> dict[int, list[H
                 u = states @ np.array(d, dtype=object)
                 thresholds.append((Hinge(d, int(u[taken].min()) - 1), u > int(u[taken].min()) - 1))
         chosen: list[Hinge] = []
-        others = ~taken  # that are still to be excluded
+        others = ~taken  # the rows that must still be excluded
         while others.any():
             hinge, reached = min(thresholds, key=lambda each: (int((others & each[1]).sum()), sum(map(abs, each[0].direction))))
             if not (others & ~reached).any():

@@ -1,9 +1,9 @@
 """Machines of sums: neurons and links for functions that are sums of few neurons.
 
-A neuron for each threshold, for each product, and for each linear part, reads the state as a linear
-combination of such neurons: the loop takes one cycle, and the answer is due two cycles after its
-item. An answer that is a conjunction of thresholds takes two cycles more, features of items that
-have keys take one.
+Each threshold, each product and each linear part becomes a neuron. It reads the state as a linear
+combination of such neurons. So the loop takes one cycle, and an answer is due two cycles after its
+item. An answer that is a conjunction of thresholds takes two more cycles; features of items with
+keys take one more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,27 +18,27 @@ from ..problems.problems import Problem
 from .exact_fits import Affine, Hinge, Product, Sum
 from .observed_transitions import Feature
 
-_SUM, _COMPARE = replace(ACCUM, feedback=()), COMPARE  # a sum that does not remember
+_SUM, _COMPARE = replace(ACCUM, feedback=()), COMPARE  # an accumulator without feedback, and a comparison
 Term = Hinge | Product | Affine
 _KINDS = {Hinge: (_COMPARE, "true"), Product: (PRODUCT, "dict"), Affine: (_SUM, "dict")}  # neuron type, and output
 
 
 class MachineOfSums:
-    """Makes neurons of sums: an accumulator for each linear part, a comparison for each hinge.
+    """Builds neurons for sums: an accumulator for each linear part, a comparison for each hinge.
 
-    All of them read (state, item); the state is a sum of their own outputs. What reads the state
-    alone sees it as it is after the item before.
+    All of them read (state, item); the state is a sum of their own outputs. A neuron that reads
+    only the state sees the state after the previous item.
     """
 
     def __init__(self, problem: Problem, state: Sequence[Sum], features: Sequence[Feature]):
         self.problem, self.state = problem, state
-        self.terms: dict[tuple[Term, bool], str] = {}  # the neuron of each, and whether it is late
+        self.terms: dict[tuple[Term, bool], str] = {}  # (term, whether it is late) -> neuron
         self.links: dict[tuple[Port, Port], Fraction] = {}
         self.neurons: dict[str, NeuronType] = {}
         self.features = features
-        self.lag = int(any(feature.kind is not None for feature in self.features))  # cycles to make a feature
+        self.lag = int(any(feature.kind is not None for feature in self.features))  # cycles to compute a feature
         self.feature_neurons: dict[int, str] = {}
-        self.ones: dict[int, str] = {}  # a constant 1 that comes so many cycles late
+        self.ones: dict[int, str] = {}  # delay in cycles -> neuron with a constant 1
         for each in state:
             self._outputs(each)
         for term in list(self.terms):
@@ -47,8 +47,8 @@ class MachineOfSums:
     def answer(self, name: str, function: Sum, is_late: bool = False, scale: Fraction = Fraction(1)) -> int:
         """Links an answer to a function of (state, item), and returns its delay in cycles.
 
-        One that ``is_late`` is a function of the state after the item. What is linked is the
-        function divided by ``scale``.
+        If ``is_late``, it is a function of the state after the item. The answer is the function
+        divided by ``scale``.
         """
         before = list(self.terms)
         for port, weight in self._outputs(function, is_late):
@@ -60,7 +60,7 @@ class MachineOfSums:
     def answer_by_conjunctions(
         self, name: str, conjunctions: Mapping[int, Sequence[Hinge]], scale: Fraction = Fraction(1)
     ) -> int:
-        """Links an answer to neurons that each say whether all of some thresholds are passed."""
+        """Links an answer to neurons, one per conjunction of thresholds; returns its delay."""
         for value, hinges in conjunctions.items():
             both = self._neuron(_COMPARE)
             self._link((both, "dict-1"), self._one(0), Fraction(1 - len(hinges)))
@@ -75,14 +75,14 @@ class MachineOfSums:
         return self.lag + 4
 
     def machine(self) -> Machine:
-        """The machine, without what reaches no answer; but all that reads stays."""
+        """Returns the machine without neurons that reach no answer; all that read a stream stay."""
         sources = self.problem.sources
         neurons = {"timer": TIMER, **sources, **self.neurons, "output": answering(tuple(self.problem.answers))}
         soft = matrix_of((*to, *source, float(weight)) for (to, source), weight in self.links.items() if weight)
         return Machine(neurons, soft, customary_links(neurons)).live(self.problem.inputs)
 
     def _outputs(self, function: Sum, is_late: bool = False) -> list[tuple[Port, Fraction]]:
-        """The outputs, with weights, whose sum is the function of (state, item)."""
+        """Returns outputs and weights whose weighted sum is the function of (state, item)."""
         terms: list[tuple[Term, Fraction]] = [*function.hinges.items(), *function.products.items()]
         if any(function.linear) or function.constant:
             terms.append((Affine(function.linear, function.constant), Fraction(1)))
@@ -100,10 +100,10 @@ class MachineOfSums:
         return name
 
     def _feed(self, term: Term, is_late: bool) -> None:
-        """Links what a term is a function of to its neuron.
+        """Links the arguments of a term to its neuron.
 
-        The constant of one that is late comes a cycle later, as the first item does: before that
-        all is zero.
+        The constant of a late term starts a cycle later, like the first item: before that,
+        everything is zero.
         """
         neuron = self.terms[term, is_late]
         if isinstance(term, Product):
@@ -128,7 +128,7 @@ class MachineOfSums:
             self._link(to, self._one(self.lag + is_late), constant)
 
     def _feature(self, i: int) -> Port:
-        """The output that has a feature of the items."""
+        """Returns the output that emits a feature of the items."""
         _, kind, source, constant, threshold, _ = self.features[i]
         item = source, "char"
         if kind is None and not self.lag:
@@ -143,7 +143,7 @@ class MachineOfSums:
         return self.feature_neurons[i], (kind or _SUM).outputs[0]
 
     def _one(self, late: int) -> Port:
-        """A constant 1 that begins so many cycles late, as what it is added to does."""
+        """Returns a constant 1 that starts ``late`` cycles later, like the terms it is added to."""
         if not late:
             return "const_1", "const_1"
         if late not in self.ones:

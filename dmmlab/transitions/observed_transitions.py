@@ -1,9 +1,9 @@
-"""Observed transitions: what a target that shows its state does in one cycle, as whole numbers.
+"""Observed transitions: what a target does to its state in one cycle, as whole numbers.
 
-An item that is a number is read as it is. Of one that has keys, *features* are read: its largest
+An item that is a number is read directly. An item with keys is read as *features*: its largest
 coordinate (:data:`~dmmlab.core.neurons.NORM`), and its product with each constant of the problem,
-which says what class of letters has come (:mod:`dmmlab.problems.letter_classes`). What a state
-says in words, as ``None`` or ``"a"``, is a number for each such value.
+which identifies its letter class (:mod:`dmmlab.problems.letter_classes`). A part of the state that
+is no number, such as ``None`` or ``"a"``, has a one-hot encoding.
 """
 
 import copy
@@ -29,28 +29,28 @@ from ..proofs.explorations import alphabet_of, numbers_of
 from .exact_fits import LARGEST
 from .predictions import BlackBox, independent, prefixes, states
 
-LONGEST = 40  # items of the strings whose transitions are looked at; every fourth is four times as long
-ITEMS = 4000  # of all strings together
-MOST = 2500  # transitions
-STRING, DRAWN = 14, 60  # items of the strings after which tests of a black box are tried, at most; so many are drawn
-SCALED = 8  # strings whose answers say by what all are multiplied to be whole; one where a run is slow
-SWITCHES = 6  # items, at most, of which each may switch something on or off
-FEW = 20  # items that are looked at for keys
-WORDS = 8  # that a part of the state may take, beside the initial one
-LARGE = 10**7  # numbers up to this are looked at: least squares are solved in floats
+LONGEST = 40  # items of the strings whose transitions are observed; every fourth is four times as long
+ITEMS = 4000  # items of all strings together
+MOST = 2500  # transitions, at most
+STRING, DRAWN = 14, 60  # for a black box: items of a string after which tests are tried, at most; and strings drawn
+SCALED = 8  # strings whose answers determine the factors that make answers whole; one if a run is slow
+SWITCHES = 6  # items, at most, for each to switch something on or off
+FEW = 20  # items that are checked for keys
+WORDS = 8  # values of a part of the state that is no number, at most, besides the initial one
+LARGE = 10**7  # larger numbers are ignored: least squares are solved in floats
 
 
 class TransitionError(LabError):
-    """A target that shows no state, or whose transitions are no sum of few neurons."""
+    """Raised if a target shows no state, or its transitions are no sum of few neurons."""
 
 
 class Transitions(NamedTuple):
-    """What is seen of an automaton: whole numbers, one row for each transition.
+    """The observed transitions of an automaton: whole numbers, one row for each transition.
 
-    ``before`` and ``after`` are (transitions, components) of the state, less the initial state;
+    ``before`` and ``after`` are (transitions, components): states minus the initial state.
     ``items`` are (transitions, features), ``answers`` (transitions, answers). ``switches`` are
-    linear functions of features that are 1 for some items, and 0 for all others. ``scales`` say by
-    what each answer was multiplied to be whole; 1 if empty.
+    linear functions of features that are 1 for some items, and 0 for all others. ``scales`` are the
+    factors that made the answers whole; 1 if empty.
     """
 
     before: np.ndarray
@@ -63,19 +63,19 @@ class Transitions(NamedTuple):
 
 
 def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> Transitions:
-    """The transitions of a problem's automaton on drawn strings.
+    """Observes the transitions of a problem's automaton on drawn strings.
 
     Args:
         problem: its target is an automaton; its state is a whole number, its answer a fraction, or
             each is a tuple of such.
         seed: for the random numbers.
-        strings: to look at beside those that are drawn.
+        strings: strings to observe besides those that are drawn.
 
     Returns:
         The distinct transitions.
 
     Raises:
-        TransitionError: it is not so.
+        TransitionError: the target is no such automaton.
     """
     target = problem.target
     if not isinstance(target, Automaton):
@@ -112,7 +112,7 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     small = [row for row in table if max(map(abs, row)) < LARGE]
     if not small:
         raise TransitionError(f"all numbers are larger than {LARGE:,}")
-    first = sum(map(len, strings))  # what was learned from is kept
+    first = sum(map(len, strings))  # the transitions of the given strings are kept
     chosen = small[:first] + random.Random(0).sample(small[first:], min(len(small[first:]), MOST))
     n, m = len(encoded(_parts(target.initial))), len(features)
     columns = np.split(np.array(chosen, dtype=object), [n, n + m, 2 * n + m], axis=1)
@@ -129,20 +129,20 @@ def observe_black_box(
     known: dict[tuple[int, ...], tuple[int, ...]],
     may_multiply: bool = False,
 ) -> Iterator[Transitions]:
-    """Transitions of a target that can only be run: what it will answer is its state.
+    """Observes the transitions of a target that can only be run: its future answers are its state.
 
     Args:
         problem: its target is a function; its answers are fractions, or tuples of them.
         seed: for the random numbers.
-        strings: to look at beside those that are drawn.
-        end: of the time, as of ``time.monotonic()``.
-        known: what it is known to answer, by strings of places of items; more is added.
-        may_multiply: whether to read more of the items of a small alphabet than the number: which
-            one it is switches something on or off.
+        strings: strings to observe besides those that are drawn.
+        end: when to stop, as a value of ``time.monotonic()``.
+        known: the known answers, by strings of item indices; new ones are added.
+        may_multiply: whether the features of a small alphabet identify each item, so that an item
+            can switch something on or off.
 
     Returns:
-        The distinct transitions, for each state that the target may have
-        (:mod:`dmmlab.transitions.predictions`), the simple ones first.
+        The distinct transitions for each candidate state of the target
+        (:mod:`dmmlab.transitions.predictions`), simple ones first.
 
     Raises:
         TransitionError: answers that are no fractions, or features that cannot be read.
@@ -158,7 +158,7 @@ def observe_black_box(
     read = list(map(problem.as_read, items))
 
     def answers_to(string: Sequence[int]) -> Iterator[tuple[Fraction, ...]]:
-        given = [copy.copy(read[i]) for i in string]  # which a target may change
+        given = [copy.copy(read[i]) for i in string]  # copies, because a target may change them
         rows = rows_of(problem.target, problem.answers, given)  # type: ignore[arg-type]
         return (tuple(map(_fraction, row)) for row in rows)
 
@@ -189,7 +189,7 @@ def observe_black_box(
 
 
 def _switches(numbers: np.ndarray) -> Iterator[tuple[int, ...]]:
-    """Linear functions of what is read that are 1 for some items, and 0 for all others."""
+    """Yields linear functions of the features that are 1 for some items, and 0 for all others."""
     each = np.unique(numbers.astype(float), axis=0)
     known = np.concatenate([each, np.ones((len(each), 1))], axis=1)
     if len(each) <= SWITCHES:
@@ -206,12 +206,12 @@ def _short_strings(problem: Problem, rng: random.Random) -> list[Items]:
 
 
 class Feature(NamedTuple):
-    """A number that a machine reads of an item.
+    """A number that a machine computes from an item.
 
-    ``of`` says which; ``kind`` is the type of the neuron that makes it of what the neuron
-    ``source`` reads, and of the ``constant`` if it has one; ``None`` if what is read is the number.
-    With a ``threshold``, it is by how much that is larger. What the neuron emits is multiplied by
-    ``unit``, to be a whole number.
+    ``of`` is the function of the item. A neuron of type ``kind`` computes it from the item that the
+    neuron ``source`` reads, and from the ``constant`` if there is one. ``kind`` is None if the item
+    is the number. With a ``threshold``, the feature is the excess over it. The neuron's output is
+    multiplied by ``unit``, to be a whole number.
     """
 
     of: Callable[[VValue], Any]
@@ -223,15 +223,16 @@ class Feature(NamedTuple):
 
 
 def features_of(problem: Problem, thresholds: Sequence[VValue] = ()) -> list[Feature]:
-    """What is read of the items of a problem, as numbers.
+    """Returns the features of a problem's items.
 
     Args:
-        problem: what is asked.
-        thresholds: items; by how much a number is larger than each of their numbers is read, too.
+        problem: the problem.
+        thresholds: items; the excess of a number over each of their numbers is a feature, too,
+            except over the smallest and the largest.
 
     Returns:
-        The features. An input of numbers is read as it is where there are no constants, or where
-        there are several inputs.
+        The features. An input of numbers is read directly if there are no constants, or several
+        inputs.
     """
     found = []
     for i, name in enumerate(problem.inputs):
@@ -274,7 +275,7 @@ def _fraction(x: Any) -> Fraction:
 
 
 def _scales(rows: Sequence[tuple[Fraction, ...]]) -> list[Fraction]:
-    """The smallest whole numbers that make the answers whole, times them."""
+    """Returns for each answer the smallest factor that makes it whole."""
     scales = [Fraction(math.lcm(*{x.denominator for x in column})) for column in zip(*rows, strict=True)]
     if max(scales) > LARGEST:
         raise TransitionError(f"answers whose denominators are above {LARGEST}")
@@ -287,7 +288,7 @@ def _scaled(answers: Sequence[Fraction], scales: Sequence[Fraction]) -> tuple[in
 
 
 def _encoder(seen: Sequence[Any], initial: Any) -> Callable[[Any], Sequence[int]]:
-    """Of a part of the state: the number, less the initial one; or one for each other word."""
+    """Encodes a part of the state: a number minus the initial one, or one-hot for other values."""
     words = sorted({x for x in seen if not isinstance(x, int | float)}, key=repr)
     if not words:
         return lambda x: [_whole(x, "a state") - _whole(initial, "the initial state")]

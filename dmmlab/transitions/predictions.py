@@ -1,15 +1,15 @@
-"""Predictions: the state of a black box is what it will answer.
+"""Predictions: the future answers of a black box represent its state.
 
-A target that can only be run hides what it remembers. But two strings after which it answers
-whatever may follow alike have led to the same state, so its answers to some *tests* are a state: a
-predictive state representation (Littman, Sutton and Singh, "Predictive representations of state",
-NIPS 2001); for finitely many states, the theorem of Myhill and Nerode.
+A target that can only be run hides its state. But two strings have led to the same state if the
+target gives the same answers to everything that may follow. So its answers to some *tests* are a
+state: a predictive state representation (Littman, Sutton and Singh, "Predictive representations of
+state", NIPS 2001); for finitely many states, this is the theorem of Myhill and Nerode.
 
-A *column* is a number for each string: the answer after a test has followed it, or a sum of such
-answers, or how often an item has to come until an answer is given; less what it is for the empty
-string. Where there are few items, how often each has come is a column, too. A set of columns is
-*closed* if, in all that was seen, the columns after an item, and the answer, are functions of the
-columns before it and of the item. A machine can keep such a state.
+A *test* is a short string of items that follow. A *column* is a number for each string: the answer
+after a test, or a sum of such answers, or how often an item must be repeated until an answer is
+given; always minus its value for the empty string. With few items, the count of each item is a
+column, too. A set of columns is *closed* if, in all observations, the columns after an item, and
+the answer, are functions of the columns before it and of the item. A machine can keep such a state.
 """
 
 import itertools
@@ -22,26 +22,26 @@ import numpy as np
 
 from ..core.errors import LabError
 
-STRINGS, FEW_STRINGS = 120, 16  # after which tests are tried; and where a run is slow
-ITEMS = 6  # with which a string is continued, at most
-FEW = 4  # items of an alphabet of which all strings of three are tests
-TESTS = 16  # items of larger alphabets that are tests
-REPEATED = 7  # times that one item is a test
-COUNTED = 64  # times, at most, that an item is repeated until an answer is given
-VALUES = 4  # of an answer, at most, for which this is counted; of more, for 0 alone
-SIZE = 3  # columns of the sets of which all are tried
-SETS = 40_000  # that are tried
-DIGITS = 6  # of an answer, at most
-MANY = 40  # items, of which each may have a number of its own
-UNIQUE = 0.95  # of the transitions: where so many differ from all others, a set of one column comes later
-LINEAR = 1e-6  # relative error of a linear function
-GROWN = 8  # columns of a set that is grown, at most
+STRINGS, FEW_STRINGS = 120, 16  # strings after which tests are tried; the second if a run is slow
+ITEMS = 6  # items with which a string is continued, at most
+FEW = 4  # items, at most, for all strings of up to three items to be tests
+TESTS = 16  # items that are tests in larger alphabets
+REPEATED = 7  # repetitions of one item in a test, at most
+COUNTED = 64  # repetitions of an item until an answer is given, at most
+VALUES = 4  # values of an answer, at most, for repetitions to be counted for each; else for 0 only
+SIZE = 3  # columns, at most, of the sets that are all tried
+SETS = 40_000  # sets that are tried, at most
+DIGITS = 6  # binary digits of an answer, at most
+MANY = 40  # items, at most, for a one-hot code
+UNIQUE = 0.95  # if a column makes more than this share of transitions distinct, its set of one comes later
+LINEAR = 1e-6  # relative error of a linear function, at most
+GROWN = 8  # columns of a greedily grown set, at most
 
-String = tuple[int, ...]  # of items, by their places in the alphabet
+String = tuple[int, ...]  # of items, by their indices in the alphabet
 
 
 class OutOfTime(LabError):
-    """The time is over, and nothing was found."""
+    """Raised if the time is over and nothing was found."""
 
 
 class States(NamedTuple):
@@ -52,14 +52,14 @@ class States(NamedTuple):
 
 
 class BlackBox:
-    """A target that can only be run. What it answered is remembered.
+    """A target that can only be run. Its answers are cached.
 
     Args:
-        run: takes a string, and returns whole numbers, one for each answer, for each of its items.
-        items: how many the alphabet has.
-        answers: how many there are to each item.
-        end: of the time, as of ``time.monotonic()``.
-        known: what it is known to answer; more is added.
+        run: takes a string, and returns for each of its items one whole number per answer.
+        items: the size of the alphabet.
+        answers: the number of answers to each item.
+        end: when to stop, as a value of ``time.monotonic()``.
+        known: the known answers; new ones are added.
         is_slow: whether a run takes so long that there should be few.
     """
 
@@ -78,14 +78,14 @@ class BlackBox:
         self._known[()] = (0,) * answers
 
     def some_items(self, rng: random.Random) -> Sequence[int]:
-        """Items that may follow a string: all of a small alphabet."""
+        """Returns items that may follow a string: all of a small alphabet, else a random sample."""
         return range(self.items) if self.items <= ITEMS else rng.sample(range(self.items), ITEMS)
 
     def answers(self, string: String) -> tuple[int, ...]:
-        """The answers to the last item of a string; 0 for the empty one.
+        """Returns the answers to the last item of a string; zeros for the empty string.
 
-        Raises :class:`~dmmlab.core.errors.LabError` for a target that is no function of the string,
-        and :class:`OutOfTime`.
+        Raises :class:`~dmmlab.core.errors.LabError` if the target is no function of the string, and
+        :class:`OutOfTime` if the time is over.
         """
         if string not in self._known:
             if time.monotonic() > self.end:
@@ -98,13 +98,13 @@ class BlackBox:
 
 
 def prefixes(box: BlackBox, rng: random.Random, drawn: Sequence[String], longest: int) -> list[String]:
-    """Strings after which tests are tried: all short ones, and beginnings of drawn and random ones.
+    """Returns strings after which tests are tried: short, random, and prefixes of drawn strings.
 
     Args:
         box: the target.
         rng: for random strings.
-        drawn: strings as they usually are.
-        longest: items of a string, at most, less one for the item that follows.
+        drawn: typical strings.
+        longest: the largest number of items, including the item that follows.
 
     Returns:
         The strings, the empty one first.
@@ -119,17 +119,17 @@ def prefixes(box: BlackBox, rng: random.Random, drawn: Sequence[String], longest
 
 
 def states(box: BlackBox, transitions: Sequence[tuple[String, int]], read: np.ndarray | None = None) -> Iterator[States]:
-    """Closed sets of columns, the smaller ones first.
+    """Yields closed sets of columns, smaller ones first.
 
     Args:
         box: the target.
         transitions: strings, each with an item that follows; the empty string is among them.
-        read: the numbers that are read of the items that follow, (transitions, features), if there
-            are so many items that each cannot have a number of its own.
+        read: the features of the items that follow, (transitions, features); used instead of a
+            one-hot code if there are more than 40 items.
 
     Returns:
-        For each closed set, one after the other, its columns before and after each transition.
-        They are zero for the empty string.
+        For each closed set its columns before and after each transition. They are zero for the
+        empty string.
 
     Raises:
         LabError: as :meth:`BlackBox.answers`.
@@ -158,7 +158,7 @@ def _table(columns: Sequence[Sequence[int]], strings: int) -> np.ndarray:
 
 
 def _distinct(columns: Iterable[Sequence[int]]) -> list[list[int]]:
-    """The columns, less what they are for the empty string, the first; each once, but for signs."""
+    """Subtracts from each column its first value, for the empty string; drops copies up to sign."""
     found: dict[tuple[int, ...], list[int]] = {}
     for values in columns:
         column = [x - values[0] for x in values]
@@ -169,12 +169,12 @@ def _distinct(columns: Iterable[Sequence[int]]) -> list[list[int]]:
 
 
 def _tested(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
-    """The answers after tests, and sums of them, each for all strings."""
+    """Yields the answers after tests, and sums of them, each for all strings."""
     tests = _tests(box)
     for string in strings if box.is_slow else ():  # one run answers all tests of one item
         for (i,) in [test for test in tests if len(test) == 1]:
             box.answers((*string, *[i] * (COUNTED - 1)))
-    for test in sorted(tests, key=len, reverse=True):  # a run of the longest ones answers the others
+    for test in sorted(tests, key=len, reverse=True):  # runs of the longest ones answer shorter ones, too
         for string in strings:
             box.answers((*string, *test))
     single = [test for test in tests if len(test) == 1]
@@ -187,7 +187,7 @@ def _tested(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
 
 
 def _counted(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
-    """How often an item has to come until something is answered, each for all strings."""
+    """Yields how often an item must be repeated until an answer is given, each for all strings."""
     tests = _tests(box)
     single = [test for test in tests if len(test) == 1]
     for j in range(box.count):
@@ -203,9 +203,9 @@ def _counted(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
 
 
 def _count(box: BlackBox, string: String, item: int, answer: int, value: int | None) -> int:
-    """How often an item has to come until an answer has a value, or another one than now if None.
+    """Returns how often an item must be repeated until an answer is ``value``, or changes if None.
 
-    ``COUNTED`` for never.
+    Returns ``COUNTED`` if that never happens.
     """
     box.answers((*string, *[item] * (COUNTED - 1)))  # one run for all of them
     now = box.answers(string)[answer]
@@ -217,7 +217,7 @@ def _count(box: BlackBox, string: String, item: int, answer: int, value: int | N
 
 
 def _digits(answers: Sequence[tuple[int, ...]]) -> list[list[int]]:
-    """The binary digits of answers that are not all bits, and below 2 to the power of 6."""
+    """Returns the binary digits of those answers that are below 2**6 and not all bits."""
     columns = []
     for values in zip(*answers, strict=True):
         if min(values) >= 0 and 1 < max(values) < 1 << DIGITS:
@@ -245,19 +245,19 @@ def closed_sets(
     end: float,
     larger: Sequence[int] = (),
 ) -> Iterator[list[int]]:
-    """Closed sets of columns: the smallest, those that may be of use, small ones, some of any size.
+    """Yields closed sets of columns: the empty set, suggested sets, small sets, some larger sets.
 
     Args:
         table: (strings, columns), whole.
-        first: sets that may be of use, by places of columns.
-        rows: the places of the strings before, and after, each transition.
-        items: (transitions,), which item each is.
+        first: suggested sets, as column indices.
+        rows: the indices of the strings before, and after, each transition.
+        items: (transitions,), the index of each item.
         answers: (transitions, answers).
-        end: of the time, as of ``time.monotonic()``.
-        larger: the last columns, if they are a set, for where no small one of the others is closed.
+        end: when to stop, as a value of ``time.monotonic()``.
+        larger: the last columns, if they form one set; it is tried after sets of two other columns.
 
     Yields:
-        The places of the columns of a closed set, one set after the other.
+        The column indices of each closed set.
     """
     ids = np.array([np.unique(column.astype(float), return_inverse=True)[1] for column in table.T])  # (columns, strings)
     if not len(ids):
@@ -272,7 +272,7 @@ def closed_sets(
         return group
 
     def conflicts(chosen: Sequence[int], group: np.ndarray) -> int:
-        """Of how many rows something that follows is not that of the first row of their group."""
+        """Counts the rows with another answer or next column than the first row of their group."""
         _, one = np.unique(group, return_index=True)
         wrong = answered != answered[one][group]
         for i in chosen:
@@ -280,7 +280,7 @@ def closed_sets(
         return int(wrong.sum())
 
     def grown(count: int) -> list[int]:
-        """A set that takes the column that leaves the fewest conflicts, again and again."""
+        """Grows a set greedily by the column that leaves the fewest conflicts."""
         chosen: list[int] = []
         while len(chosen) < min(GROWN, count) and conflicts(chosen, grouped(chosen)) and time.monotonic() < end:
             others = [[*chosen, i] for i in range(count) if i not in chosen]
@@ -309,18 +309,18 @@ def closed_sets(
 
 
 def linear_set(table: np.ndarray, rows: tuple[list[int], list[int]], each: np.ndarray, answers: np.ndarray) -> list[int]:
-    """The columns that stay linear functions of one another, and of numbers of the item.
+    """Finds columns whose next values are linear functions of these columns and the item.
 
-    Those that do not are left out again and again.
+    Columns that are not linear are removed repeatedly.
 
     Args:
         table: (strings, columns), whole.
-        rows: the places of the strings before, and after, each transition.
+        rows: the indices of the strings before, and after, each transition.
         each: (transitions, numbers) of the item, a 1 among them.
         answers: (transitions, answers).
 
     Returns:
-        Their places; none if the answer is no linear function of what is left.
+        Their indices; none if the answer is no linear function of the remaining columns.
     """
     chosen = independent(table)
     while chosen:
@@ -337,7 +337,7 @@ def linear_set(table: np.ndarray, rows: tuple[list[int], list[int]], each: np.nd
 
 
 def independent(table: np.ndarray) -> list[int]:
-    """The columns that are no linear combination of 1 and of those before."""
+    """Returns the columns that are no linear combination of 1 and of the columns before."""
     columns = np.concatenate([np.ones((len(table), 1)), table.astype(float)], axis=1)
     scaled = columns / np.maximum(1.0, np.abs(columns).max(axis=0))
     chosen: list[int] = []

@@ -1,19 +1,19 @@
-"""Machines from transitions: where a target shows its state, one cycle is learned, not a history.
+"""Machines from transitions: learns one cycle of a target instead of a history.
 
-What makes modular sums, long division or detectors hard for gradients is credit through loops: a
-state that must be discrete has to come from weights that are not so yet, over many cycles. A target
-that is written as an :class:`~dmmlab.problems.automata.Automaton` offers its states. Given the
-state before an item (teacher forcing), the state after it and the answer are functions of a few
-numbers, without loops, and what is looked for is a sum of few neurons::
+Modular sums, long division or detectors are hard for gradients because of credit assignment through
+loops: over many cycles, a discrete state has to emerge from weights that are not discrete yet. A
+target that is written as an :class:`~dmmlab.problems.automata.Automaton` shows its states. Given
+the state before an item (teacher forcing), the state after it and the answer are functions of a few
+numbers, without loops. Each is fitted by a sum of few neurons::
 
     state' = linear(state, item) + sum over j of w_j relu(direction . (state, item) - c_j)
 
-Such sums are found by :mod:`dmmlab.transitions.exact_fits` in what
-:mod:`dmmlab.transitions.observed_transitions` has seen, and become neurons in
-:mod:`dmmlab.transitions.machines_of_sums`.
+:mod:`dmmlab.transitions.observed_transitions` records transitions,
+:mod:`dmmlab.transitions.exact_fits` finds such sums in them, and
+:mod:`dmmlab.transitions.machines_of_sums` turns the sums into neurons.
 
-All weights are fractions from the start, and nothing is trusted: what comes out is a machine like
-any other, to be validated, tested, and proved.
+All weights are fractions from the start. The result is not trusted: it is a machine like any other,
+to be validated, tested, and proved.
 """
 
 import itertools
@@ -38,15 +38,15 @@ from .machines_of_sums import MachineOfSums
 from .observed_transitions import TransitionError, Transitions, observe, observe_black_box
 from .predictions import OutOfTime
 
-TESTING = 20.0  # seconds in which the state of a black box is looked for, at most, if nothing is said
-STATES, SECONDS = 2000, 4.0  # of an exploration for strings on which a machine errs
-BRIEF = 0.5  # seconds of one of a black box
-LINKS = 400  # of a machine of a black box, at most
-SETS, FITTING = 60, 1.0  # closed sets of tests that are fitted, at most, and seconds after which one is enough
-SMALL, LARGER = 30, 4  # links of a machine that is enough by then; for a larger one, so many times the seconds
-STRINGS, LONG, STICKY = 24, 60, (0.8, 0.95)  # long strings that are tried, and how likely an item comes again
-PATIENCE = 2  # strings on which a machine without products may err before there are some
-ROUNDS = 12  # of looking for a string on which the machine errs, and learning from it
+TESTING = 20.0  # seconds to search for the state of a black box, by default
+STATES, SECONDS = 2000, 4.0  # limits of an exploration for strings on which a machine errs
+BRIEF = 0.5  # seconds of such an exploration for a black box
+LINKS = 400  # links of a machine of a black box, at most
+SETS, FITTING = 60, 1.0  # closed sets of columns that are fitted, at most, and seconds after which one fit is enough
+SMALL, LARGER = 30, 4  # links of a machine that is enough by then; a larger one is enough after LARGER times as long
+STRINGS, LONG, STICKY = 24, 60, (0.8, 0.95)  # long strings, items of each, and probabilities that an item repeats
+PATIENCE = 2  # strings on which machines without products err before products are allowed
+ROUNDS = 12  # searches for a string on which the machine errs, at most
 
 
 def transition_machine(
@@ -56,17 +56,17 @@ def transition_machine(
     black_box: bool = False,
     known: dict[tuple[int, ...], tuple[int, ...]] | None = None,
 ) -> tuple[Machine, tuple[int, ...]]:
-    """The machine whose state follows a problem's automaton, or what a black box will answer.
+    """Builds a machine whose state follows a problem's automaton or a black box's future answers.
 
-    Strings on which it errs are looked for, and learned from, until there is none.
+    It searches for strings on which the machine errs, and learns from them, until there is none.
 
     Args:
         problem: as for :func:`~dmmlab.transitions.observed_transitions.observe`.
-        seed: of the strings whose transitions are looked at.
-        budget: seconds after which no more strings are looked for; if left out, 20 for a black box,
+        seed: the seed of the strings whose transitions are observed.
+        budget: seconds after which the search for strings ends; if left out, 20 for a black box,
             and no limit for an automaton.
-        black_box: whether nothing is known of the target but its answers.
-        known: what a black box is known to answer, by strings of places of items; more is added.
+        black_box: whether only the answers of the target are known.
+        known: the known answers of a black box, by strings of item indices; new ones are added.
 
     Returns:
         The machine, and the delay of each of its answers, in cycles.
@@ -107,7 +107,7 @@ def _string_on_which_it_errs(problem: Problem, machine: Machine, delays: tuple[i
 
 
 def _long_string_on_which_it_errs(problem: Problem, exact: ExactMachine, delays: tuple[int, ...]) -> Items | None:
-    """Of drawn strings, and some whose items often come again: up to the first wrong answer."""
+    """Tries drawn strings and strings of repeated items; returns the shortest wrong prefix."""
     rng, items = random.Random("long strings"), alphabet_of(problem)[0]
     length = LONG if problem.longest is None else problem.longest
     shortest: Items | None = None
@@ -136,7 +136,7 @@ def _long_string_on_which_it_errs(problem: Problem, exact: ExactMachine, delays:
 def _best_of_states(
     problem: Problem, states: Iterator[Transitions], may_multiply: bool, end: float
 ) -> tuple[Machine, tuple[int, ...]]:
-    """The smallest machine that fits one of the states that a black box may have."""
+    """Returns the smallest machine that fits one of the candidate states of a black box."""
     best: tuple[Machine, tuple[int, ...]] | None = None
     reason, began = TransitionError("no tests show what it remembers"), time.monotonic()
     until = end
@@ -161,13 +161,13 @@ def _best_of_states(
 
 
 def fitted(problem: Problem, seen: Transitions, may_multiply: bool, end: float) -> tuple[Machine, tuple[int, ...]]:
-    """The machine of these transitions, right or not on others.
+    """Fits a machine to these transitions; it may be wrong on others.
 
     Args:
-        problem: what is asked.
+        problem: the problem.
         seen: the transitions.
         may_multiply: whether the machine may have products.
-        end: of the time, as of ``time.monotonic()``.
+        end: when to stop, as a value of ``time.monotonic()``.
 
     Returns:
         The machine, and the delay of each of its answers, in cycles.
