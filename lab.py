@@ -73,7 +73,7 @@ def _run(command: list[str], folder: Path | None) -> int:
 
 
 def copy_notebooks(source: Path, playground: Path) -> None:
-    """Copies the notebooks, and the tables and figures that they read, to a folder that git ignores.
+    """Copies the notebooks, and the tables and figures that they read, to a folder ignored by git.
 
     A copy that the reader has changed stays; an unchanged one follows the checkout. A figure that
     is there already stays: a notebook may have exported it.

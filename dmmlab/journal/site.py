@@ -227,7 +227,7 @@ def page(notebook: Any, name: str, figures: Sequence[Path] = ()) -> str:
 
 
 def _with_figures(body: str, folders: Sequence[Path]) -> str:
-    """Embeds the figures that the text names as ``../figures/NAME.svg``, since a page loads no files.
+    """Embeds figures that the text names as ``../figures/NAME.svg``, since a page loads no files.
 
     A figure is taken from the first of the folders that has it.
     """
