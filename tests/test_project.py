@@ -156,6 +156,13 @@ def test_the_readme_names_commands_that_there_are():
         assert (PROJECT / linked).exists(), linked
 
 
+def test_each_reference_is_cited_and_each_citation_is_a_reference():
+    entries = re.findall(r"^@\w+\{(\w+),", (PROJECT / "references.bib").read_text(), flags=re.M)
+    cited = set(re.findall(r"`(\w+?\d{4}\w+)`", (PROJECT / "related-work.md").read_text()))
+    assert len(set(entries)) == len(entries)
+    assert cited == set(entries)
+
+
 def test_the_code_is_clean():
     for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."]):
         done = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, capture_output=True, text=True)
