@@ -95,8 +95,8 @@ def test_an_error_of_a_later_try_keeps_the_best(monkeypatch):
         raise ZeroDivisionError("of the reader's own")
 
     def tries(*_):
-        yield portfolio.Try("first", lambda: portfolio._made(problem, 0, None))
-        yield portfolio.Try("second", refused)
+        yield portfolio.Strategy("first", lambda: portfolio._made(problem, 0, None))
+        yield portfolio.Strategy("second", refused)
 
     monkeypatch.setattr(portfolio, "_tries", tries)
     with pytest.warns(ProblemWarning, match="a later try failed, .* is kept: ZeroDivisionError: of the reader's own"):

@@ -10,7 +10,7 @@ from dmmlab import Machine
 from dmmlab.compiler.compilation import compile_machine
 from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
-from dmmlab.explorers.pruning_session import Measured, PruningSession
+from dmmlab.explorers.pruning_session import PruningSession, Quality
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
 from dmmlab.problems.catalogue import PROBLEMS
@@ -295,4 +295,4 @@ def test_a_network_without_weights_cannot_be_pruned():
 
 @pytest.mark.slow
 def test_a_machine_of_the_right_answers_measures_nothing_wrong():
-    assert PruningSession(Task(PROBLEMS["duplicates"], handcrafted(), seed=1)).measure() == Measured(8, 8, 0.0, 0.0)
+    assert PruningSession(Task(PROBLEMS["duplicates"], handcrafted(), seed=1)).measure() == Quality(8, 8, 0.0, 0.0)

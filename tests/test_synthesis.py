@@ -22,7 +22,7 @@ from dmmlab.pruning.settings import Settings
 from dmmlab.pruning.tasks import Task
 from dmmlab.pruning.trace import Event, Trace
 from dmmlab.runs.run_folder import run_into_folder, summary
-from dmmlab.search.held_folder import LOCK
+from dmmlab.search.folder_locks import LOCK
 from dmmlab.search.portfolio import synthesize
 from dmmlab.search.repairs import DAMAGES, embed
 

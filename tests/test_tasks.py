@@ -15,7 +15,7 @@ from dmmlab.learning.losses import squared_error
 from dmmlab.learning.session import TrainingSession
 from dmmlab.machines.networks import feedforward
 from dmmlab.problems.catalogue import PROBLEMS
-from dmmlab.pruning.network_programs import KEPT, PENALTIES, Kept
+from dmmlab.pruning.network_programs import CACHED, PENALTIES, ProgramCache
 from dmmlab.pruning.phases import fit, sparsify
 from dmmlab.pruning.pruning import retrain
 from dmmlab.pruning.settings import Settings
@@ -224,12 +224,12 @@ def test_the_last_networks_are_kept():
         made.append(machine.count())
         return made[-1]
 
-    kept = Kept(make)
-    machines = [feedforward(n, 1).random(jax.random.key(0)) for n in range(1, KEPT + 2)]
+    kept = ProgramCache(make)
+    machines = [feedforward(n, 1).random(jax.random.key(0)) for n in range(1, CACHED + 2)]
     keys = {"input": problem.training(0)[0].streams["input"]} if "input" in problem.inputs else {}
     for machine in (*machines, machines[-1], machines[0]):
         assert kept(machine, keys) == machine.count()
     assert made == [machine.count() for machine in (*machines, machines[0])]
     kept.clear()
     kept(machines[0], keys)
-    assert len(made) == KEPT + 3
+    assert len(made) == CACHED + 3

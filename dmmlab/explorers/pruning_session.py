@@ -29,7 +29,7 @@ from ..pruning.tasks import Task
 from ..pruning.trace import Trace
 
 
-class Place(NamedTuple):
+class PruningState(NamedTuple):
     """The state of a pruning, which a move changes and :meth:`PruningSession.undo` restores."""
 
     moment: int  # of the history
@@ -39,7 +39,7 @@ class Place(NamedTuple):
     pinned: frozenset[int]
 
 
-class Measured(NamedTuple):
+class Quality(NamedTuple):
     """The size and the quality of a pruned machine."""
 
     links: int
@@ -73,9 +73,9 @@ class PruningSession:
             raise LabError("a network has no weights of its own: give some, or a history")
         if weights is None:
             weights = unflatten(self.history[-1], task.mask) if self.history else task.weights(task.compiled.machine)
-        self._done: list[tuple[str, Place]] = []  # moves, each with the place before it
-        self._made: tuple[Place, Machine] | None = None  # the machine of a place
-        self.place = Place(max(0, len(self.history) - 1), flatten(weights), 0.0, frozenset(), frozenset())
+        self._done: list[tuple[str, PruningState]] = []  # moves, each with the state before it
+        self._made: tuple[PruningState, Machine] | None = None  # the machine of a state
+        self.place = PruningState(max(0, len(self.history) - 1), flatten(weights), 0.0, frozenset(), frozenset())
 
     @property
     def range(self) -> tuple[float, float]:
@@ -212,11 +212,11 @@ class PruningSession:
         move, self.place = self._done.pop()
         return move
 
-    def measure(self) -> Measured:
+    def measure(self) -> Quality:
         """Returns the size and the quality of the machine."""
         machine, weights = self.machine, self.weights
         links = int(self.kept.sum())
-        return Measured(
+        return Quality(
             links,
             machine.live().count(),
             self.task.mean_squared_error(weights),

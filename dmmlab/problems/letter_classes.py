@@ -31,14 +31,14 @@ SHORT = 12  # letters in the name of a class, at most
 NAMED, USUAL_LETTERS = 8, 3  # letters of small classes, and other letters, in the training strings
 
 
-class Named(NamedTuple):
+class LetteredProblem(NamedTuple):
     """A problem with constants for its letters; its training strings use ``letters`` letters."""
 
     problem: Problem
     letters: int
 
 
-def name_letters(problem: Problem) -> Named:
+def name_letters(problem: Problem) -> LetteredProblem:
     """Returns the problem with a constant for each letter class except the largest.
 
     The order of the letters changes: those that the target distinguishes are drawn first.
@@ -54,7 +54,7 @@ def name_letters(problem: Problem) -> Named:
     as_it_is = problem.constants or len(problem.inputs) > 1 or problem.answers_are_vvalues
     classes = [] if as_it_is else letter_classes(problem)
     if not 1 < len(classes) <= MOST_CLASSES:
-        return Named(problem, USUAL_LETTERS)
+        return LetteredProblem(problem, USUAL_LETTERS)
     small = classes if len(classes[-1]) == 1 else classes[:-1]
     constants = {_name(letters): dict.fromkeys(letters, 1.0) for letters in small}
     told_apart = [letter for i in range(NAMED) for letters in small for letter in letters[i : i + 1] if letter in LETTERS]
@@ -64,7 +64,7 @@ def name_letters(problem: Problem) -> Named:
         renamed = (order[LETTERS.index(letter)] if letter in LETTERS else letter for letter in letters)
         return problem.draw(rng, "".join(renamed), size)
 
-    return Named(replace(problem, constants=constants, draw=draw), min(len(told_apart), NAMED) + USUAL_LETTERS)
+    return LetteredProblem(replace(problem, constants=constants, draw=draw), min(len(told_apart), NAMED) + USUAL_LETTERS)
 
 
 def letter_classes(problem: Problem, seed: int = 0) -> list[list[str]]:

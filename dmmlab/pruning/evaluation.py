@@ -23,7 +23,7 @@ from ..core.machine import Machine
 from ..core.streams import Stream, values
 from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import from_paths, paths
-from .network_programs import Kept, Keys
+from .network_programs import Keys, ProgramCache
 from .samples import Question, Rows, Sample
 
 
@@ -176,7 +176,7 @@ def _runner(machine: Machine, keys: Keys, whole: bool) -> ChunkRunner:
     return ChunkRunner(compiled, largest_error, at_once=64)
 
 
-_runners = Kept(_runner)  # one compiled program for a network and an alphabet serves all strings
+_runners = ProgramCache(_runner)  # one compiled program for a network and an alphabet serves all strings
 
 
 def all_keys(samples: Sequence[Sample]) -> dict[str, Stream]:

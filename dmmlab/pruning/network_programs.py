@@ -30,7 +30,7 @@ from ..learning.training_loop import GradientDescent, clip_to_norm
 
 PENALTIES = ("proximal", "gradient", "gates", "none")
 CLIP = 1.0  # largest norm of the gradient of machines with loops or products of trees: these make gradients explode
-KEPT = 6  # networks in the cache, and as many evaluations
+CACHED = 6  # networks in the cache, and as many evaluations
 
 Keys = Mapping[str, Stream]  # neuron that reads -> a stream with all keys that may come; its numbers do not matter
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class NetworkPrograms:
         return [w * w * jnp.mean(g * g, axis=0) for w, g in zip(weights, gradients, strict=True)]
 
 
-class Kept(Generic[T]):
+class ProgramCache(Generic[T]):
     """A cache of the last results of a function.
 
     Args:
@@ -128,7 +128,7 @@ class Kept(Generic[T]):
         made = self._make(machine, keys, whole)
         with self._lock:
             self._made[key] = made
-            while len(self._made) > KEPT:
+            while len(self._made) > CACHED:
                 self._made.popitem(last=False)
         return made
 
@@ -137,4 +137,4 @@ class Kept(Generic[T]):
         self._made.clear()
 
 
-network_programs = Kept(NetworkPrograms)
+network_programs = ProgramCache(NetworkPrograms)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import LabError, told
 from ..core.files import csv_text, read_json, write_json, write_text
-from ..search.held_folder import held
+from ..search.folder_locks import locked
 
 Row = dict[str, Any]
 LOST = (BrokenExecutor, CancelledError, OSError, ImportError)  # a lost process or scheduler, or a library that a worker lacks
@@ -168,7 +168,7 @@ def _begun(folder: Path, description: Mapping[str, Any], resume: bool, jobs: Ite
             raise LabError(f"{folder}: holds another run, with other {', '.join(other)}: name another folder")
     elif there := [name for name in jobs if (folder / name / "row.json").exists()]:
         raise LabError(f"{folder}: holds {there[0]}, and no run.json that says of which run: name another folder")
-    with held(folder):
+    with locked(folder):
         if not (folder / "run.json").exists():
             write_json(folder / "run.json", dict(description))
         yield

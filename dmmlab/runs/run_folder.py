@@ -13,7 +13,7 @@ from ..core.files import csv_text, read_json, write_json, write_text
 from ..problems.problem_files import load_problem
 from ..problems.problems import Problem
 from ..pruning.settings import Settings
-from ..search.held_folder import LOCK
+from ..search.folder_locks import LOCK
 from ..search.portfolio import synthesize
 from ..search.progress import View
 from ..search.synthesis_result import Synthesis

@@ -26,7 +26,7 @@ from ..core.errors import LabError, told
 from ..core.machine import Machine
 from ..machines.networks import Network
 from ..problems.automata import Automaton
-from ..problems.letter_classes import USUAL_LETTERS, Named, is_slow, name_letters
+from ..problems.letter_classes import USUAL_LETTERS, LetteredProblem, is_slow, name_letters
 from ..problems.problem_checks import ProblemWarning, check_everywhere, check_reading, nothing_to_learn
 from ..problems.problem_files import load_problem
 from ..problems.problems import Problem
@@ -134,7 +134,7 @@ def synthesize(
         attempts = Attempts(key, settings, folder, budget, view, stop, threads, held, began)
         if task is not None:
             given, question = task, task.problem.question
-            tries = iter([Try("", lambda: (given, None))])
+            tries = iter([Strategy("", lambda: (given, None))])
         else:
             problem = load_problem(problem) if isinstance(problem, str) else problem
             question = problem.question
@@ -157,7 +157,7 @@ def synthesize(
         return attempts.result()
 
 
-class Try(NamedTuple):
+class Strategy(NamedTuple):
     """An attempt: its name, a function that prepares its task, and its rounds of restarts.
 
     If ``prepare`` returns a machine with the task, the machine is evaluated, and nothing trained.
@@ -200,7 +200,7 @@ class Attempts:
         """Returns whether the best machine so far is exact."""
         return self.best is not None and self.best.best.exact_on_validation
 
-    def make(self, each: Try, question: str) -> None:
+    def make(self, each: Strategy, question: str) -> None:
         """Makes an attempt; each except the first has its own subfolder."""
         before = None if self.best is None else self.best.best
         state = SearchState(question, self.settings.restarts, self.budget, each.name, before, self.began)
@@ -249,7 +249,7 @@ def _tries(
     budget: float | None,
     networks_only: bool,
     attempts: Attempts,
-) -> Iterator[Try]:
+) -> Iterator[Strategy]:
     """Yields the attempts in order, until a machine is exact.
 
     If a machine was built from a plain function's transitions, a few restarts look for one with
@@ -257,43 +257,45 @@ def _tries(
     first start is repeated; strings on which the best machines err join its training strings.
     """
     if network is not None:
-        yield Try("", lambda: (Task(problem, network, seed=seed), None))
+        yield Strategy("", lambda: (Task(problem, network, seed=seed), None))
         return
     if isinstance(problem, Examples) and not networks_only:
-        yield Try("rows", lambda: _of_rows(problem, seed, min(budget or TESTING, TESTING)))
+        yield Strategy("rows", lambda: _of_rows(problem, seed, min(budget or TESTING, TESTING)))
         if attempts.is_solved() or (attempts.best is not None and problem.explains(attempts.best.machine)):
             return
     no_hints = (problem.delay, problem.recurrent, problem.types) == (None, None, None)
     if isinstance(problem.target, Automaton) and problem.delay is None and not networks_only:
-        yield Try("transitions", lambda: _made(problem, seed, budget))
+        yield Strategy("transitions", lambda: _made(problem, seed, budget))
         if attempts.is_solved():
             return
     few = replace(settings, restarts=min(RESTARTS_ONCE_EXACT, settings.restarts))
-    named = Named(problem, USUAL_LETTERS) if problem.is_recorded else name_letters(problem)
+    named = LetteredProblem(problem, USUAL_LETTERS) if problem.is_recorded else name_letters(problem)
     first, *others = starts(*named)
     task = cache(lambda: _task(first, seed))
     of_numbers = not (isinstance(problem.target, Automaton | Machine) or problem.answers_are_vvalues or problem.is_recorded)
     if not problem.constants and no_hints and of_numbers and not networks_only:
         testing = TESTING * (SLOWER if is_slow(problem) else 1)
-        yield Try("tests", lambda: _made(named.problem, seed, min(budget or testing, testing), black_box=True))
+        yield Strategy("tests", lambda: _made(named.problem, seed, min(budget or testing, testing), black_box=True))
         if attempts.is_solved():
             if attempts.best is not None and attempts.best.best.links > FEW_LINKS:
-                yield Try(f"{first.name}, for fewer links", task, range(1), few)
+                yield Strategy(f"{first.name}, for fewer links", task, range(1), few)
             return
     tried = first
-    yield Try(first.name if others else "", task, range(1) if others else None)
+    yield Strategy(first.name if others else "", task, range(1) if others else None)
     for start in others:
         if attempts.is_solved():
             break
         tried = start
-        yield Try(start.name, partial(_task, start, seed), range(1))
+        yield Strategy(start.name, partial(_task, start, seed), range(1))
     if attempts.is_solved() and problem.delay is None and not isinstance(problem.target, Machine):
         for earlier in with_smaller_delays(tried):
-            yield Try(earlier.name, partial(_task, earlier, seed), range(1), few)
+            yield Strategy(earlier.name, partial(_task, earlier, seed), range(1), few)
             if attempts.latest is None or not attempts.latest.best.exact_on_validation:
                 return
     elif others and settings.rounds > 1 and not attempts.is_solved():
-        yield Try(f"{first.name}, with counterexamples", lambda: _harder(first, seed, attempts.best), range(1, settings.rounds))
+        yield Strategy(
+            f"{first.name}, with counterexamples", lambda: _harder(first, seed, attempts.best), range(1, settings.rounds)
+        )
 
 
 def _rank(synthesis: Synthesis) -> tuple:

@@ -18,7 +18,7 @@ from ..pruning.phases import PHASES
 from ..pruning.rounding import Verdict
 from ..pruning.tasks import Task
 from ..pruning.trace import Event, Trace
-from .held_folder import held
+from .folder_locks import locked
 from .provenance import differences
 
 
@@ -67,7 +67,7 @@ class RestartFolder:
         """
         if self.folder is None:
             return self
-        self._held.enter_context(held(self.folder))
+        self._held.enter_context(locked(self.folder))
         try:
             self._begin(self.folder)
         except BaseException:

@@ -12,7 +12,7 @@ LOCK = ".lock"  # the lock file; it stays when the lock is released
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[Path]:
+def locked(folder: Path) -> Iterator[Path]:
     """Locks a folder, and creates it if it is missing.
 
     Raises :class:`~dmmlab.core.errors.LabError` if it cannot be created, or is locked already.
