@@ -24,7 +24,7 @@ from ..pruning.rounding import rank, round_off, tested
 from ..pruning.settings import Settings
 from ..pruning.smaller_machines import with_fewer_links
 from ..pruning.tasks import Stopped, Task
-from ..pruning.trace import Event
+from ..pruning.trace import Event, Trace
 from .progress import SearchState, View
 from .restart_files import Restart, RestartFolder
 from .synthesis_result import Synthesis
@@ -181,6 +181,7 @@ class Search:
         restart_key = jax.random.fold_in(self.key, restart.index)
         saved = self.store.load(restart.index, self.task)
         restart.weights = self.task.initial_weights(restart_key, self.settings.scale)
+        restart.trace = Trace()  # its clock starts here, not when the restart was planned
         if saved is not None:
             restart.weights, restart.done, restart.trace = saved.weights, saved.done, saved.trace
 
