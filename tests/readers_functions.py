@@ -2,9 +2,9 @@
 
 They were listed before any of them was tried. Each is made by a function of its own, so that neither
 its source nor its variables say what it remembers: the lab sees the answers alone. ``FUNCTIONS`` has for
-each the target and its alphabet; what came of them stands in history.md. The table again::
+each the target and its alphabet; figures/21-thirty-functions.csv says what came of them. The table again::
 
-    python tests/readers_functions.py
+    python tests/readers_functions.py figures/21-thirty-functions.csv
 
 and the same for the sixty-two streaming tasks: with ``--tasks``, where they can be run and their states
 are hidden; with ``--tables``, where nothing but 10,000 recorded strings of 10 items is known (the published
@@ -502,22 +502,28 @@ def main(names):
     if names and names[0] in ways:
         out = [name for name in names[1:] if name.endswith(".csv")]
         return show(ways[names[0]]([name for name in names[1:] if name not in out]), out)
-    exact = []
-    for name in names or FUNCTIONS:
+    out = [name for name in names if name.endswith(".csv")]
+    exact, rows = [], []
+    for name in [name for name in names if name not in out] or FUNCTIONS:
         target, alphabet = FUNCTIONS[name]
         problem, began = Problem(name, target, alphabet=alphabet, silence=False), time.monotonic()
         try:
             machine, delays = transition_machine(problem, budget=20.0, black_box=True)
         except LabError as error:
             print(f"{name:<25}{time.monotonic() - began:6.1f} s  not found: {error}", flush=True)
+            rows.append((name, len(alphabet), False, None, round(time.monotonic() - began, 1)))
             continue
         seconds = time.monotonic() - began
         is_right = right_on_long_strings(target, alphabet, machine, delays)
+        rows.append((name, len(alphabet), is_right, machine.count(), round(seconds, 1)))
         if is_right:
             exact.append((seconds, machine.count()))
         print(f"{name:<25}{seconds:6.1f} s  {machine.count()} links, {'exact' if is_right else 'wrong'}", flush=True)
     times, links = zip(*exact, strict=True)
     print(f"{len(exact)} exact, median {median(times):.1f} s, {median(links):g} links")
+    if out:
+        table = pd.DataFrame(rows, columns=["function", "items", "exact", "links", "seconds"])
+        table.astype({"links": "Int64"}).to_csv(out[0], index=False)
 
 
 if __name__ == "__main__":
