@@ -288,7 +288,7 @@ def test_synthesize(tmp_path, capsys):
     assert capsys.readouterr().err.endswith("holds a run already; --resume goes on with it, or name another folder\n")
     assert main([*arguments, "--resume"]) == 0
     assert capsys.readouterr().out.startswith(
-        "difference: 2 links, all of weight 1 or -1, exact on all strings it has not seen\n"
+        "difference: 2 links, all of weight 1 or -1, exact on all validation and test strings\n"
     )
 
 

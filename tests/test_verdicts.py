@@ -171,7 +171,7 @@ def test_a_synthesis_prefers_the_exact_machine(monkeypatch, task, machines):
     synthesis = canned(monkeypatch, task, machines["near"], machines["exact"], machines["wrong"])
     assert synthesis.best.exact
     assert synthesis.best_restart.index == 1
-    assert synthesis.verdict == "2 links, all of weight 1 or -1, exact on all strings it has not seen"
+    assert synthesis.verdict == "2 links, all of weight 1 or -1, exact on all validation and test strings"
     table = synthesis.frame()
     assert table["exact"].tolist() == [False, True, False]
     assert table["links"].tolist() == [1, 2, 2]
@@ -182,12 +182,12 @@ def test_a_machine_within_the_tolerance_is_called_so(monkeypatch, task, machines
     synthesis = canned(monkeypatch, task, machines["near"], machines["wrong"])
     assert not synthesis.best.exact
     assert synthesis.best.within_tolerance
-    assert synthesis.verdict == "1 link, within 0.001, not exact: off by up to 0.0009 on strings it has not seen"
+    assert synthesis.verdict == "1 link, within 0.001, not exact: off by up to 0.0009 on validation or test strings"
 
 
 def test_a_machine_that_is_wrong_is_called_so(monkeypatch, task, machines):
     synthesis = canned(monkeypatch, task, machines["wrong"])
-    assert synthesis.verdict == "2 links, not exact: off by up to 0.5 on strings it has not seen"
+    assert synthesis.verdict == "2 links, not exact: off by up to 0.5 on validation or test strings"
 
 
 def test_a_machine_that_only_the_test_strings_find_wanting_is_not_exact(monkeypatch, task, machines):
@@ -198,5 +198,5 @@ def test_a_machine_that_only_the_test_strings_find_wanting_is_not_exact(monkeypa
     assert synthesis.best.exact_on_validation
     assert not synthesis.best.exact
     assert synthesis.best.test_max_abs_error == pytest.approx(LEAST, rel=1e-6)
-    assert synthesis.verdict == "1 link, within 0.001, not exact: off by up to 0.0009 on strings it has not seen"
+    assert synthesis.verdict == "1 link, within 0.001, not exact: off by up to 0.0009 on validation or test strings"
     assert synthesis.frame()["exact"].tolist() == [False, True]  # the other one is tested, too

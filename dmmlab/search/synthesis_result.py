@@ -68,13 +68,13 @@ class Synthesis:
         if not best.exact:
             how = "within 0.001, not exact" if best.within_tolerance else "not exact"
             early = f" ({self.ended_early})" if self.ended_early else ""
-            return f"{links}, {how}: off by up to {error:.3g} on strings it has not seen{early}"
+            return f"{links}, {how}: off by up to {error:.3g} on validation or test strings{early}"
         sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
         kind = "all of weight 1 or -1, " if sizes == {1.0} else "weights small fractions, " if sizes else ""
         if isinstance(target, Machine) and same(best.machine, target):
             name = "handcrafted detector" if same(target, handcrafted()) else "machine to be imitated"
             return f"{links}, {kind}exact: this is the {name}"
-        return f"{links}, {kind}exact on all strings it has not seen"
+        return f"{links}, {kind}exact on all validation and test strings"
 
     @cached_property
     def _sentence(self) -> str:
