@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +41,7 @@ from dmmlab.problems.automata import Automaton
 from dmmlab.problems.problem_checks import ProblemWarning
 from dmmlab.problems.problems import Problem
 from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.pruning.settings import Settings
 from dmmlab.pruning.tasks import Task
 from dmmlab.runs import sweeps
 from dmmlab.runs.job_tables import Finished, Job, fill_table
@@ -487,3 +489,11 @@ def test_a_stopped_process_that_holds_the_cache_stops_no_other(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr
     assert "rror" not in done.stderr
+
+
+@pytest.mark.parametrize(("networks_only", "first"), [(False, "transitions"), (True, "feedforward")])
+def test_networks_can_be_trained_at_once(networks_only, first):
+    """Whatever the target shows: what gradients do by themselves can be measured."""
+    attempts = SimpleNamespace(is_solved=lambda: False, best=None, latest=None)
+    strategies = portfolio._tries(STREAMING_TASKS["Parity_All"], None, 0, Settings(), None, networks_only, attempts)
+    assert next(strategies).name.startswith(first)
