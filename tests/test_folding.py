@@ -38,6 +38,8 @@ x'''
         ("from a import b\nassert b", [(1, 1, "imports"), (2, 2, "checks")]),
         ("assert x\nwith y:\n    assert x", [(1, 3, "checks")]),
         ("x = 1; assert x", []),
+        ("if x:\n    assert y\nelse:\n    assert z", [(1, 4, "checks")]),
+        ("if x:\n    assert y\nelse:\n    z = 1", []),
     ],
 )
 def test_what_is_folded(source, folds):

@@ -61,6 +61,12 @@ def test_the_index_tells_what_was_learned(tmp_path):
     assert '<p>Why?</p><p class="answer"><em>This</em> and <code>that</code>.</p>' in text
 
 
+def test_a_page_leaves_out_the_folder_of_figures(tmp_path):
+    sources = ["# Parameters\nfigures = 'a'", "# Parameters\nfigures = 'a'\nword = 'b'"]
+    page = site.page(v4.new_notebook(cells=[v4.new_code_cell(each, id=f"c{i}") for i, each in enumerate(sources)]), "01")
+    assert page.count("# Parameters") == 1
+
+
 def test_pages_embed_the_figures_of_their_text(tmp_path):
     (tmp_path / "a-circuit.svg").write_text("<svg/>")
     text = "![a](../figures/a-circuit.svg) ![b](../figures/gone.svg) ![c](../../secret.svg)"

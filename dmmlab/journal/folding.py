@@ -91,8 +91,9 @@ def _kind(statement: ast.stmt) -> str:
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         function = statement.value.func
         return IMPORTS if isinstance(function, ast.Attribute) and function.attr == SET_UP else ""
-    if isinstance(statement, ast.For | ast.With):
-        return CHECKS if all(_kind(each) == CHECKS for each in statement.body) else ""
+    if isinstance(statement, ast.For | ast.With | ast.If):
+        otherwise = [] if isinstance(statement, ast.With) else statement.orelse
+        return CHECKS if all(_kind(each) == CHECKS for each in (*statement.body, *otherwise)) else ""
     return CHECKS if isinstance(statement, ast.Assert) else ""
 
 

@@ -134,6 +134,7 @@ a:not([href]) { color: inherit !important; text-decoration: none !important; }
 @media print { pre { white-space: pre-wrap !important; } }
 """
 
+FOLDER_ALONE = re.compile(r"# Parameters\nfigures = .*\n?")  # a cell injected by papermill that tells a reader nothing
 LEARNED = re.compile(r"^## What was learned\n+(?:\* )?(.+?)(?=\n\s*\n|\n\* |\Z)", flags=re.M | re.S)
 INDEX_STYLE = """
 main { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.25rem 5rem; box-sizing: border-box;
@@ -201,6 +202,7 @@ def page(notebook: Any, name: str, figures: Sequence[Path] = ()) -> str:
     from nbconvert.filters.highlight import Highlight2HTML
 
     notebook = copy.deepcopy(notebook)
+    notebook.cells = [cell for cell in notebook.cells if not FOLDER_ALONE.fullmatch(cell.source)]
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/svg+xml" in output.get("data", {}):
