@@ -55,11 +55,11 @@ def time_limit():
         raise TimeOver
 
     signal.signal(signal.SIGALRM, over)
-    signal.alarm(SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS, 1.0)  # again and again: a callback of a library may swallow the first
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class Queried(SUL):
