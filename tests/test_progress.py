@@ -57,7 +57,7 @@ def test_a_table_that_folds_when_all_is_done(state):
     assert "<td" in page
     assert "<details>" not in page
     state.outcome = "8 links & exact"
-    assert re.match(r"<details><summary>8 links &amp; exact, \d+ s</summary>", as_html(state))
+    assert re.match(r"<details><summary>How many\? 8 links &amp; exact, \d+ s</summary>", as_html(state))
 
 
 def test_a_terminal_gets_a_line_for_each_restart_that_has_ended(state, monkeypatch):

@@ -222,7 +222,8 @@ def as_html(state: SearchState) -> str:
     """
     table = table_of_restarts(state)
     if state.outcome:
-        return f"<details><summary>{html.escape(state.outcome)}, {state.seconds:.0f} s</summary>{table}</details>"
+        said = html.escape(f"{state.question} {state.outcome}")
+        return f"<details><summary>{said}, {state.seconds:.0f} s</summary>{table}</details>"
     best, left = state.best, state.seconds_left
     parts = ["preparing" if not state.events else f"{len(state.verdicts)} of up to {state.planned} restarts done"]
     parts = [state.start] * bool(state.start) + parts
