@@ -193,7 +193,7 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
         (["show", "no.json"], "dmmlab show: no.json: cannot be read: No such file or directory"),
         (["draw", "handcrafted", "no/x.svg"], "dmmlab draw: no/x.svg: cannot be written: No such file or directory"),
         (["draw", "handcrafted", "x.svg", "--hide", "tmier"], "dmmlab draw: unknown neuron 'tmier'; did you mean 'timer'?"),
-        (["journal", "99"], "dmmlab journal: notebook '99': no such notebook; there are 01_"),
+        (["journal", "99"], "dmmlab journal: notebook '99': no such notebook; there are 00_"),
         (["journal", "01", "-p", "wrod", "x"], "dmmlab journal: unknown parameter 'wrod'; did you mean 'word'?"),
         (["journal", "01", "-p", "word"], "dmmlab journal: argument -p: expected 2 arguments"),
         (["journal", "01", "-p", "word", "x", "--update"], "dmmlab journal: --update stores outputs of the journal as it is"),

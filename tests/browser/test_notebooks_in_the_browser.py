@@ -60,12 +60,12 @@ def test_a_notebook_runs_in_the_lab(browser, lab):
 def test_the_html_pages_need_no_network(browser, tmp_path):
     """A page of the journal opens without a single request beyond itself, and its drawings are SVG."""
     subprocess.run([sys.executable, "-m", "dmmlab", "journal", "02", "--out", tmp_path], cwd=PROJECT, check=True)
-    html = tmp_path / "html" / f"{NOTEBOOKS[1].stem}.html"
+    html = tmp_path / "html" / f"{NOTEBOOKS[2].stem}.html"
     context = browser.new_context(offline=True)
     page, requests = context.new_page(), []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(html.as_uri())
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img").count() >= 1
-    assert page.evaluate("() => document.title") == NOTEBOOKS[1].stem
+    assert page.evaluate("() => document.title") == NOTEBOOKS[2].stem
     context.close()
