@@ -279,9 +279,9 @@ def _keep_stills(cell: Any) -> None:
         cell.outputs = [output for output in cell.outputs if view not in output.get("data", {})]
         for number, output in enumerate(cell.outputs):
             page = output.get("data", {}).get("text/html", "")
-            name = re.match(r'<div id="(dmmlab-[0-9a-f]{32})"', page)
+            name = re.match(r'(?:<style>[^<]*</style>)?<div id="(dmmlab-[0-9a-f]{32})"', page)  # a style for the explorer
             if name is not None:  # occurs twice: in the element, and in the script that looks for it
-                output.data["text/html"] = page.replace(name[1], f"dmmlab-{cell.id}-{number}")
+                output.data["text/html"] = page[page.index("<div") :].replace(name[1], f"dmmlab-{cell.id}-{number}")
 
 
 def _parameters_of(path: Path) -> dict[str, str]:
