@@ -41,6 +41,7 @@ from dmmlab.problems.automata import Automaton
 from dmmlab.problems.problem_checks import ProblemWarning
 from dmmlab.problems.problems import Problem
 from dmmlab.problems.streaming_tasks import STREAMING_TASKS
+from dmmlab.pruning.rounding import round_off
 from dmmlab.pruning.settings import Settings
 from dmmlab.pruning.tasks import Task
 from dmmlab.runs import sweeps
@@ -115,7 +116,7 @@ def test_what_reads_stays():
     assert len(list(dm.run(kept, {"input": dm.core.symbols("ab", 1)}, 3))) == 3
     task = Task(STREAMING_TASKS["Sum_All"], seed=0)
     silent = task.compiled.machine.with_soft({})
-    assert "input" in portfolio.round_off(task, silent).machine.neurons
+    assert "input" in round_off(task, silent).machine.neurons
 
 
 def test_nan_is_no_error_where_jax_looks_for_it():
