@@ -35,6 +35,7 @@ from ..pruning.settings import Settings
 from ..pruning.tasks import Task, random_key
 from ..sources.examples import Examples
 from ..sources.table_machines import machine_of_rows
+from ..sources.table_networks import machine_of_network
 from ..transitions.observed_transitions import TransitionError
 from ..transitions.transitions import TESTING, transition_machine
 from .attempts import Attempts, Strategy
@@ -169,8 +170,13 @@ def _tries(
         yield Strategy("", lambda: (Task(problem, network, seed=seed), None))
         return
     if isinstance(problem, Examples) and not networks_only:
-        yield Strategy("rows", lambda: _of_rows(problem, seed, min(budget or TESTING, TESTING)))
+        seconds = min(budget or TESTING, TESTING)
+        yield Strategy("rows", lambda: _of_rows(problem, seed, seconds))
         if attempts.is_solved() or (attempts.best is not None and problem.explains(attempts.best.machine)):
+            return
+        before = attempts.latest
+        yield Strategy("a recurrent network", lambda: _of_network(problem, seed, 2 * seconds))
+        if attempts.latest is not before:
             return
     no_hints = (problem.delay, problem.recurrent, problem.types) == (None, None, None)
     if isinstance(problem.target, Automaton) and problem.delay is None and not networks_only:
@@ -232,6 +238,12 @@ def _of_rows(problem: Examples, seed: int, seconds: float) -> tuple[Task, Machin
     if made is None:
         raise TransitionError("the rows are no sum of few neurons")
     machine, delays = made
+    return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
+
+
+def _of_network(problem: Examples, seed: int, seconds: float) -> tuple[Task, Machine]:
+    """Builds a machine from a network that learned the rows; returns its task and the machine."""
+    machine, delays = machine_of_network(problem, seconds, seed)
     return Task(problem.with_delay(delays), with_swaps(machine), seed=seed), machine
 
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.vvalues import VValue
 from ..problems.problems import Problem
+from ..problems.target_rows import Target
 from ..transitions.exact_fits import Sum
 from ..transitions.machines_of_sums import MachineOfSums
 from ..transitions.observed_transitions import Feature, TransitionError, Transitions, features_of
@@ -185,12 +185,12 @@ def _of_automaton(examples: Examples, end: float) -> Made:
     """
     from aalpy.learning_algs import run_RPNI
 
-    letters: dict[Any, VValue] = {}
+    letters = set[str]()
     data, budget = [], ROWS
     for string in examples.parts[0]:
         read: tuple = ()
         for item, right in zip(string.items, string.answers.tolist(), strict=True):
-            letters.setdefault(str(item), item)
+            letters.add(str(item))
             read += (str(item),)
             if right == right:
                 data.append((read, tuple(right)))
@@ -211,17 +211,23 @@ def _of_automaton(examples: Examples, end: float) -> Made:
             yield tuple(map(int, answer)) if isinstance(answer, tuple) else nothing
             state = state.transitions[str(item)]
 
-    problem = Problem(
+    return transition_machine(as_black_box(examples, target), 0, max(0.1, end - time.monotonic()), black_box=True)
+
+
+def as_black_box(examples: Examples, target: Target) -> Problem:
+    """Returns a problem with the recorded items, and a target in place of the source of a table."""
+    items = {str(item): item for each in examples.parts[0] for item in each.items}
+    return Problem(
         examples.question,
         target,
-        alphabet=tuple(letters.values()),
+        draw=examples.draw,
+        alphabet=tuple(items.values()) if len(items) <= LETTERS else (),
         constants=examples.constants,
         answers=examples.answers,
         inputs=examples.inputs,
         silence=examples.silence,
         longest=examples.longest,
     )
-    return transition_machine(problem, 0, max(0.1, end - time.monotonic()), black_box=True)
 
 
 def _with_noise(examples: Examples) -> Made | None:

@@ -24,7 +24,7 @@ from ..problems.automata import Automaton
 from ..problems.draws import Items
 from ..problems.letter_classes import is_slow
 from ..problems.problems import Problem
-from ..problems.target_rows import rows_of
+from ..problems.target_rows import Row, rows_of
 from ..proofs.explorations import alphabet_of, numbers_of
 from .exact_fits import LARGEST
 from .predictions import BlackBox, independent, prefixes, states
@@ -157,17 +157,18 @@ def observe_black_box(
 
     read = list(map(problem.as_read, items))
 
-    def answers_to(string: Sequence[int]) -> Iterator[tuple[Fraction, ...]]:
+    def answers_to(string: Sequence[int]) -> list[Row]:
         given = [copy.copy(read[i]) for i in string]  # copies, because a target may change them
-        rows = rows_of(problem.target, problem.answers, given)  # type: ignore[arg-type]
-        return (tuple(map(_fraction, row)) for row in rows)
+        return rows_of(problem.target, problem.answers, given)  # type: ignore[arg-type]
 
     slow = is_slow(problem)
     few = drawn[: 1 if slow else SCALED]
-    scales = _scales([row for string in few for row in answers_to(tuple(map(items.index, string)))])
+    scales = _scales([_fractions(row) for string in few for row in answers_to(tuple(map(items.index, string)))])
+    is_whole = all(scale == 1 for scale in scales)
 
     def run(string: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        return (_scaled(row, scales) for row in answers_to(string))
+        for row in answers_to(string):  # hundreds of thousands: whole answers are not made fractions
+            yield tuple(row) if is_whole and all(type(x) is int for x in row) else _scaled(_fractions(row), scales)
 
     box = BlackBox(run, len(items), len(problem.answers), end, known, slow)
     longest = min(STRING, problem.longest or STRING)
@@ -266,6 +267,10 @@ def _whole(x: Any, what: str) -> int:
     if not isinstance(x, int):
         raise TransitionError(f"{what} {x!r}: expected a whole number, or a tuple of them")
     return int(x)
+
+
+def _fractions(row: Row) -> tuple[Fraction, ...]:
+    return tuple(map(_fraction, row))
 
 
 def _fraction(x: Any) -> Fraction:
