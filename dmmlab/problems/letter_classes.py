@@ -18,9 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.errors import LabError
-from ..core.machine import Machine
 from ..core.vvalues import NUMBER, VValue
-from .draws import LETTERS, Items
+from .items import LETTERS, Items
 from .problems import Problem
 
 ROUNDS, STRINGS, ITEMS = 3, 250, 100  # of the exchange test: rounds, strings per round, items per string
@@ -111,11 +110,7 @@ def is_slow(problem: Problem) -> bool:
         problem.answers_to(items)
         return time.perf_counter() - began
 
-    return (
-        isinstance(problem.target, Machine)
-        or getattr(problem.target, "is_slow", False)
-        or min(seconds() for _ in range(3)) > SLOW
-    )
+    return problem.reference.is_slow or min(seconds() for _ in range(3)) > SLOW
 
 
 def _told_apart(problem: Problem, rng: random.Random, items: Items, classes: Sequence[Sequence[str]]) -> set[frozenset[str]]:

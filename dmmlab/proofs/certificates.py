@@ -31,7 +31,7 @@ from ..core.machine import Machine
 from ..core.vvalues import VValue, describe
 from ..machines.exact_steps import Exact, ExactMachine, exact, is_known, relevant
 from ..machines.isomorphism import same
-from ..problems.automata import Automaton
+from ..problems.automata import STATE_TYPES
 from ..problems.problems import Problem
 from .plain_steps import why_not_plain
 from .symbols import Symbol, is_zero, on_all_paths, solver
@@ -40,7 +40,6 @@ FORM = "dmmlab certificate 1"
 SECONDS = 60.0  # for an induction
 MOST_CYCLES = 1000  # of a delay, or to look back, at most
 MOST_CASES = 1500  # strings of known items on which an induction is run one by one, at most
-PLAIN = (int, bool, float, str, type(None), Fraction)  # the types in a state
 Certificate = Mapping[str, Any]  # in the form of JSON data
 
 
@@ -167,9 +166,9 @@ class Induction:
     """
 
     def __init__(self, problem: Problem, machine: Machine, certificate: Certificate, end: float):
-        target = problem.target
-        _expect(isinstance(target, Automaton), "an induction needs an automaton")
-        assert isinstance(target, Automaton)
+        target = problem.reference.automaton
+        if target is None:
+            raise CertificateError("an induction needs an automaton")
         _expect(bool(problem.alphabet) and not problem.silence, "an induction needs an alphabet, and no silence")
         objection = why_not_plain(target.step)
         _expect(not objection, f"the target's step may tell a symbol from a number: {objection}")
@@ -329,7 +328,7 @@ def _expect(condition: bool, what: str) -> None:
 def _delays(problem: Problem, certificate: Certificate) -> tuple[int, ...]:
     """Returns the delays of the answers; they must be those of the problem, if it gives any."""
     delays = tuple(certificate["delays"])
-    fixed = (0,) * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays if problem.delay else None
+    fixed = None if problem.delay_is_open else problem.delays
     least = int(fixed is None)
     _expect(
         len(delays) == len(problem.answers) and all(type(d) is int and least <= d <= MOST_CYCLES for d in delays),
@@ -366,5 +365,5 @@ def _alike(one: Any, other: Any) -> bool:
     """Tests equality, but 1 and True differ: a target may distinguish types of numbers."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
-    _expect(type(one) in PLAIN, f"a state is {describe(one)}: expected numbers, texts, None, or tuples of them")
+    _expect(type(one) in STATE_TYPES, f"a state is {describe(one)}: expected numbers, texts, None, or tuples of them")
     return type(one) is type(other) and repr(one) == repr(other)

@@ -23,7 +23,7 @@ import numpy as np
 from ..core.errors import LabError, told
 from ..core.machine import Machine
 from ..core.vvalues import VValue, number
-from ..problems.draws import one_of_these
+from ..problems.items import one_of_these
 from ..problems.problems import Problem
 from .certificates import FORM, Certificate, CertificateError, Induction
 from .symbols import UnknownError

@@ -15,7 +15,6 @@ import jax
 from ..core.errors import LabError, one_of
 from ..drawing.drawing_machines import draw
 from ..drawing.programs import program
-from ..problems.automata import Automaton
 from ..problems.problems import Problem
 from ..problems.streaming_tasks import STREAMING_TASKS
 from ..proofs.proofs import verify
@@ -101,6 +100,6 @@ def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only:
 
 def _without_states(problem: Problem) -> Problem:
     """Returns the same problem, with its target as a plain function of the stream."""
-    target = problem.target
-    assert isinstance(target, Automaton)
-    return replace(problem, target=lambda items: target(items))
+    automaton = problem.reference.automaton
+    assert automaton is not None
+    return replace(problem, target=lambda items: automaton(items))

@@ -27,7 +27,7 @@ from ..core.machine import Machine
 from ..core.summaries import Facts, names as listed, plural, summarised
 from ..core.vvalues import VValue
 from ..machines.exact_steps import ExactMachine, InexactError
-from ..problems.draws import Items
+from ..problems.items import Items
 from ..problems.problems import Problem
 from ..pruning.evaluation import all_keys
 from ..pruning.samples import Sample
@@ -337,7 +337,7 @@ class Examples(Problem):
         targets = np.full((len(self.answers), len(items) + late), np.nan)
         for j, d in enumerate(self.delays):
             targets[j, d : d + len(items)] = right[:, j]
-        return Sample(self._answers.streams([*items, *[{}] * late]), targets, kind)
+        return Sample(self._reader.streams([*items, *[{}] * late]), targets, kind)
 
     @cached_property
     def _tree(self) -> dict[tuple[int, Any], int]:

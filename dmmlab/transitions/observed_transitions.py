@@ -20,8 +20,7 @@ from ..core.errors import LabError, told
 from ..core.neuron_type import NeuronType
 from ..core.neurons import COMPARE, DOT, NORM
 from ..core.vvalues import VValue, dot, max_norm
-from ..problems.automata import Automaton
-from ..problems.draws import Items
+from ..problems.items import Items
 from ..problems.letter_classes import is_slow
 from ..problems.problems import Problem
 from ..problems.target_rows import rows_of
@@ -77,8 +76,8 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     Raises:
         TransitionError: the target is no such automaton.
     """
-    target = problem.target
-    if not isinstance(target, Automaton):
+    target = problem.reference.automaton
+    if target is None:
         raise TransitionError("the target shows no state: write it as an Automaton")
     rng = random.Random(f"transitions {seed}")
     lengths = [problem.longest or LONGEST * (1 if i % 4 else 4) for i in range(ITEMS // (problem.longest or 2 * LONGEST))]
