@@ -19,7 +19,7 @@ from dmmlab.core.vvalues import max_norm, number, scale
 from dmmlab.drawing.line_styles import HARD, NEGATIVE, PALE, POSITIVE, mixed
 from dmmlab.drawing.vvalue_text import show
 from dmmlab.explorers.recording import LONGEST, MOST, Recording, brief
-from dmmlab.explorers.run_data import LEAVES, packed_run, run_data
+from dmmlab.explorers.run_player import LEAVES, packed_run, run_data
 from dmmlab.explorers.svg_curves import SVG, XLINK
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.problems.catalogue import PROBLEMS

@@ -24,9 +24,9 @@ from ..compiler.layout import LayoutError
 from ..compiler.weights import Weights, support
 from ..learning.batches import Batch
 from ..machines.simplifications import shortcuts
-from .idle_links import without_idle_links
 from .pruning import is_acceptable, prune, prune_links, retrain, tidy
 from .settings import Settings
+from .smaller_machines import without_idle_links
 from .tasks import Task
 from .trace import Trace
 

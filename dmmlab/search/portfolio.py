@@ -22,12 +22,12 @@ import jax
 
 from ..core.errors import LabError, told
 from ..core.machine import Machine
+from ..machines.canonical_form import with_swaps
 from ..machines.networks import Network
 from ..problems.letter_classes import USUAL_LETTERS, LetteredProblem, is_slow, name_letters
 from ..problems.problem_checks import ProblemWarning, check_everywhere, check_reading, nothing_to_learn
 from ..problems.problem_files import load_problem
 from ..problems.problems import Problem
-from ..problems.swaps import with_swaps
 from ..proofs.counterexamples import counterexample
 from ..pruning.samples import Sample
 from ..pruning.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 from nbformat import v4
 
 from dmmlab.explorers import run_player
-from dmmlab.explorers.run_data import packed_run
+from dmmlab.explorers.run_player import packed_run
 from dmmlab.explorers.stream_stepper import StreamStepper
 from dmmlab.explorers.svg_curves import SVG, XLINK
 from dmmlab.journal import site
