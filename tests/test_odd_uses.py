@@ -35,7 +35,7 @@ from dmmlab.drawing.circuits import circuit, graph
 from dmmlab.drawing.plots import STYLE, plot_matrix, save_figure
 from dmmlab.drawing.python_programs import python_program
 from dmmlab.drawing.standalone_functions import nest
-from dmmlab.journal.site import _with_distinct_anchors
+from dmmlab.journal.pages import _with_distinct_anchors
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.problems.automata import Automaton
 from dmmlab.problems.problem_checks import ProblemWarning
