@@ -159,7 +159,7 @@ def _doubts(problem: Checked, asked: set[str], drawn: set[str], training: Sequen
         yield f"answers as large as {largest:.3g}: weights of about 1 do not reach them; let the target yield smaller numbers"
 
 
-class _Watched(dict):
+class _WatchedVValue(dict):
     """A V-value that records the keys looked up in it, and refuses comparison with text."""
 
     asked: set[str]
@@ -209,7 +209,7 @@ def _asked_keys(problem: Checked, *sets: Sequence[Sample]) -> set[str]:
 def _watch(v: VValue, asked: set[str]) -> VValue:
     if not isinstance(v, dict):
         return v
-    watched = _Watched({key: _watch(part, asked) for key, part in v.items()})
+    watched = _WatchedVValue({key: _watch(part, asked) for key, part in v.items()})
     watched.asked = asked
     return watched
 

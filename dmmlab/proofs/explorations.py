@@ -23,7 +23,7 @@ from ..problems.previews import item_text
 from ..problems.problems import Problem
 from ..problems.references import ExactTarget, TargetError
 
-MOST = 20_000  # joint states that are kept, at most
+MOST_STATES = 20_000  # joint states that are kept, at most
 SECONDS = 20.0
 LETTERS = "ab"  # in strings of a problem without an alphabet
 MOST_ITEMS = 12  # items of such a problem, at most
@@ -78,7 +78,7 @@ def explore(
     target: ExactTarget,
     alphabet: Sequence[VValue],
     delays: Sequence[int],
-    most: int = MOST,
+    most: int = MOST_STATES,
     seconds: float = SECONDS,
 ) -> Outcome:
     """Explores all strings over an alphabet, short ones first.

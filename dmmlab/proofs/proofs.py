@@ -36,15 +36,15 @@ from ..pruning.evaluation import Evaluator
 from ..pruning.rounding import EXACT
 from .certificates import FORM, Certificate, check_certificate, is_the_target
 from .counterexamples import Counterexample, counterexample, on_string, short_strings
-from .explorations import FUNCTION_SECONDS, MOST, Outcome, alphabet_of, explore
+from .explorations import FUNCTION_SECONDS, MOST_STATES, Outcome, alphabet_of, explore
 from .inductions import find_induction
 
 GRADES = ("identical", "proved", "exhaustive", "tested", "wrong")
 SECONDS = 20.0  # for an exploration, and for an induction
-FEW = 2000  # joint states of a first exploration, at most
-MANY = 20  # with more items, all strings of two take long, so that some strings are drawn first
+FIRST_STATES = 2000  # joint states of a first exploration, at most
+LARGE_ALPHABET = 20  # with more items, all strings of two take long, so that some strings are drawn first
 DELAYS = range(1, 9)  # delays to try if none is given, in cycles
-LONG = 200  # cycles to search for numbers that double precision does not represent
+SEARCHED_CYCLES = 200  # cycles to search for numbers that double precision does not represent
 
 
 @summarised
@@ -133,7 +133,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     if problem.answers_are_vvalues:
         return tested("; answers are V-values")
     alphabet, over = alphabet_of(problem)
-    if len(alphabet) > MANY and (short := counterexample(problem, machine)) is not None:
+    if len(alphabet) > LARGE_ALPHABET and (short := counterexample(problem, machine)) is not None:
         return made("wrong", "a short string on which it errs", counterexample=short)
     try:
         exact = ExactMachine(machine)
@@ -167,10 +167,10 @@ def _explored(
     """Explores, and tries an induction; returns the last outcome, a proof, or why there is none."""
     target, reason = problem.reference.exact(), ""
     if not problem.reference.shows_state:
-        found = explore(exact, problem, target, alphabet, delays, MOST, min(seconds, FUNCTION_SECONDS))
+        found = explore(exact, problem, target, alphabet, delays, MOST_STATES, min(seconds, FUNCTION_SECONDS))
         return found, None, f"; {found.reason or 'the target shows no state: write it as an Automaton'}"
     _, over = alphabet_of(problem)
-    for most in (FEW, MOST):
+    for most in (FIRST_STATES, MOST_STATES):
         found = explore(exact, problem, target, alphabet, delays, most, seconds)
         if found.complete and problem.alphabet:
             certificate: Certificate = {**_table(problem, alphabet, delays, found), "length": None}
@@ -180,7 +180,7 @@ def _explored(
             return found, made("proved", how, certificate=certificate, assumes=conditions), ""
         if found.refuted is not None:
             break
-        if most == FEW and problem.reference.automaton is not None and problem.alphabet:
+        if most == FIRST_STATES and problem.reference.automaton is not None and problem.alphabet:
             try:
                 certificate = find_induction(problem, machine, delays, seconds)
                 how = f"induction over cycles, looking back {certificate['depth']}"
@@ -228,10 +228,10 @@ def _rounded_from(problem: Problem, machine: Machine) -> int | None:
     cycles = []
     for item in items[-1:] + items[:1]:
         reads = problem.items_by_neuron(item)
-        streams = {name: values([v] * LONG) for name, v in reads.items() if name in machine.neurons}
+        streams = {name: values([v] * SEARCHED_CYCLES) for name, v in reads.items() if name in machine.neurons}
         cycle = 0
         try:
-            for cycle, state in enumerate(run(machine, streams, LONG)):
+            for cycle, state in enumerate(run(machine, streams, SEARCHED_CYCLES)):
                 if float(max_norm(state.outputs)) > LARGEST_WHOLE:
                     cycles.append(cycle)
                     break

@@ -24,7 +24,7 @@ from .rounding import Verdict, round_off
 from .tasks import Task
 
 CUTS = 2  # largest number of links that are cut at once
-MOST = 2000  # largest number of cuts of one size that are tried on a machine
+MOST_CUTS = 2000  # largest number of cuts of one size that are tried on a machine
 FITS = 1e-9  # largest relative squared error on training strings, in single precision, of a candidate
 
 
@@ -83,7 +83,7 @@ def _with_cuts(task: Task, machine: Machine) -> list[Machine]:
         return []
     links, fitting = np.nonzero(weights)[0], []
     for count in range(CUTS + 1):
-        if math.comb(len(links), count) > MOST:
+        if math.comb(len(links), count) > MOST_CUTS:
             break
         for cut in itertools.combinations(links, count):
             if task.stop is not None and task.stop.is_set():

@@ -19,7 +19,7 @@ from ..problems.problems import Problem
 from ..problems.streaming_tasks import STREAMING_TASKS
 from ..proofs.proofs import verify
 from ..search.portfolio import synthesize
-from .job_tables import Finished, Job, fill_table, processes
+from .job_tables import Job, JobResult, fill_table, processes
 
 BUDGET = 240.0  # time limit of a task in seconds, without its proof
 
@@ -64,7 +64,7 @@ def run_tasks(
     return fill_table(jobs_to_do, folder, description, processes(jobs), resume, tell)
 
 
-def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only: bool) -> Finished:
+def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only: bool) -> JobResult:
     """Solves one task; returns its table row, and its machine, circuit and program, if any."""
     asked = STREAMING_TASKS[name]
     row: dict[str, Any] = {"task": name, "exact": False, "proof": "", "links": None, "delay": ""}
@@ -95,7 +95,7 @@ def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only:
             files["circuit.svg"] = draw(live, hide={"timer"} & live.neurons.keys()).pipe("svg").decode()
             files["program.txt"] = program(live) + "\n"
     jax.clear_caches()  # no later task uses the compiled programs of this one
-    return Finished(row, files)
+    return JobResult(row, files)
 
 
 def _without_states(problem: Problem) -> Problem:

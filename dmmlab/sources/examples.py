@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 SHARES = (0.6, 0.8)  # of the strings, or of time: training ends at the first, validation at the second
 NEARLY = 1e-9  # the largest error of a right answer
-FEW = 10  # fewer strings than this are divided by time
-LEARNED, CYCLES = 16, 120  # strings in training, and items of each, at most
-TRIED = 20_000  # rows after which no further string is judged
+FEWEST_STRINGS = 10  # fewer strings than this are divided by time
+TRAINING_STRINGS, TRAINING_ITEMS = 16, 120  # strings in training, and items of each, at most
+JUDGED_ROWS = 20_000  # rows after which no further string is judged
 IN_FRACTIONS = 5000  # rows on which a machine is run in fractions, at most
 
 
@@ -136,16 +136,16 @@ class Examples(Problem):
 
     def training(self, seed: int, *_: Any, **__: Any) -> list[Sample]:
         """Returns training strings, long ones cut short; arguments except ``seed`` are ignored."""
-        chosen = random.Random(f"rows {seed}").sample(self.parts[0], min(LEARNED, len(self.parts[0])))
-        return [self._of_part(each, 0.0, SHARES[0], CYCLES, "training") for each in chosen]
+        chosen = random.Random(f"rows {seed}").sample(self.parts[0], min(TRAINING_STRINGS, len(self.parts[0])))
+        return [self._of_part(each, 0.0, SHARES[0], TRAINING_ITEMS, "training") for each in chosen]
 
     def validation(self, *_: Any, **__: Any) -> list[Sample]:
         """Returns the validation strings; arguments are ignored."""
-        return [self._of_part(each, SHARES[0], SHARES[1], TRIED, "validation") for each in self._few(self.parts[1])]
+        return [self._of_part(each, SHARES[0], SHARES[1], JUDGED_ROWS, "validation") for each in self._few(self.parts[1])]
 
     def test(self, *_: Any, **__: Any) -> list[Sample]:
         """Returns the test strings, which are held back; arguments are ignored."""
-        return [self._of_part(each, SHARES[1], 1.0, TRIED, "test") for each in self._few(self.parts[2])]
+        return [self._of_part(each, SHARES[1], 1.0, JUDGED_ROWS, "test") for each in self._few(self.parts[2])]
 
     def sample(self, items: Items, kind: str = "", letters: int = 0) -> Sample:
         """Returns the string of these items, with the recorded answers."""
@@ -169,7 +169,7 @@ class Examples(Problem):
     @property
     def is_divided_by_time(self) -> bool:
         """Whether each string is divided by time, because there are few."""
-        return len(self.strings) < FEW
+        return len(self.strings) < FEWEST_STRINGS
 
     @cached_property
     def parts(self) -> tuple[list[Recorded], list[Recorded], list[Recorded]]:
@@ -279,7 +279,7 @@ class Examples(Problem):
         return judged.share(self.tolerance or NEARLY) == 1.0 or not self.is_whole
 
     def _few(self, strings: Sequence[Recorded]) -> Iterator[Recorded]:
-        budget = TRIED
+        budget = JUDGED_ROWS
         for each in strings:
             if budget < 0:
                 return
