@@ -64,8 +64,8 @@ class DescentState(NamedTuple):
 class GradientDescent:
     """A training loop.
 
-    ``run`` and ``record`` are compiled; ``traces`` counts how often. ``error(weights, batch)`` is the
-    objective's loss, compiled.
+    ``run`` and ``record`` are compiled; ``traces`` counts how often. ``error(weights, batch)`` is
+    the objective's loss, compiled.
 
     Args:
         objective: the objective to minimise.

@@ -366,7 +366,7 @@ class Problem:
         facts: dict[str, object] = {
             "target": self.reference.description,
             "answers": names(self.answers),
-            "delay": "to be found" if self.delay is None else names(dict.fromkeys(self.delays)),
+            "delay": "to be found" if self.delay is None else names(dict.fromkeys(self._given_delays)),
             "reads": names(self.inputs),
             "constants": names(self.constants),
         }

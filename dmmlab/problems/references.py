@@ -119,7 +119,7 @@ class Reference(ABC):
     def exact(self) -> ExactTarget:
         """Returns the target in exact arithmetic. Raises InexactError if it has none."""
 
-    def is_machine(self, machine: Machine) -> bool:
+    def is_same_as(self, machine: Machine) -> bool:
         """Returns whether the target is this machine, up to the names of neurons."""
         return False
 
@@ -178,7 +178,7 @@ class FunctionReference(Reference):
 
         def step(state: Any, item: VValue) -> tuple[Any, tuple]:
             rows = self._rows([*(before for before, _ in state), item])
-            answers = [_exact(tuple(row), len(self.names)) for row in rows]
+            answers = [_exact_answers(tuple(row), len(self.names)) for row in rows]
             if answers[:-1] != [answer for _, answer in state]:
                 raise TargetError("its answers depend on items that come later")
             return (*state, (item, answers[-1])), answers[-1]
@@ -200,7 +200,7 @@ class AutomatonReference(FunctionReference):
 
         def step(state: Any, item: VValue) -> tuple[Any, tuple]:
             after, answer = self.target.step(state, self.reader.as_read(item))
-            return after, _exact(answer, len(self.names))
+            return after, _exact_answers(answer, len(self.names))
 
         return ExactTarget(self.target.initial, step, _state_key)
 
@@ -253,8 +253,8 @@ class MachineReference(Reference):
 
         return ExactTarget(machine.initial, step, lambda state: tuple(map(key_of, state)))
 
-    def is_machine(self, machine: Machine) -> bool:
-        """See :meth:`Reference.is_machine`."""
+    def is_same_as(self, machine: Machine) -> bool:
+        """See :meth:`Reference.is_same_as`."""
         return same(machine, self.target)
 
 
@@ -276,7 +276,7 @@ def _state_key(state: Any) -> Hashable:
     return type(state), repr(state)
 
 
-def _exact(answer: Any, count: int) -> tuple[Fraction | int, ...]:
+def _exact_answers(answer: Any, count: int) -> tuple[Fraction | int, ...]:
     """Returns the answers of one cycle, exactly. Raises TypeError or ValueError if invalid."""
     answers = tuple(answer) if isinstance(answer, tuple | list) else (answer,)
     if len(answers) != count:

@@ -70,8 +70,8 @@ class Synthesis:
             return f"{links}, {how}: off by up to {error:.3g} on validation or test strings{early}"
         sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
         kind = "all of weight 1 or -1, " if sizes == {1.0} else "weights small fractions, " if sizes else ""
-        if reference.is_machine(best.machine):
-            name = "handcrafted detector" if reference.is_machine(handcrafted()) else "machine to be imitated"
+        if reference.is_same_as(best.machine):
+            name = "handcrafted detector" if reference.is_same_as(handcrafted()) else "machine to be imitated"
             return f"{links}, {kind}exact: this is the {name}"
         return f"{links}, {kind}exact on all validation and test strings"
 
