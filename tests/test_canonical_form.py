@@ -12,7 +12,7 @@ from dmmlab.core.vvalues import paths, scale
 from dmmlab.machines import canonical, merged, rounded, shortcuts, without_small_links
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.isomorphism import same
-from dmmlab.pruning.idle_links import without_idle_links
+from dmmlab.pruning.smaller_machines import without_idle_links
 
 CYCLES = 12
 

@@ -7,7 +7,7 @@ import pytest
 from nbconvert.filters.highlight import Highlight2HTML
 from nbformat import v4
 
-from dmmlab.journal import site
+from dmmlab.journal import pages
 from dmmlab.journal.folding import as_details, foldable, folding
 
 SOURCE = '''import numpy as np
@@ -64,7 +64,7 @@ def test_nothing_is_lost(source):
 
 
 def test_a_page_has_what_is_folded_in_its_place():
-    page = site.page(v4.new_notebook(cells=[v4.new_code_cell(SOURCE), v4.new_code_cell("print(1)")]), "a")
+    page = pages.page(v4.new_notebook(cells=[v4.new_code_cell(SOURCE), v4.new_code_cell("print(1)")]), "a")
     folds = re.findall(r'<details class="fold"><summary data-lines="([^"]*)">(\w+)</summary>(.*?)</details>', page, flags=re.S)
     assert [(lines, what) for lines, what, _ in folds] == [("5 lines", "imports"), ("4 lines", "checks")]
     assert text(folds[0][2]).split("\n") == SOURCE.split("\n")[:5]
@@ -78,7 +78,7 @@ def test_a_table_of_contents_where_there_are_sections():
         v4.new_markdown_cell("## The *first* part"),
         v4.new_markdown_cell("## `x` & y\n### z"),
     ]
-    page = site.page(v4.new_notebook(cells=cells), "a")
+    page = pages.page(v4.new_notebook(cells=cells), "a")
     (contents,) = re.findall(
         r'<nav aria-label="Contents" id="contents">.*?</nav>|<nav id="contents".*?</nav>', page, flags=re.S
     )
@@ -86,4 +86,4 @@ def test_a_table_of_contents_where_there_are_sections():
     assert len(targets) == 2
     assert all(f'<h2 id="{target}">' in page for target in targets)
     assert "<em>first</em>" in contents
-    assert '<nav id="contents"' not in site.page(v4.new_notebook(cells=cells[:2]), "a")
+    assert '<nav id="contents"' not in pages.page(v4.new_notebook(cells=cells[:2]), "a")

@@ -10,11 +10,11 @@ import pytest
 from dmmlab.core.errors import LabError
 from dmmlab.core.files import FileError, read_json
 from dmmlab.runs import job_tables
-from dmmlab.runs.job_tables import Finished, Job, cluster, fill_table, processes
+from dmmlab.runs.job_tables import Job, JobResult, cluster, fill_table, processes
 
 
 def square(n):
-    return Finished({"n": n, "square": n * n}, {"text.txt": f"{n} squared\n"})
+    return JobResult({"n": n, "square": n * n}, {"text.txt": f"{n} squared\n"})
 
 
 def threads():

@@ -35,7 +35,7 @@ from dmmlab.drawing.circuits import circuit, graph
 from dmmlab.drawing.plots import STYLE, plot_matrix, save_figure
 from dmmlab.drawing.python_programs import python_program
 from dmmlab.drawing.standalone_functions import nest
-from dmmlab.journal.site import _with_distinct_anchors
+from dmmlab.journal.pages import _with_distinct_anchors
 from dmmlab.machines.detectors import handcrafted
 from dmmlab.problems.automata import Automaton
 from dmmlab.problems.problem_checks import ProblemWarning
@@ -45,7 +45,7 @@ from dmmlab.pruning.rounding import round_off
 from dmmlab.pruning.settings import Settings
 from dmmlab.pruning.tasks import Task
 from dmmlab.runs import sweeps
-from dmmlab.runs.job_tables import Finished, Job, fill_table
+from dmmlab.runs.job_tables import Job, JobResult, fill_table
 from dmmlab.search import portfolio
 from dmmlab.transitions.exact_fits import Affine, Hinge, Product
 
@@ -195,7 +195,7 @@ def test_a_sweep_whose_first_row_is_not_exact(tmp_path, monkeypatch, capsys):
 
 
 def finished(n):
-    return Finished({"n": n}, {"machine.json": "{}\n"})
+    return JobResult({"n": n}, {"machine.json": "{}\n"})
 
 
 def stuck(folder, n):

@@ -25,7 +25,7 @@ from dmmlab.june2022.truncated_gradients import TRUNCATED
 from dmmlab.machines import canonical, merged, rounded, shortcuts
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.isomorphism import equivalent, same
-from dmmlab.pruning.idle_links import without_idle_links
+from dmmlab.pruning.smaller_machines import without_idle_links
 
 GATHER = NeuronType(
     "gather",

@@ -11,6 +11,8 @@ from dmmlab.core.engine import answers
 from dmmlab.core.errors import LabError
 from dmmlab.core.neuron_type import NeuronType
 from dmmlab.core.vvalues import number
+from dmmlab.machines.detectors import handcrafted
+from dmmlab.problems.automata import Automaton
 from dmmlab.problems.catalogue import PROBLEMS
 from dmmlab.problems.problems import VALIDATION_LENGTHS, Problem
 from dmmlab.pruning.evaluation import Evaluator
@@ -217,3 +219,33 @@ def test_training_strings_with_items_at_regular_intervals():
         assert sample.cycles == 30
     with pytest.raises(LabError, match="expected 1 or more"):
         problem.training(3, every=-1)
+
+
+def ones(items):
+    for item in items:
+        yield int(item == 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "delays", "shows_state", "has_automaton", "is_code"),
+    [
+        (ones, (3,), False, False, True),
+        (Automaton(0, lambda state, x: (state, int(x == 1))), (3,), True, True, True),
+        (handcrafted(), (0, 0), True, False, False),
+    ],
+)
+def test_a_reference_answers_for_every_kind_of_target(given, delays, shows_state, has_automaton, is_code):
+    problem = Problem("?", given, alphabet=(0, 1, 2), silence=False)
+    reference = problem.reference
+    assert problem.target is given
+    assert problem.delays == delays
+    assert problem.delay_is_open == is_code
+    assert (reference.shows_state, reference.automaton is given, reference.is_code) == (shows_state, has_automaton, is_code)
+    assert reference.is_same_as(handcrafted()) == (not is_code)
+    target, items, given_exactly = reference.exact(), [1, 0, 1, 2], []
+    state = target.initial
+    for item in items:
+        state, _, right = target.after(state, item)
+        given_exactly.append(right)
+    np.testing.assert_allclose(np.array(given_exactly, float).T, problem.answers_to(items), atol=1e-12)
+    assert replace(problem, target=ones, answers=("answer",)).delays == (3,)

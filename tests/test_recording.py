@@ -18,8 +18,8 @@ from dmmlab.core.streams import Stream, characters, symbols
 from dmmlab.core.vvalues import max_norm, number, scale
 from dmmlab.drawing.line_styles import HARD, NEGATIVE, PALE, POSITIVE, mixed
 from dmmlab.drawing.vvalue_text import show
-from dmmlab.explorers.recording import LONGEST, MOST, Recording, brief
-from dmmlab.explorers.run_data import LEAVES, packed_run, run_data
+from dmmlab.explorers.recording import LONGEST, MOST_CYCLES, Recording, brief
+from dmmlab.explorers.run_player import LEAVES, packed_run, run_data
 from dmmlab.explorers.svg_curves import SVG, XLINK
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.problems.catalogue import PROBLEMS
@@ -140,9 +140,9 @@ def test_any_string_gives_pictures_that_are_xml(text):
 @pytest.mark.slow
 def test_a_string_of_10_000_characters():
     recording = Recording(published(), "noon" * 2500, 10, DUPLICATES)
-    assert recording.cycles == MOST == recording.answers.shape[1]
+    assert recording.cycles == MOST_CYCLES == recording.answers.shape[1]
     assert recording.note == "10,000 characters: the first 400 of 100,020 cycles are shown"
-    assert len(recording.circuit(MOST - 1)) < 100_000
+    assert len(recording.circuit(MOST_CYCLES - 1)) < 100_000
     many = Recording(handcrafted(), "".join(map(chr, range(0x4E00, 0x4E00 + 10_000))), 1)
     assert all(len(tip) <= LONGEST for tip, *_ in links(many.circuit(399)).values())
     assert Recording(published(), "noon").note == ""
@@ -235,7 +235,7 @@ def test_a_page_holds_what_there_is_room_for():
 @pytest.mark.parametrize("period", [1, 2, 100])
 def test_periods(period):
     recording = Recording(handcrafted(), "noon.", period, DUPLICATES)
-    assert recording.cycles == min(MOST, 5 * period + 20)
+    assert recording.cycles == min(MOST_CYCLES, 5 * period + 20)
     assert recording.error == 0.0
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
-from dmmlab.learning.session import EVERY, MOST, TrainingSession, read_schedule, replay_schedule
+from dmmlab.learning.session import EVERY, MOST_STEPS, TrainingSession, read_schedule, replay_schedule
 from dmmlab.machines.detectors import published
 from dmmlab.machines.networks import feedforward
 from dmmlab.problems.catalogue import PROBLEMS
@@ -19,7 +19,7 @@ BIG = 10**4000
 TWICE = [{"checkpoint": 1}, {"checkpoint": 2}]
 STRANGERS = [
     *([act] for act in (3, None, "steps", [], {}, ["rate", 1.0], {"steps": 1, "rate": 1}, {"stepz": 1}, {3: 1}, {"x" * 10**5: 1})),
-    *([{"steps": amount}] for amount in ("1", [1], {"a": {"b": 1}}, None, True, 0, -1, 1.5, MOST + 1, BIG, np.nan, "9" * 10**5)),
+    *([{"steps": amount}] for amount in ("1", [1], {"a": {"b": 1}}, None, True, 0, -1, 1.5, MOST_STEPS + 1, BIG, np.nan, "9" * 10**5)),
     *([{"rate": amount}] for amount in (-1, np.nan, np.inf, BIG, 1e300, [[[]]])),
     *([{"l1": amount}] for amount in (-1e-9, "0", BIG, -BIG)),
     *([{"cut": amount}] for amount in (0, -5, 2.0, BIG)),
@@ -127,7 +127,7 @@ def test_cuts_are_of_the_smallest_and_for_good(begin):
     assert np.array_equal(after[after != 0], before[after != 0])
     training.advance(30)
     assert (flatten(training.weights)[gone] == 0).all()
-    training.cut(MOST)
+    training.cut(MOST_STEPS)
     training.advance(5)
     assert training.links == 0
     assert training.machine.count() == 0

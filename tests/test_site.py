@@ -7,7 +7,7 @@ import pytest
 from nbformat import v4
 
 from dmmlab.core.files import FileError
-from dmmlab.journal import site
+from dmmlab.journal import pages, site
 
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle cx="4" cy="4" r="3"/></svg>'
@@ -22,8 +22,8 @@ def add(out, name, text, *outputs):
     for folder in ("notebooks", "html", "figures"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, out / "notebooks" / f"{name}.ipynb")
-    page = site.page_of(out, name)
-    page.write_text(site.page(notebook, name), encoding="utf-8")
+    page = pages.page_of(out, name)
+    page.write_text(pages.page(notebook, name), encoding="utf-8")
     return page
 
 
@@ -63,7 +63,7 @@ def test_the_index_tells_what_was_learned(tmp_path):
 
 def test_a_page_leaves_out_the_folder_of_figures(tmp_path):
     sources = ["# Parameters\nfigures = 'a'", "# Parameters\nfigures = 'a'\nword = 'b'"]
-    page = site.page(v4.new_notebook(cells=[v4.new_code_cell(each, id=f"c{i}") for i, each in enumerate(sources)]), "01")
+    page = pages.page(v4.new_notebook(cells=[v4.new_code_cell(each, id=f"c{i}") for i, each in enumerate(sources)]), "01")
     assert page.count("# Parameters") == 1
 
 
@@ -71,7 +71,7 @@ def test_pages_embed_the_figures_of_their_text(tmp_path):
     (tmp_path / "a-circuit.svg").write_text("<svg/>")
     text = "![a](../figures/a-circuit.svg) ![b](../figures/gone.svg) ![c](../../secret.svg)"
     notebook = v4.new_notebook(cells=[v4.new_markdown_cell(text, id="a")])
-    page = site.page(notebook, "01", [tmp_path / "none", tmp_path])
+    page = pages.page(notebook, "01", [tmp_path / "none", tmp_path])
     assert re.findall(r'<img [^>]*src="([^"]*)"', page) == [
         "data:image/svg+xml;base64,PHN2Zy8+",
         "../figures/gone.svg",
@@ -122,7 +122,7 @@ def test_nothing_is_fetched(tmp_path):
 def test_a_picture_that_is_there_as_svg_is_not_there_as_png():
     output = v4.new_output("display_data", {"image/svg+xml": SVG, "image/png": PIXEL.partition(",")[2]})
     notebook = v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output])])
-    page = site.page(notebook, "a")
+    page = pages.page(notebook, "a")
     assert "data:image/svg+xml;base64," in page
     assert PIXEL not in page
     assert "image/png" in notebook.cells[0].outputs[0].data  # the notebook itself keeps it

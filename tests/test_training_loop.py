@@ -178,7 +178,7 @@ def test_masked_links_do_not_move(compiled, batch, descent):
 @pytest.mark.slow
 @pytest.mark.parametrize(("relative", "short"), [(False, 64), (True, 0)], ids=["at once", "relative, one by one"])
 def test_the_gradient_of_imitation_is_that_of_its_value(compiled, batch, monkeypatch, relative, short):
-    monkeypatch.setattr(batches, "SHORT", short)
+    monkeypatch.setattr(batches, "ONE_ARRAY_CYCLES", short)
     objective = Imitation(compiled, tuple(REGULARIZERS), relative=relative)
     penalties = {"l1": 0.3, "l2": 0.2, "row_sum": 0.1}
 
@@ -221,7 +221,7 @@ def test_sums_over_strings_at_once_and_one_by_one_agree(compiled, batch, monkeyp
         return jax.value_and_grad(lambda weights: squared_error(compiled, weights, strings))(compiled.weights())
 
     at_once = jax.jit(lambda batch: sum_over_strings(value_and_slope, batch))(batch)
-    monkeypatch.setattr(batches, "SHORT", 0)
+    monkeypatch.setattr(batches, "ONE_ARRAY_CYCLES", 0)
     one_by_one = jax.jit(lambda batch: sum_over_strings(value_and_slope, batch))(batch)
     alone = list(map(jax.jit(value_and_slope), map(batch.string, range(batch.strings))))
     for a, b, *parts in zip(*map(jax.tree.leaves, (at_once, one_by_one, *alone)), strict=True):

@@ -33,7 +33,7 @@ from dmmlab.core import (
 from dmmlab.core.vvalues import add, apply_mask, from_paths, linear_combination, nest, number, paths, scale, trim
 from dmmlab.machines.attention_machines import INDUCTION_DELAY, induction_head
 from dmmlab.machines.canonical_form import canonical
-from dmmlab.problems.draws import LETTERS
+from dmmlab.problems.items import LETTERS
 
 TREES = st.recursive(
     st.integers(-3, 3).map(float), lambda inner: st.dictionaries(st.sampled_from("ab"), inner, max_size=2), max_leaves=5

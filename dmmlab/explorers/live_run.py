@@ -32,7 +32,7 @@ ARRIVES_AFTER = 2  # cycles from reading a change to having it in the matrix
 EDITED = "self.delta"
 
 
-class _Point(NamedTuple):
+class _Snapshot(NamedTuple):
     """The state of a run at the time when a change was sent."""
 
     cycle: int
@@ -62,7 +62,7 @@ class LiveRun:
         self.cycle = 0  # the number of cycles so far
         self.states: list[State] = []
         self._sent: list[tuple[int, VValue]] = []  # changes not in the matrix yet: (cycle that reads it, change)
-        self._points = [_Point(0, [], [])]
+        self._points = [_Snapshot(0, [], [])]
         self._running = self._resumed()
 
     @property
@@ -185,7 +185,7 @@ class LiveRun:
     def _send(self, change: VValue) -> None:
         self._machine(add(self._matrix_to_be, change))  # raises if that is no valid machine
         self._sent = self._on_their_way()
-        self._points = [self._points[0], *self._points[1:][1 - POINTS :], _Point(self.cycle, self.states, self._sent)]
+        self._points = [self._points[0], *self._points[1:][1 - POINTS :], _Snapshot(self.cycle, self.states, self._sent)]
         self._sent = [*self._sent, (max([self.cycle, *(read + 1 for read, _ in self._sent)]), change)]
         self.inbox.send(change)
 

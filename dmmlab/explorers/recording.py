@@ -23,7 +23,7 @@ from ..problems.previews import item_text
 from ..problems.problems import Problem
 from .svg_curves import SILENCE, answer_curves, flow_paint, inline, painted
 
-MOST = 400  # cycles that are recorded at most
+MOST_CYCLES = 400  # cycles that are recorded at most
 AFTER = 20  # cycles that are recorded after the last item's turn
 LONGEST = 200  # characters of a tooltip
 
@@ -69,9 +69,9 @@ class Recording:
         read = list(self.streams.values()) if isinstance(self.streams, Mapping) else [self.streams]
         whole = period * len(text) if streams is None else max((max(s.events, default=-1) + 1 for s in read), default=0)
         whole = whole + AFTER if targets is None else np.shape(targets)[-1]
-        self.cycles = min(whole, MOST) if cycles is None else cycles
+        self.cycles = min(whole, MOST_CYCLES) if cycles is None else cycles
         told = f"{len(text):,} characters: " if streams is None else ""
-        self.note = f"{told}the first {self.cycles} of {whole:,} cycles are shown" if whole > MOST else ""
+        self.note = f"{told}the first {self.cycles} of {whole:,} cycles are shown" if whole > MOST_CYCLES else ""
         sinks = [name for name, kind in machine.neurons.items() if not kind.outputs]
         if not sinks:
             raise LabError("the machine has no output neuron, so it answers nothing")

@@ -31,7 +31,7 @@ MOST_SLIDERS = 40
 STEP = 0.01  # of a weight's slider
 
 
-class Stepping(Explorer):
+class SteppingExplorer(Explorer):
     """The base class of the stepper and the editor, with a field for the string."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Stepping(Explorer):
         return self.repaint()
 
 
-class StreamStepper(Stepping):
+class StreamStepper(SteppingExplorer):
     """Steps through the cycles of a machine that reads a string, and shows the flow on its links.
 
     Args:
@@ -187,7 +187,7 @@ class StreamStepper(Stepping):
         return self.repaint()
 
 
-class MachineEditor(Stepping):
+class MachineEditor(SteppingExplorer):
     """Edits the weights of a small machine with sliders while it runs on a string.
 
     A click on a link brings its slider into view, and touching a slider marks its link.

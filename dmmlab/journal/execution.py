@@ -8,7 +8,7 @@ them.
 An executed notebook is written even when a cell fails, with the traceback in it. Its outputs hold
 no data about the computer: time stamps, paths and widget state are removed, so that two executions
 of a notebook differ only in their results. Each notebook gets an HTML page that needs no network
-(:mod:`dmmlab.journal.site`).
+(:mod:`dmmlab.journal.pages`).
 """
 
 import ast
@@ -27,7 +27,7 @@ from typing import Any
 from ..core.errors import LabError, Pickled, one_of
 from ..core.files import write_text
 from ..core.vvalues import describe
-from . import site
+from . import pages
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEPT = "dmmlab"  # the key of our data in a notebook's metadata
@@ -131,7 +131,7 @@ def execute(
         JournalError: the file is not a notebook, or results cannot be written.
     """
     pm = _papermill()
-    target, page, scratch = out / "notebooks" / path.name, site.page_of(out, path.stem), _scratch(out, path)
+    target, page, scratch = out / "notebooks" / path.name, pages.page_of(out, path.stem), _scratch(out, path)
     prepare(out)
     known = _parameters_of(path)
     given = {"figures": os.path.relpath(out / "figures", path.parent), **(parameters or {})}
@@ -269,7 +269,7 @@ def _finish(scratch: Path, target: Path, page: Path, figures: Sequence[Path]) ->
     write_text(target, nbformat.writes(notebook) + "\n")
     with contextlib.suppress(Exception):  # if the home is read-only, the notebook opens untrusted, with PNG pictures
         NotebookNotary().sign(nbformat.read(target, as_version=4))
-    write_text(page, site.page(notebook, target.stem, figures))
+    write_text(page, pages.page(notebook, target.stem, figures))
 
 
 def _keep_stills(cell: Any) -> None:

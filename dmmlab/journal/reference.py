@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.files import write_text
-from .site import HEAD, REFERENCE, STYLE, SWITCH
+from .pages import HEAD, STYLE, SWITCH
+from .site import REFERENCE
 
 TEMPLATES = Path(__file__).parent / "reference_page"
 PACKAGE = "dmmlab"

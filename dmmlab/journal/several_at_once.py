@@ -80,7 +80,7 @@ def execute_all(
     if len({path.name for path in paths}) < len(paths):
         raise JournalError("two notebooks of the same name: both would be written to the same file; name one of them")
     prepare(out)
-    several = _Several(paths, out, parameters, quiet)
+    several = _RunningNotebooks(paths, out, parameters, quiet)
     try:
         with ThreadPoolExecutor(jobs or automatic_jobs()) as pool, several.bar:
             futures = [pool.submit(several.run, path) for path in longest_first(paths)]
@@ -99,7 +99,7 @@ def execute_all(
     ]
 
 
-class _Several:
+class _RunningNotebooks:
     """The running notebooks, and the results of the finished ones."""
 
     def __init__(self, paths: Sequence[Path], out: Path, parameters: Mapping[str, Any] | None, quiet: bool):

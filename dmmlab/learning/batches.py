@@ -19,8 +19,8 @@ from ..core.machine import Machine
 from ..core.summaries import Facts, names, plural, summarised
 from ..core.vvalues import number
 
-MANY = 64  # strings; up to this number run together if they run cycle by cycle
-SHORT = 64  # cycles; up to this length all strings in one array are faster than a loop (dmmlab bench restarts batches)
+STRINGS_TOGETHER = 64  # up to this number of strings run together if they run cycle by cycle
+ONE_ARRAY_CYCLES = 64  # up to this length all strings in one array are faster than a loop (dmmlab bench restarts batches)
 
 
 @summarised
@@ -152,7 +152,7 @@ def sum_over_strings(function: Callable[[Batch], Any], batch: Batch, cycle_by_cy
     Returns:
         The sum, a pytree of arrays.
     """
-    together = batch.cycles <= SHORT or (cycle_by_cycle and batch.strings <= MANY) or on_accelerator()
+    together = batch.cycles <= ONE_ARRAY_CYCLES or (cycle_by_cycle and batch.strings <= STRINGS_TOGETHER) or on_accelerator()
     if batch.strings > 1 and together:
         return function(batch)
     first = function(batch.string(0))

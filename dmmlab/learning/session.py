@@ -31,8 +31,8 @@ from .batches import Batch
 from .training_loop import DescentState, GradientDescent, constantly
 
 EVERY = 10  # steps between two measurements of the loss
-MOST = 10_000_000  # largest number of steps, or of links, in one act
-LARGEST = 1e30  # largest learning rate or penalty; single precision can represent it
+MOST_STEPS = 10_000_000  # largest number of steps, or of links, in one act
+LARGEST_RATE = 1e30  # largest learning rate or penalty; single precision can represent it
 
 Act = dict[str, float | int]  # {what was done: amount}, one key
 
@@ -272,12 +272,12 @@ def read_schedule(path: str | os.PathLike) -> list[Act]:
 
 
 def _whole(what: str, amount: Any) -> int:
-    if not isinstance(amount, int) or isinstance(amount, bool) or not 1 <= amount <= MOST:
-        raise LabError(f"{what} {describe(amount)}: expected a whole number from 1 to {MOST:,}")
+    if not isinstance(amount, int) or isinstance(amount, bool) or not 1 <= amount <= MOST_STEPS:
+        raise LabError(f"{what} {describe(amount)}: expected a whole number from 1 to {MOST_STEPS:,}")
     return amount
 
 
 def _size(what: str, amount: Any) -> float:
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= LARGEST:
-        raise LabError(f"{what} {describe(amount)}: expected a number from 0 to {LARGEST:g}")
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= LARGEST_RATE:
+        raise LabError(f"{what} {describe(amount)}: expected a number from 0 to {LARGEST_RATE:g}")
     return float(amount)

@@ -188,6 +188,27 @@ def _in_order(machine: Machine) -> list[str]:
     return [name for c in nx.topological_sort(components) for name in sorted(components.nodes[c]["members"])]
 
 
+def with_swaps(machine: Machine) -> Machine:
+    """Adds all links that exchanging inputs, or sides of comparisons, may create.
+
+    A compiled network has only the links that it was compiled with; its canonical form may need
+    these.
+
+    Args:
+        machine: any machine.
+
+    Returns:
+        The machine with those links, all of weight 1: a network for training.
+    """
+    links = set()
+    for to, into, source, output, *_ in machine.links():
+        intos = machine.neurons[to].inputs if machine.neurons[to].scaling is not None else (into,)
+        outputs = machine.neurons[source].outputs if machine.neurons[source].scaling is Scaling.DIFFERENCE else (output,)
+        links |= {(to, i, source, o) for i in intos for o in outputs}
+    hard = {link[:4] for link in machine.links() if link.hard}
+    return machine.with_soft(matrix_of((*link, 1.0) for link in sorted(links - hard)))
+
+
 def soft_rows(machine: Machine) -> Rows:
     """Returns the soft links, grouped by the input that they lead to."""
     rows: Rows = {}

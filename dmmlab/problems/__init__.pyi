@@ -1,6 +1,6 @@
 from .automata import Automaton as Automaton
 from .catalogue import PROBLEMS as PROBLEMS, TREE_PROBLEMS as TREE_PROBLEMS
-from .draws import LETTERS as LETTERS, text as text
+from .items import LETTERS as LETTERS, text as text
 from .previews import Preview as Preview
 from .problem_checks import ProblemWarning as ProblemWarning, check_problem as check_problem
 from .problem_files import load_problem as load_problem

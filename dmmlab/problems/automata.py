@@ -10,12 +10,14 @@ In every cycle ``step`` takes the state and the item, and returns the next state
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from ..core.summaries import Facts, summarised
 from ..core.vvalues import VValue
 
 Step = Callable[[Any, VValue], tuple[Any, float | Sequence[float]]]  # (state, item) -> (next state, answer or answers)
+STATE_TYPES = (int, bool, float, str, type(None), Fraction)  # a state, or a part of one, that proofs can compare
 
 
 @summarised

@@ -15,7 +15,7 @@ from ..core.vvalues import VValue, number
 from ..machines.attention_machines import INDUCTION_DELAY
 from ..machines.detectors import handcrafted
 from ..machines.networks import RECURRENT
-from .draws import Items, text
+from .items import Items, text
 from .problems import Problem
 
 

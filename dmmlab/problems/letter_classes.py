@@ -18,17 +18,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.errors import LabError
-from ..core.machine import Machine
 from ..core.vvalues import NUMBER, VValue
-from .draws import LETTERS, Items
+from .items import LETTERS, Items
 from .problems import Problem
 
 ROUNDS, STRINGS, ITEMS = 3, 250, 100  # of the exchange test: rounds, strings per round, items per string
 SLOW, FEW_STRINGS = 0.01, 20  # seconds per string above which a target is slow; its strings per round
-FEW, MOST_PAIRS = 8, 50  # letters per string, and pairs exchanged per string, at most
+LETTERS_PER_STRING, MOST_PAIRS = 8, 50  # letters per string, and pairs exchanged per string, at most
 MOST_LETTERS, MOST_CLASSES = 64, 12  # with more letters or classes, no constants are made
-SHORT = 12  # letters in the name of a class, at most
-NAMED, USUAL_LETTERS = 8, 3  # letters of small classes, and other letters, in the training strings
+LONGEST_NAME = 12  # letters in the name of a class, at most
+MOST_NAMED, USUAL_LETTERS = 8, 3  # letters of small classes, and other letters, in the training strings
 
 
 class LetteredProblem(NamedTuple):
@@ -57,14 +56,14 @@ def name_letters(problem: Problem) -> LetteredProblem:
         return LetteredProblem(problem, USUAL_LETTERS)
     small = classes if len(classes[-1]) == 1 else classes[:-1]
     constants = {_name(letters): dict.fromkeys(letters, 1.0) for letters in small}
-    told_apart = [letter for i in range(NAMED) for letters in small for letter in letters[i : i + 1] if letter in LETTERS]
+    told_apart = [letter for i in range(MOST_NAMED) for letters in small for letter in letters[i : i + 1] if letter in LETTERS]
     order = [*told_apart, *(letter for letter in LETTERS if letter not in told_apart)]
 
     def draw(rng: random.Random, letters: str, size: int) -> Items:
         renamed = (order[LETTERS.index(letter)] if letter in LETTERS else letter for letter in letters)
         return problem.draw(rng, "".join(renamed), size)
 
-    return LetteredProblem(replace(problem, constants=constants, draw=draw), min(len(told_apart), NAMED) + USUAL_LETTERS)
+    return LetteredProblem(replace(problem, constants=constants, draw=draw), min(len(told_apart), MOST_NAMED) + USUAL_LETTERS)
 
 
 def letter_classes(problem: Problem, seed: int = 0) -> list[list[str]]:
@@ -94,8 +93,8 @@ def letter_classes(problem: Problem, seed: int = 0) -> list[list[str]]:
     for _ in range(ROUNDS):
         special = [letter for alike in classes[:-1] for letter in alike if letter in LETTERS]
         for _ in range(count):
-            few = rng.sample(special, min(len(special), FEW // 2))
-            few += rng.sample([letter for letter in LETTERS if letter not in few], FEW - len(few))
+            few = rng.sample(special, min(len(special), LETTERS_PER_STRING // 2))
+            few += rng.sample([letter for letter in LETTERS if letter not in few], LETTERS_PER_STRING - len(few))
             if more := _told_apart(problem, rng, problem.draw(rng, "".join(few), ITEMS), classes):
                 apart |= more
                 classes = sorted(_classes(letters, apart), key=len)
@@ -111,11 +110,7 @@ def is_slow(problem: Problem) -> bool:
         problem.answers_to(items)
         return time.perf_counter() - began
 
-    return (
-        isinstance(problem.target, Machine)
-        or getattr(problem.target, "is_slow", False)
-        or min(seconds() for _ in range(3)) > SLOW
-    )
+    return problem.reference.is_slow or min(seconds() for _ in range(3)) > SLOW
 
 
 def _told_apart(problem: Problem, rng: random.Random, items: Items, classes: Sequence[Sequence[str]]) -> set[frozenset[str]]:
@@ -168,4 +163,4 @@ def _name(letters: list[str]) -> str:
     if len(words) == 1:
         return f"letter-{words[0]}"
     together = "".join(words)
-    return f"letters-{together if len(together) <= SHORT else f'{words[0]}-and-{len(words) - 1}-more'}"
+    return f"letters-{together if len(together) <= LONGEST_NAME else f'{words[0]}-and-{len(words) - 1}-more'}"

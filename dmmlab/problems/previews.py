@@ -15,7 +15,7 @@ class Preview:
 
     ``items`` has a V-value for each cycle, ``{}`` for silence. ``answers`` has a row for each
     cycle: the answers to its item, one for each of the ``names``. A machine gives them ``delays``
-    cycles later; if the target is a machine, there are no delays.
+    cycles later; the delays are 0 if the target is a machine.
     """
 
     question: str
@@ -48,7 +48,7 @@ class Preview:
 
     def _note(self) -> str:
         delays = sorted(set(self.delays))
-        if not delays:
+        if not any(delays):
             return "Answers in the cycle in which the machine to be imitated gives them. · is a cycle without an item."
         due = " to ".join(map(str, dict.fromkeys((delays[0], delays[-1]))))
         return f"A machine gives its answers {due} cycle{'' if due == '1' else 's'} later. · is a cycle without an item."

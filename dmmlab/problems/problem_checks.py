@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..core.errors import LabError
-from ..core.machine import Machine
 from ..core.vvalues import NUMBER, Path, VValue, from_paths
 from ..pruning.samples import Sample
-from .draws import Items
+from .items import Items
 from .previews import answer_text
+from .references import Reference
 
 SHORTER = (14, 60)  # lengths, in items, of the strings that are checked besides the training strings
 REPEATED = 2  # strings that the target reads twice
@@ -35,6 +35,8 @@ class Checked(Protocol):
 
     @property
     def target(self) -> Any: ...
+    @property
+    def reference(self) -> Reference: ...
     @property
     def answers(self) -> Sequence[str]: ...
     @property
@@ -128,7 +130,7 @@ def check_everywhere(problem: Checked, training: Sequence[Sample]) -> None:
 
 
 def _check_repeatable(problem: Checked, training: Sequence[Sample]) -> None:
-    if isinstance(problem.target, Machine):
+    if not problem.reference.is_code:
         return
     for sample in training[:REPEATED]:
         items = problem.items_of(sample)
@@ -157,7 +159,7 @@ def _doubts(problem: Checked, asked: set[str], drawn: set[str], training: Sequen
         yield f"answers as large as {largest:.3g}: weights of about 1 do not reach them; let the target yield smaller numbers"
 
 
-class _Watched(dict):
+class _WatchedVValue(dict):
     """A V-value that records the keys looked up in it, and refuses comparison with text."""
 
     asked: set[str]
@@ -191,7 +193,7 @@ class _Watched(dict):
 def _asked_keys(problem: Checked, *sets: Sequence[Sample]) -> set[str]:
     """Returns the keys that a target looks up in the items; none if the target is a machine."""
     asked: set[str] = set()
-    if isinstance(problem.target, Machine):
+    if not problem.reference.is_code:
         return asked
     for samples in sets:
         budget = MOST_WATCHED
@@ -207,7 +209,7 @@ def _asked_keys(problem: Checked, *sets: Sequence[Sample]) -> set[str]:
 def _watch(v: VValue, asked: set[str]) -> VValue:
     if not isinstance(v, dict):
         return v
-    watched = _Watched({key: _watch(part, asked) for key, part in v.items()})
+    watched = _WatchedVValue({key: _watch(part, asked) for key, part in v.items()})
     watched.asked = asked
     return watched
 
@@ -225,9 +227,8 @@ def _all(v: VValue) -> Iterable[str]:
 
 def _ranges(problem: Checked, samples: Sequence[Sample]) -> dict[str, Ranges]:
     """Returns for each answer the ranges of its numbers, from the cycle on in which it is due."""
-    late = [0] * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
     result: dict[str, Ranges] = {}
-    for i, (name, d) in enumerate(zip(problem.answers, late, strict=True)):
+    for i, (name, d) in enumerate(zip(problem.answers, problem.delays, strict=True)):
         for path in dict.fromkeys([(), *(path for sample in samples for answer, path in sample.rows if answer == name)]):
             targets = [sample.targets_at([(name, path)])[0] if sample.rows else sample.targets[i] for sample in samples]
             numbers = np.concatenate([each[d:] for each in targets]) if targets else np.empty(0)

@@ -31,19 +31,19 @@ from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.neuron_type import NeuronType
 from ..core.neurons import CONST_1, INPUT, answering, constant
-from ..core.summaries import Facts, names, plural, summarised
+from ..core.summaries import Facts, names, summarised
 from ..core.vvalues import VValue, check, describe
 from ..machines.networks import LAYER, RECURRENT, Network, feedforward, recurrent
 from ..pruning.samples import Sample
-from .draws import ANY_LETTERS, LETTERS, Draw, Items, one_of_these
+from .items import ANY_LETTERS, LETTERS, Draw, Items, Reader, one_of_these
 from .previews import Preview
 from .problem_checks import check_everywhere, check_problem
+from .references import Reference, reference_of
 from .string_shapes import ALPHABETS, TEST_LENGTHS, VALIDATION_LENGTHS, Shape, training_shapes, unseen_shapes
-from .target_answers import TargetAnswers
-from .target_rows import Target, has_trees, rows_of
+from .target_rows import Function
 
 USUAL_DELAY = 3  # cycles
-DRAWS = 100  # attempts to draw a string that does not begin like a training string
+ATTEMPTS = 100  # attempts to draw a string that does not begin like a training string
 
 
 @summarised
@@ -79,7 +79,7 @@ class Problem:
     """
 
     question: str
-    target: Machine | Target
+    target: Machine | Function
     draw: Draw = ANY_LETTERS
     constants: Mapping[str, VValue] = field(default_factory=dict)
     delay: int | Sequence[int] | None = None
@@ -100,7 +100,7 @@ class Problem:
             if "output" not in self.target.neurons:
                 raise LabError("the target has no neuron 'output', so there is nothing to imitate")
             object.__setattr__(self, "answers", self.target.neurons["output"].inputs)
-        if len(self.delays) != len(self.answers) or not all(type(d) is int and d > 0 for d in self.delays):
+        if len(self._given_delays) != len(self.answers) or not all(type(d) is int and d > 0 for d in self._given_delays):
             raise LabError(f"delay {self.delay!r}: expected a number of cycles from 1 on, or one for each of {self.answers}")
         sizes = self.letters if isinstance(self.letters, Sequence) else ()
         if not sizes or not all(type(n) is int and 0 < n <= len(LETTERS) for n in sizes):
@@ -127,7 +127,16 @@ class Problem:
 
     @property
     def delays(self) -> tuple[int, ...]:
-        """The delay of each answer, in cycles; 3 by default."""
+        """The delay of each answer, in cycles: 3 by default, 0 if the target is a machine."""
+        return self.reference.delays
+
+    @property
+    def delay_is_open(self) -> bool:
+        """Whether the delays are to be found: none is given, and the target is no machine."""
+        return self.delay is None and any(self.delays)
+
+    @property
+    def _given_delays(self) -> tuple[int, ...]:
         if isinstance(self.delay, Sequence):
             return tuple(self.delay)
         return (USUAL_DELAY if self.delay is None else self.delay,) * len(self.answers)
@@ -221,7 +230,7 @@ class Problem:
         if self.longest is not None:
             lengths = sorted({min(length, self.longest) for length in lengths})
         for shape in unseen_shapes(rng, lengths, letters[:1] if self.alphabet else letters, self.silence):
-            for _ in range(DRAWS):
+            for _ in range(ATTEMPTS):
                 sample = self._sample(rng, shape.letters, shape.present(), shape.kind)
                 if not any(map(sample.agrees_with, apart_from)):
                     samples.append(sample)
@@ -244,8 +253,8 @@ class Problem:
         Raises:
             LabError: the target yields no finite numbers, or not as many as there are answers.
         """
-        targets, rows = self._answers.when_due(items)
-        return Sample(self._answers.streams(items), targets, kind, letters, rows)
+        targets, rows = self.reference.answers_when_due(items)
+        return Sample(self._reader.streams(items), targets, kind, letters, rows)
 
     def answers_to(self, items: Items) -> np.ndarray:
         """Returns the target's answers; a function's answers are not delayed.
@@ -259,22 +268,20 @@ class Problem:
         Raises:
             LabError: as :meth:`sample`.
         """
-        return self._answers.to(items)[0]
+        return self.reference.answers(items)[0]
 
     def vvalues_answered(self, items: Items) -> list[tuple[VValue, ...]]:
         """Returns the answers of :meth:`answers_to` as V-values: a tuple of them for each cycle."""
-        return self._answers.vvalues(items)
+        return self.reference.vvalues(items)
 
     @cached_property
     def answers_are_vvalues(self) -> bool:
         """Whether the target yields a dict on a sample of training strings."""
-        if isinstance(self.target, Machine):
-            return False
         rng = random.Random("kind of answers")
         strings = (self._items(rng, shape.letters, shape.present()) for shape in self._training_shapes(rng))
         for items in strings:
             with contextlib.suppress(LabError):  # the target may reject such a string
-                if any(map(has_trees, rows_of(self.target, self.answers, list(map(self.as_read, items))))):
+                if self.reference.yields_vvalues(items):
                     return True
         return False
 
@@ -287,7 +294,7 @@ class Problem:
         Returns:
             The items that ``sample`` was made from.
         """
-        return self._answers.items_of(sample, self.silence)
+        return self._reader.items_of(sample)
 
     def as_read(self, item: VValue) -> VValue:
         """Returns an item as the target reads it.
@@ -296,23 +303,21 @@ class Problem:
         ``0``, even if the stream has dropped it. The same holds for an item of several inputs, with
         silence too, except in cycles without an item.
         """
-        if (self.silence and (len(self.inputs) == 1 or not item)) or not self._of_numbers:
-            return dict(item) if isinstance(item, dict) else item  # a target may change what it reads
-        read = {n: _whole(v) if n in self._of_numbers else v or {} for n, v in self.items_by_neuron(item).items()}
-        return read[self.inputs[0]] if len(self.inputs) == 1 else read
+        return self._reader.as_read(item)
 
     def items_by_neuron(self, item: VValue) -> dict[str, VValue]:
         """Returns the part of an item that each reading neuron reads, by neuron."""
-        if len(self.inputs) == 1:
-            return {self.inputs[0]: item}
-        return {name: item.get(name, 0) if isinstance(item, dict) else 0 for name in self.inputs}
+        return self._reader.by_neuron(item)
 
     @cached_property
-    def _of_numbers(self) -> frozenset[str]:
-        """The inputs that read only numbers."""
-        items = self.alphabet or self.draw(random.Random("numbers"), "abc", DRAWS)
-        read = [self.items_by_neuron(item) for item in items if item != {}]
-        return frozenset(n for n in self.inputs if read and not any(isinstance(each[n], dict) and each[n] for each in read))
+    def _reader(self) -> Reader:
+        return Reader(self.inputs, self.silence, self.alphabet, self.draw)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The target, in a form that does not depend on its kind."""
+        are_vvalues = lambda: self.answers_are_vvalues  # noqa: E731  # known once the target was run
+        return reference_of(self.target, self.answers, self._given_delays, self._reader, are_vvalues)
 
     def preview(self, seed: int = 0, items: int = 14, letters: int = 4) -> Preview:
         """Draws a string with the target's answers, to try a problem before training.
@@ -344,8 +349,7 @@ class Problem:
         else:  # a synthesis draws the letters that the target distinguishes
             check_everywhere(self, self.training(seed))
         items_drawn = self.items_of(sample)
-        late = () if isinstance(self.target, Machine) else self.delays
-        return Preview(self.question, items_drawn, self.vvalues_answered(items_drawn), self.answers, late)
+        return Preview(self.question, items_drawn, self.vvalues_answered(items_drawn), self.answers, self.delays)
 
     def _sample(self, rng: random.Random, letters: str, present: Sequence[bool], kind: str) -> Sample:
         return self.sample(self._items(rng, letters, present), kind, len(letters))
@@ -355,22 +359,14 @@ class Problem:
         if len(drawn) != sum(present):
             raise LabError(f"draw gave {len(drawn)} items: expected {sum(present)}")
         items = iter(drawn)
-        late: Items = [{}] * max(self.delays) if self.longest is not None else []  # cycles for the last answers
+        late: Items = [{}] * max(self._given_delays) if self.longest is not None else []  # cycles for the last answers
         return [*(next(items) if here else {} for here in present), *late]
 
-    @cached_property
-    def _answers(self) -> TargetAnswers:
-        return TargetAnswers(
-            self.target, self.inputs, self.answers, self.delays, lambda: self.answers_are_vvalues, self.as_read
-        )
-
     def _summary(self) -> tuple[str, Facts]:
-        target = self.target
-        named = f"function {getattr(target, '__name__', '')}".rstrip()
         facts: dict[str, object] = {
-            "target": f"machine of {plural(target.count(), 'link')}" if isinstance(target, Machine) else named,
+            "target": self.reference.description,
             "answers": names(self.answers),
-            "delay": "to be found" if self.delay is None else names(dict.fromkeys(self.delays)),
+            "delay": "to be found" if self.delay is None else names(dict.fromkeys(self._given_delays)),
             "reads": names(self.inputs),
             "constants": names(self.constants),
         }
@@ -388,10 +384,3 @@ def _checked_alphabet(alphabet: Iterable[VValue]) -> tuple[VValue, ...]:
     for i, item in enumerate(items):
         check(item, (f"alphabet item {i}",))
     return items
-
-
-def _whole(x: VValue) -> VValue:
-    """Returns a whole number as an int, and the zero V-value as 0."""
-    if isinstance(x, dict):
-        return x or 0
-    return int(x) if type(x) is not int and x == x // 1 else x

@@ -14,7 +14,7 @@ from typing import Any
 
 from .automata import Automaton
 from .catalogue import Catalogue
-from .draws import Items
+from .items import Items
 from .problems import Problem
 
 BIT, DIGIT, SMALL, NUMBER, SIGNED, FORCE = range(2), range(10), range(8), range(100), range(-100, 100), range(-10, 11)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..core.errors import LabError
-from .draws import LETTERS
+from .items import LETTERS
 
 DENSITIES = (0.2, 0.4, 0.7, 1.0)  # items per cycle, in training strings
 VALIDATION_LENGTHS = (14, 200, 2000)  # items

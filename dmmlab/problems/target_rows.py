@@ -11,13 +11,13 @@ import numpy as np
 from ..core.errors import LabError, one_line, told
 from ..core.summaries import plural
 from ..core.vvalues import VValue, VValueError, check
-from .draws import Items
+from .items import Items
 
-Target = Callable[[Iterable[VValue]], Iterable[VValue | Sequence[VValue]]]
+Function = Callable[[Iterable[VValue]], Iterable[VValue | Sequence[VValue]]]
 Row = Sequence[VValue]
 
 
-def rows_of(target: Target, names: Sequence[str], items: Items) -> list[Row]:
+def rows_of(target: Function, names: Sequence[str], items: Items) -> list[Row]:
     """Runs the target on these items, and returns a row of answers for each.
 
     Rows are copied at once, because a target may change an object after yielding it.

@@ -14,7 +14,7 @@ from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.streams import Stream
 from ..core.vvalues import VValue, number
-from ..problems.draws import LETTERS, Items
+from ..problems.items import LETTERS, Items
 from ..problems.previews import item_text
 from ..problems.problems import Problem
 from ..pruning.rounding import EXACT
@@ -144,7 +144,7 @@ def on_string(problem: Problem, machine: Machine, items: Items) -> Counterexampl
 def short_strings(problem: Problem, seed: int = 0) -> Iterator[Sample]:
     """Draws strings of one item, then of two, and so on; skips those on which the target fails."""
     rng = random.Random(f"counterexample {seed}")
-    silence: Items = [{}] * (1 if isinstance(problem.target, Machine) else max(problem.delays)) if problem.silence else []
+    silence: Items = [{}] * max(1, *problem.delays) if problem.silence else []
     for length in LENGTHS:
         for i in range(DRAWN):
             items = list(problem.draw(rng, LETTERS[: 2 + 2 * (i % 2)], length))

@@ -10,114 +10,24 @@ An exploration records a table: for each joint state the machine's answers, and 
 for each item. The table is the certificate that :mod:`dmmlab.proofs.certificates` checks.
 """
 
-import copy
 import random
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from numbers import Rational
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..core.errors import LabError, told
-from ..core.machine import Machine
-from ..core.vvalues import VValue, describe, paths
+from ..core.vvalues import VValue, paths
 from ..machines.exact_steps import ExactMachine, InexactError, is_double, key_of
-from ..problems.automata import Automaton
-from ..problems.draws import Items
+from ..problems.items import Items
 from ..problems.previews import item_text
 from ..problems.problems import Problem
-from ..problems.target_rows import rows_of
-from .certificates import PLAIN
+from ..problems.references import ExactTarget, TargetError
 
-MOST = 20_000  # joint states that are kept, at most
+MOST_STATES = 20_000  # joint states that are kept, at most
 SECONDS = 20.0
 LETTERS = "ab"  # in strings of a problem without an alphabet
 MOST_ITEMS = 12  # items of such a problem, at most
 FUNCTION_SECONDS = 5.0  # for a target without a visible state, which reads every string from the start
-
-
-class TargetError(LabError):
-    """Raised if a target's step fails, or gives an invalid state or answer."""
-
-
-class Target(NamedTuple):
-    """The reference for a machine, one cycle at a time.
-
-    ``step`` takes a state and an item, and returns the next state and the answers that are due
-    ``delay`` cycles later. ``key`` returns a hashable key of a state; two keys are equal if and
-    only if the states are.
-    """
-
-    initial: Any
-    step: Callable[[Any, VValue], tuple[Any, tuple]]
-    key: Callable[[Any], Hashable]
-
-    def after(self, state: Any, item: VValue) -> tuple[Any, Hashable, tuple]:
-        """Returns the next state, its key, and answers. Raises :class:`TargetError` on errors."""
-        try:
-            following, answers = self.step(state, copy.deepcopy(item))
-            return following, self.key(following), answers
-        except Exception as error:  # any error of a user's step
-            raise TargetError(f"the target: {told(error)}") from error
-
-
-def target_of(problem: Problem, automaton: Automaton | None = None) -> Target:
-    """Returns the problem's target; a given automaton replaces a function, as a guess."""
-    if isinstance(problem.target, Machine):
-        return _machine_target(problem, ExactMachine(problem.target))
-    automaton = problem.target if isinstance(problem.target, Automaton) else automaton
-    if automaton is None:
-        return _function_target(problem)
-
-    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
-        after, answer = automaton.step(state, problem.as_read(item))
-        return after, exact_answers(answer, len(problem.answers))
-
-    return Target(automaton.initial, step, _state_key)
-
-
-def _machine_target(problem: Problem, machine: ExactMachine) -> Target:
-    """Makes a target of a machine: its answers are due in the cycle in which it gives them."""
-
-    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
-        answers, emitted = machine.step(state)
-        return emitted + machine.shown(problem.items_by_neuron(item)), answers
-
-    return Target(machine.initial, step, lambda state: tuple(map(key_of, state)))
-
-
-def _function_target(problem: Problem) -> Target:
-    """Makes a target of a function: its state is hidden, so all items read are the state."""
-
-    def step(state: Any, item: VValue) -> tuple[Any, tuple]:
-        items = [problem.as_read(each) for each in (*(before for before, _ in state), item)]
-        rows = rows_of(problem.target, problem.answers, items)  # type: ignore[arg-type]
-        answers = [exact_answers(tuple(row), len(problem.answers)) for row in rows]
-        if answers[:-1] != [answer for _, answer in state]:
-            raise TargetError("its answers depend on items that come later")
-        return (*state, (item, answers[-1])), answers[-1]
-
-    return Target((), step, lambda state: tuple(key_of(item) for item, _ in state))
-
-
-def _state_key(state: Any) -> Hashable:
-    """Returns a key with types: 1, 1.0 and True are equal, but a step may distinguish them."""
-    if isinstance(state, tuple):
-        return tuple(map(_state_key, state))
-    if type(state) not in PLAIN:
-        raise TargetError(f"a state is {describe(state)}: expected numbers, texts, None, or tuples of them")
-    return type(state), repr(state)
-
-
-def exact_answers(answer: Any, count: int) -> tuple[Fraction | int, ...]:
-    """Returns the answers of one cycle, exactly. Raises TypeError or ValueError if invalid."""
-    answers = tuple(answer) if isinstance(answer, tuple | list) else (answer,)
-    if len(answers) != count:
-        raise ValueError(f"{len(answers)} answers where {count} are expected")
-    if not all(isinstance(x, Rational | float) for x in answers):
-        raise TypeError(f"the answer {describe(answer)} is no number")
-    return tuple(x.numerator if x.denominator == 1 else x for x in map(Fraction, answers))
 
 
 @dataclass
@@ -165,10 +75,10 @@ def numbers_of(problem: Problem, item: VValue) -> list[Any]:
 def explore(
     machine: ExactMachine,
     problem: Problem,
-    target: Target,
+    target: ExactTarget,
     alphabet: Sequence[VValue],
     delays: Sequence[int],
-    most: int = MOST,
+    most: int = MOST_STATES,
     seconds: float = SECONDS,
 ) -> Outcome:
     """Explores all strings over an alphabet, short ones first.

@@ -7,7 +7,7 @@ its effect passes after some cycles. Bounds on the target's state are guessed fr
 some step violates are dropped, until every step preserves the others (Flanagan and Leino, "Houdini,
 an annotation assistant for ESC/Java", FME 2001).
 
-All this is guessing. :mod:`dmmlab.proofs.certificates` decides whether it is a proof.
+All this is guessing. :mod:`dmmlab.proofs.invariants` decides whether it is a proof.
 """
 
 import itertools
@@ -23,9 +23,10 @@ import numpy as np
 from ..core.errors import LabError, told
 from ..core.machine import Machine
 from ..core.vvalues import VValue, number
-from ..problems.draws import one_of_these
+from ..problems.items import one_of_these
 from ..problems.problems import Problem
-from .certificates import FORM, Certificate, CertificateError, Induction
+from .certificates import FORM, Certificate, CertificateError
+from .invariants import Induction
 from .symbols import UnknownError
 
 RUNS, CYCLES = 12, 40  # runs from which linear functions are read off, and cycles of each
@@ -40,7 +41,7 @@ def find_induction(problem: Problem, machine: Machine, delays: Sequence[int], se
     """Finds an induction that proves a machine right on all strings over an alphabet.
 
     Args:
-        problem: the problem; as for :class:`~dmmlab.proofs.certificates.Induction`.
+        problem: the problem; as for :class:`~dmmlab.proofs.invariants.Induction`.
         machine: the machine to check; its neurons exchange only numbers.
         delays: the delay of each answer, in cycles.
         seconds: the time limit.

@@ -30,22 +30,21 @@ from ..core.streams import values
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue, max_norm
 from ..machines.exact_steps import LARGEST_WHOLE, ExactMachine, InexactError, is_known
-from ..problems.automata import Automaton
 from ..problems.letter_classes import name_letters
 from ..problems.problems import Problem
 from ..pruning.evaluation import Evaluator
 from ..pruning.rounding import EXACT
 from .certificates import FORM, Certificate, check_certificate, is_the_target
 from .counterexamples import Counterexample, counterexample, on_string, short_strings
-from .explorations import FUNCTION_SECONDS, MOST, Outcome, alphabet_of, explore, target_of
+from .explorations import FUNCTION_SECONDS, MOST_STATES, Outcome, alphabet_of, explore
 from .inductions import find_induction
 
 GRADES = ("identical", "proved", "exhaustive", "tested", "wrong")
 SECONDS = 20.0  # for an exploration, and for an induction
-FEW = 2000  # joint states of a first exploration, at most
-MANY = 20  # with more items, all strings of two take long, so that some strings are drawn first
+FIRST_STATES = 2000  # joint states of a first exploration, at most
+LARGE_ALPHABET = 20  # with more items, all strings of two take long, so that some strings are drawn first
 DELAYS = range(1, 9)  # delays to try if none is given, in cycles
-LONG = 200  # cycles to search for numbers that double precision does not represent
+SEARCHED_CYCLES = 200  # cycles to search for numbers that double precision does not represent
 
 
 @summarised
@@ -121,7 +120,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
         with contextlib.suppress(LabError):  # a target that fails on some string is reported below
             problem = name_letters(problem).problem
     problem = problem if the_target else with_delay(problem, machine)
-    delays = (0,) * len(problem.answers) if isinstance(problem.target, Machine) else problem.delays
+    delays = problem.delays
 
     def made(grade: str, how: str, **more: Any) -> Proof:
         return Proof(grade, how, delays, seconds=time.monotonic() - began, **more)
@@ -134,7 +133,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     if problem.answers_are_vvalues:
         return tested("; answers are V-values")
     alphabet, over = alphabet_of(problem)
-    if len(alphabet) > MANY and (short := counterexample(problem, machine)) is not None:
+    if len(alphabet) > LARGE_ALPHABET and (short := counterexample(problem, machine)) is not None:
         return made("wrong", "a short string on which it errs", counterexample=short)
     try:
         exact = ExactMachine(machine)
@@ -151,7 +150,7 @@ def verify(problem: Problem, machine: Machine, seconds: float = SECONDS, seed: i
     drawn = tested(reason)
     if drawn.grade == "wrong" or not (found.complete or found.length >= min(2, problem.longest or 2)):
         return drawn
-    table = _table(problem, alphabet, delays, found) if isinstance(problem.target, Machine | Automaton) else None
+    table = _table(problem, alphabet, delays, found) if problem.reference.shows_state else None
     conditions = _assumptions(problem, machine, found, over)
     return made("exhaustive", f"every string over {over}{reason}", length=found.length, certificate=table, assumes=conditions)
 
@@ -166,12 +165,12 @@ def _explored(
     made: Any,
 ) -> tuple[Outcome, Proof | None, str]:
     """Explores, and tries an induction; returns the last outcome, a proof, or why there is none."""
-    target, reason = target_of(problem), ""
-    if not isinstance(problem.target, Machine | Automaton):
-        found = explore(exact, problem, target, alphabet, delays, MOST, min(seconds, FUNCTION_SECONDS))
+    target, reason = problem.reference.exact(), ""
+    if not problem.reference.shows_state:
+        found = explore(exact, problem, target, alphabet, delays, MOST_STATES, min(seconds, FUNCTION_SECONDS))
         return found, None, f"; {found.reason or 'the target shows no state: write it as an Automaton'}"
     _, over = alphabet_of(problem)
-    for most in (FEW, MOST):
+    for most in (FIRST_STATES, MOST_STATES):
         found = explore(exact, problem, target, alphabet, delays, most, seconds)
         if found.complete and problem.alphabet:
             certificate: Certificate = {**_table(problem, alphabet, delays, found), "length": None}
@@ -181,7 +180,7 @@ def _explored(
             return found, made("proved", how, certificate=certificate, assumes=conditions), ""
         if found.refuted is not None:
             break
-        if most == FEW and isinstance(problem.target, Automaton) and problem.alphabet:
+        if most == FIRST_STATES and problem.reference.automaton is not None and problem.alphabet:
             try:
                 certificate = find_induction(problem, machine, delays, seconds)
                 how = f"induction over cycles, looking back {certificate['depth']}"
@@ -206,7 +205,7 @@ def _table(problem: Problem, alphabet: Sequence[VValue], delays: Sequence[int], 
 
 def _assumptions(problem: Problem, machine: Machine, found: Outcome, over: str) -> tuple[str, ...]:
     def each() -> Iterator[str]:
-        if not isinstance(problem.target, Machine):
+        if problem.reference.is_code:
             yield "the target is a function of the string"
         if not all(map(is_known, machine.neurons.values())):
             yield "a neuron of a type that is not built in is a function of what arrives"
@@ -229,10 +228,10 @@ def _rounded_from(problem: Problem, machine: Machine) -> int | None:
     cycles = []
     for item in items[-1:] + items[:1]:
         reads = problem.items_by_neuron(item)
-        streams = {name: values([v] * LONG) for name, v in reads.items() if name in machine.neurons}
+        streams = {name: values([v] * SEARCHED_CYCLES) for name, v in reads.items() if name in machine.neurons}
         cycle = 0
         try:
-            for cycle, state in enumerate(run(machine, streams, LONG)):
+            for cycle, state in enumerate(run(machine, streams, SEARCHED_CYCLES)):
                 if float(max_norm(state.outputs)) > LARGEST_WHOLE:
                     cycles.append(cycle)
                     break
@@ -243,7 +242,7 @@ def _rounded_from(problem: Problem, machine: Machine) -> int | None:
 
 def with_delay(problem: Problem, machine: Machine) -> Problem:
     """Returns the problem with its own delay, or the one at which the machine is right longest."""
-    if isinstance(problem.target, Machine) or problem.delay is not None:
+    if not problem.delay_is_open:
         return problem
     best, right_for = problem, -1
     for delay in DELAYS:

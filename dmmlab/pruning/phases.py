@@ -24,15 +24,15 @@ from ..compiler.layout import LayoutError
 from ..compiler.weights import Weights, support
 from ..learning.batches import Batch
 from ..machines.simplifications import shortcuts
-from .idle_links import without_idle_links
 from .pruning import is_acceptable, prune, prune_links, retrain, tidy
 from .settings import Settings
+from .smaller_machines import without_idle_links
 from .tasks import Task
 from .trace import Trace
 
-BEGINNINGS = (8, 16, 24)  # cycles
-SHORT = 50  # cycles; training strings usually have 40
-FINISHED = 1e-4  # canonical weights up to this are cut in the end
+BEGINNING_LENGTHS = (8, 16, 24)  # cycles
+SHORT_STRING = 50  # cycles; training strings usually have 40
+LAST_CUT = 1e-4  # canonical weights up to this are cut in the end
 
 Phase = Callable[..., Weights]  # (task, weights, settings, trace, key) -> weights
 
@@ -61,7 +61,7 @@ def fit(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any
     trained = task.descend(weights, settings.fit_steps, learning_rate, l1)
     if not np.isfinite(task.error(trained)):
         trained = weights
-        for cycles in (*BEGINNINGS, None):
+        for cycles in (*BEGINNING_LENGTHS, None):
             lesson = task.on(task.batch.first_cycles(cycles))
             trained = lesson.descend(trained, settings.fit_steps, learning_rate, l1)
     trace.add(task, "fit", "", trained)
@@ -110,7 +110,7 @@ def sparsify(task: Task, weights: Weights, settings: Settings, trace: Trace, key
 def _lessons(task: Task) -> tuple[list[Batch], list[Batch]]:
     """Returns the short lessons, at least one, and the longer ones, the task's own strings last."""
     every = [*task.lessons, task.batch]
-    short = sum(batch.cycles <= SHORT for batch in every) or 1
+    short = sum(batch.cycles <= SHORT_STRING for batch in every) or 1
     return every[:short], every[short:]
 
 
@@ -163,7 +163,7 @@ def finish(task: Task, weights: Weights, settings: Settings, trace: Trace, key: 
         The weights, zero where a link is cut.
     """
     weights = task.descend(weights, settings.finish_steps, (settings.learning_rate / 3, 1e-5), mask=support(weights))
-    weights = tidy(task, weights, FINISHED)
+    weights = tidy(task, weights, LAST_CUT)
     weights = task.weights(without_idle_links(task.machine(weights), task.keys, 1).live())
     trace.add(task, "finish", "", weights)
     return weights

@@ -18,10 +18,10 @@ from .settings import Settings
 from .tasks import Task
 from .trace import Trace
 
-MANY = 50  # links
-LOOKS = (25, 50, 100)  # steps of training after a cut at which the error is checked, each twice the one before
-FALLS = 6  # the error may fall this many more times by the factor between the last two checks,
-SLACK = 2.5  # and end at up to this many times the tolerated rise
+MANY_LINKS = 50  # with more links, a machine is far from the end of its pruning
+CHECKED_STEPS = (25, 50, 100)  # steps of training after a cut at which the error is checked, each twice the one before
+FURTHER_FALLS = 6  # the error may fall this many more times by the factor between the last two checks,
+RECOVERY_SLACK = 2.5  # and end at up to this many times the tolerated rise
 
 
 def prune(task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any = None) -> Weights:
@@ -109,9 +109,9 @@ def retrain(task: Task, weights: Weights, settings: Settings, before: Weights | 
         if len(rises) < 2 or min(rises) <= 0:
             return False
         fall = min(1.0, rises[1] / rises[0])
-        return rises[1] * fall**FALLS > SLACK * tolerated
+        return rises[1] * fall**FURTHER_FALLS > RECOVERY_SLACK * tolerated
 
-    return task.descend(weights, settings.retrain_steps, span, l1, mask, looks=LOOKS, is_hopeless=is_hopeless)
+    return task.descend(weights, settings.retrain_steps, span, l1, mask, looks=CHECKED_STEPS, is_hopeless=is_hopeless)
 
 
 def is_acceptable(task: Task, before: Weights, after: Weights, settings: Settings) -> bool:
@@ -133,7 +133,7 @@ def prune_links(task: Task, weights: Weights, settings: Settings, trace: Trace) 
         shorter, accepted = cut_links(task, weights, cut, settings, trace)
         if accepted:
             weights, tabu = shorter, set()
-            if count_links(weights) > MANY:  # far from the end: cut more links at a time again
+            if count_links(weights) > MANY_LINKS:  # far from the end: cut more links at a time again
                 fraction = min(settings.fraction, 2 * fraction)
         elif len(cut) == 1:
             tabu.add(int(cut[0]))

@@ -15,7 +15,8 @@ from .tasks import Task
 
 EXACT = 1e-9  # the largest absolute error of an exact machine, in double precision
 TOLERANCE = 1e-3  # the largest absolute error of a machine that is within the tolerance
-SMALL, NEARLY = 64, 1e-12  # weights that are fractions already: largest denominator, largest relative difference
+LARGEST_DENOMINATOR = 64  # of weights that are fractions already
+ROUNDED = 1e-12  # the largest relative difference of such a weight from its fraction
 
 
 @summarised
@@ -122,7 +123,7 @@ def tested(task: Task, verdict: Verdict) -> Verdict:
 def _is_rational(machine: Machine) -> bool:
     """Whether all weights are fractions with small denominators, up to float rounding."""
     weights = [float(link.weight) for link in machine.links() if not link.hard]
-    return all(abs(float(Fraction(w).limit_denominator(SMALL)) - w) <= NEARLY * abs(w) for w in weights)
+    return all(abs(float(Fraction(w).limit_denominator(LARGEST_DENOMINATOR)) - w) <= ROUNDED * abs(w) for w in weights)
 
 
 def _complexity(machine: Machine) -> int:

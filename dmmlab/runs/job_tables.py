@@ -27,11 +27,11 @@ CLOSING = 5.0  # seconds to disconnect from a scheduler
 class Job(NamedTuple):
     """The work for one row: ``function(*arguments)``; both can be sent to another process."""
 
-    function: Callable[..., "Finished"]
+    function: Callable[..., "JobResult"]
     arguments: tuple[Any, ...]
 
 
-class Finished(NamedTuple):
+class JobResult(NamedTuple):
     """The result of a job: its table row, in JSON values, and its files, by name."""
 
     row: Row

@@ -15,12 +15,11 @@ import jax
 from ..core.errors import LabError, one_of
 from ..drawing.drawing_machines import draw
 from ..drawing.programs import program
-from ..problems.automata import Automaton
 from ..problems.problems import Problem
 from ..problems.streaming_tasks import STREAMING_TASKS
 from ..proofs.proofs import verify
 from ..search.portfolio import synthesize
-from .job_tables import Finished, Job, fill_table, processes
+from .job_tables import Job, JobResult, fill_table, processes
 
 BUDGET = 240.0  # time limit of a task in seconds, without its proof
 
@@ -65,7 +64,7 @@ def run_tasks(
     return fill_table(jobs_to_do, folder, description, processes(jobs), resume, tell)
 
 
-def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only: bool) -> Finished:
+def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only: bool) -> JobResult:
     """Solves one task; returns its table row, and its machine, circuit and program, if any."""
     asked = STREAMING_TASKS[name]
     row: dict[str, Any] = {"task": name, "exact": False, "proof": "", "links": None, "delay": ""}
@@ -96,11 +95,11 @@ def solve(name: str, seed: int, budget: float, hide_states: bool, networks_only:
             files["circuit.svg"] = draw(live, hide={"timer"} & live.neurons.keys()).pipe("svg").decode()
             files["program.txt"] = program(live) + "\n"
     jax.clear_caches()  # no later task uses the compiled programs of this one
-    return Finished(row, files)
+    return JobResult(row, files)
 
 
 def _without_states(problem: Problem) -> Problem:
     """Returns the same problem, with its target as a plain function of the stream."""
-    target = problem.target
-    assert isinstance(target, Automaton)
-    return replace(problem, target=lambda items: target(items))
+    automaton = problem.reference.automaton
+    assert automaton is not None
+    return replace(problem, target=lambda items: automaton(items))

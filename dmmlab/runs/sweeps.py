@@ -25,7 +25,7 @@ from ..pruning.settings import Settings
 from ..pruning.tasks import Task
 from ..search.portfolio import synthesize
 from ..search.provenance import provenance
-from .job_tables import Finished, Job, Row, cluster, fill_table, processes
+from .job_tables import Job, JobResult, Row, cluster, fill_table, processes
 from .run_folder import summary
 
 COPIES, ALL_FIELDS, EVERY = "recurrent", "all_fields", "every"  # settings beside the fields of :class:`Settings`
@@ -48,7 +48,7 @@ COLUMNS = (
 )
 DEFAULTS = Settings()
 SETTINGS = {*asdict(DEFAULTS), *BESIDE}
-MOST = 1000  # maximum number of copies, or of cycles from item to item
+LARGEST_COUNT = 1000  # maximum number of copies, or of cycles from item to item
 ITEMS_2022 = 14  # in a training string with regular intervals between items
 GAPS = (1, 2, 3, 5, 7)  # cycles from item to item in the preceding lessons
 MOST_SYNTHESES = 100_000
@@ -110,7 +110,7 @@ def sweep(
     return fill_table(work, folder, description | {"budget": budget} | made_by, executor, resume, tell)
 
 
-def synthesize_one(name: str, seed: int, setting: Mapping[str, Any], budget: float | None) -> Finished:
+def synthesize_one(name: str, seed: int, setting: Mapping[str, Any], budget: float | None) -> JobResult:
     """Runs one synthesis; returns its row and ``machine.json``, or a row with the error."""
     problem, (settings, beside) = load_problem(name), _settings(setting)
     told = beside | {key: " ".join(map(str, v)) if isinstance(v, tuple) else v for key, v in asdict(settings).items()}
@@ -119,9 +119,9 @@ def synthesize_one(name: str, seed: int, setting: Mapping[str, Any], budget: flo
     try:
         found = synthesize(problem, seed=seed, settings=settings, task=task, budget=budget, progress=False, threads=1)
     except LabError as error:
-        return Finished(row | dict.fromkeys(COLUMNS) | {"exact": False, "verdict": str(error)} | told, {})
+        return JobResult(row | dict.fromkeys(COLUMNS) | {"exact": False, "verdict": str(error)} | told, {})
     result = summary(found, name, seed, "") | {"delays": " ".join(map(str, found.delays))}
-    return Finished(row | {key: result[key] for key in COLUMNS} | told, {"machine.json": found.machine.json_text()})
+    return JobResult(row | {key: result[key] for key in COLUMNS} | told, {"machine.json": found.machine.json_text()})
 
 
 def _task(problem: Problem, seed: int, beside: Mapping[str, int]) -> Task:
@@ -149,8 +149,8 @@ def _settings(setting: Mapping[str, Any]) -> tuple[Settings, dict[str, int]]:
             raise LabError(one_of("setting", name, [*known, *BESIDE]))
     beside = {name: setting.get(name, 0) for name in BESIDE}
     for name, value in beside.items():
-        if type(value) is not int or not 0 <= value <= MOST:
-            raise LabError(f"{name} {describe(value)}: expected a whole number from 0 to {MOST}")
+        if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
+            raise LabError(f"{name} {describe(value)}: expected a whole number from 0 to {LARGEST_COUNT}")
     if beside[ALL_FIELDS] and not (beside[ALL_FIELDS] == 1 <= beside[COPIES]):
         raise LabError(f"{ALL_FIELDS} {beside[ALL_FIELDS]}: expected 0, or 1 beside {COPIES} from 1 on")
     given = {name: value for name, value in setting.items() if name in known}

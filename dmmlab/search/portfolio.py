@@ -22,13 +22,12 @@ import jax
 
 from ..core.errors import LabError, told
 from ..core.machine import Machine
+from ..machines.canonical_form import with_swaps
 from ..machines.networks import Network
-from ..problems.automata import Automaton
 from ..problems.letter_classes import USUAL_LETTERS, LetteredProblem, is_slow, name_letters
 from ..problems.problem_checks import ProblemWarning, check_everywhere, check_reading, nothing_to_learn
 from ..problems.problem_files import load_problem
 from ..problems.problems import Problem
-from ..problems.swaps import with_swaps
 from ..proofs.counterexamples import counterexample
 from ..pruning.samples import Sample
 from ..pruning.settings import Settings
@@ -179,7 +178,7 @@ def _tries(
         if attempts.latest is not before:
             return
     no_hints = (problem.delay, problem.recurrent, problem.types) == (None, None, None)
-    if isinstance(problem.target, Automaton) and problem.delay is None and not networks_only:
+    if problem.reference.automaton is not None and problem.delay is None and not networks_only:
         yield Strategy("transitions", lambda: _made(problem, seed, budget))
         if attempts.is_solved():
             return
@@ -187,7 +186,7 @@ def _tries(
     named = LetteredProblem(problem, USUAL_LETTERS) if problem.is_recorded else name_letters(problem)
     first, *others = starts(*named)
     task = cache(lambda: _task(first, seed))
-    of_numbers = not (isinstance(problem.target, Automaton | Machine) or problem.answers_are_vvalues or problem.is_recorded)
+    of_numbers = not (problem.reference.shows_state or problem.answers_are_vvalues or problem.is_recorded)
     if not problem.constants and no_hints and of_numbers and not networks_only:
         testing = TESTING * (SLOWER if is_slow(problem) else 1)
         yield Strategy("tests", lambda: _made(named.problem, seed, min(budget or testing, testing), black_box=True))
@@ -202,7 +201,7 @@ def _tries(
             break
         tried = start
         yield Strategy(start.name, partial(_task, start, seed), range(1))
-    if attempts.is_solved() and problem.delay is None and not isinstance(problem.target, Machine):
+    if attempts.is_solved() and problem.delay_is_open:
         for earlier in with_smaller_delays(tried):
             yield Strategy(earlier.name, partial(_task, earlier, seed), range(1), few)
             if attempts.latest is None or not attempts.latest.best.exact_on_validation:
@@ -218,7 +217,7 @@ def _made(problem: Problem, seed: int, budget: float | None, black_box: bool = F
     training = problem.training(seed)
     if nothing_to_learn(problem, training):  # check now: a machine without links would be exact
         check_everywhere(problem, training)
-    if not isinstance(problem.target, Automaton):
+    if not problem.reference.shows_state:
         check_reading(problem, training)
     try:
         known: dict[tuple[int, ...], tuple[int, ...]] = {}

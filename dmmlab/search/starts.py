@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..core.machine import Machine
 from ..core.neurons import PRODUCT, answering
 from ..machines.networks import LAYER, RECURRENT, Network, recurrent
 from ..problems.letter_classes import USUAL_LETTERS
@@ -44,7 +43,7 @@ def starts(problem: Problem, letters: int = USUAL_LETTERS) -> Iterator[Start]:
     """
     first = problem if problem.delay is not None else problem.with_delay(USUAL_DELAY)
     yield Start("recurrent" if problem.recurrent else "feedforward", first, first.network, letters)
-    any_delay = problem.delay is None and not isinstance(problem.target, Machine)
+    any_delay = problem.delay_is_open
     if problem.recurrent is None or (problem.recurrent and (any_delay or problem.types is None)):
         for copies, delay in LOOPS:
             if problem.recurrent and (copies, delay) == LOOPS[0]:  # already the first start

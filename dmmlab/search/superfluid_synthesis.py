@@ -14,11 +14,11 @@ import jax
 from ..compiler.weights import Weights, is_finite
 from ..core.errors import LabError
 from ..core.neurons import answering
+from ..machines.canonical_form import with_swaps
 from ..machines.networks import Network
 from ..machines.superfluid_machines import plain, superfluid
 from ..problems.problem_checks import check_problem
 from ..problems.problems import Problem
-from ..problems.swaps import with_swaps
 from ..pruning.phases import PHASES, finish, shorten
 from ..pruning.pruning import prune
 from ..pruning.rounding import Verdict, rank, round_off, tested

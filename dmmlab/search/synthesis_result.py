@@ -12,7 +12,6 @@ from ..core.summaries import plural
 from ..drawing.drawing_machines import draw
 from ..drawing.programs import program
 from ..machines.detectors import handcrafted
-from ..machines.isomorphism import same
 from ..problems.problems import Problem
 from ..proofs.counterexamples import Counterexample, counterexample
 from ..proofs.proofs import Proof, verify
@@ -60,7 +59,7 @@ class Synthesis:
     @property
     def verdict(self) -> str:
         """The verdict on the best machine, in words."""
-        best, target = self.best, self.problem.target
+        best, reference = self.best, self.problem.reference
         error = max(best.validation_max_abs_error, best.test_max_abs_error)
         links = f"{best.links} link{'' if best.links == 1 else 's'}"
         if self.problem.is_recorded:
@@ -71,8 +70,8 @@ class Synthesis:
             return f"{links}, {how}: off by up to {error:.3g} on validation or test strings{early}"
         sizes = {abs(float(link.weight)) for link in best.machine.links() if not link.hard}
         kind = "all of weight 1 or -1, " if sizes == {1.0} else "weights small fractions, " if sizes else ""
-        if isinstance(target, Machine) and same(best.machine, target):
-            name = "handcrafted detector" if same(target, handcrafted()) else "machine to be imitated"
+        if reference.is_same_as(best.machine):
+            name = "handcrafted detector" if reference.is_same_as(handcrafted()) else "machine to be imitated"
             return f"{links}, {kind}exact: this is the {name}"
         return f"{links}, {kind}exact on all validation and test strings"
 
@@ -83,7 +82,7 @@ class Synthesis:
     @property
     def delays(self) -> tuple[int, ...]:
         """The delay of each answer, in cycles after an item; 0 if the target is a machine."""
-        return (0,) * len(self.problem.answers) if isinstance(self.problem.target, Machine) else self.problem.delays
+        return self.problem.delays
 
     @cached_property
     def proof(self) -> Proof:
@@ -185,7 +184,7 @@ def _advice(synthesis: Synthesis) -> Iterator[str]:
         )
     else:
         yield "a look at the question: no restart learned the training strings (problem.preview() shows some)"
-        if not isinstance(problem.target, Machine):
+        if any(problem.delays):
             yield f"another delay: {problem.delays} cycles is how deep the machine may be"
         if not problem.recurrent:
             yield "recurrent=True, if the answer needs a loop that an accumulator does not give"

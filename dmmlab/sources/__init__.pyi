@@ -1,3 +1,4 @@
 from .commands import Command as Command
-from .examples import Examples as Examples, Judged as Judged, Recorded as Recorded
+from .examples import Examples as Examples, Judged as Judged
+from .recorded_strings import Recorded as Recorded
 from .table_machines import machine_of_rows as machine_of_rows

@@ -13,7 +13,7 @@ rows only (:class:`Judged`); nothing is claimed about all strings.
 import math
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,39 +22,26 @@ import jax
 import numpy as np
 
 from ..compiler.compilation import compile_machine
-from ..core.errors import LabError, one_of
+from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.summaries import Facts, names as listed, plural, summarised
-from ..core.vvalues import VValue
 from ..machines.exact_steps import ExactMachine, InexactError
-from ..problems.draws import Items
+from ..problems.items import Items
 from ..problems.problems import Problem
 from ..pruning.evaluation import all_keys
 from ..pruning.samples import Sample
-from .table_files import answers_of, items_of, read_table
+from .recorded_strings import Recorded, RecordedAnswers
+from .table_files import read_strings
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHARES = (0.6, 0.8)  # of the strings, or of time: training ends at the first, validation at the second
 NEARLY = 1e-9  # the largest error of a right answer
-FEW = 10  # fewer strings than this are divided by time
-LEARNED, CYCLES = 16, 120  # strings in training, and items of each, at most
-TRIED = 20_000  # rows after which no further string is judged
+FEWEST_STRINGS = 10  # fewer strings than this are divided by time
+TRAINING_STRINGS, TRAINING_ITEMS = 16, 120  # strings in training, and items of each, at most
+JUDGED_ROWS = 20_000  # rows after which no further string is judged
 IN_FRACTIONS = 5000  # rows on which a machine is run in fractions, at most
-
-
-@summarised
-class Recorded(NamedTuple):
-    """A string of a table, with the place of its first row; missing answers are NaN."""
-
-    items: Items
-    answers: np.ndarray  # (cycles, answers)
-    name: str
-    row: int
-
-    def _summary(self) -> tuple[str, Facts]:
-        return f"Recorded: {plural(len(self.items), 'item')}", [("name", self.name or "none"), ("first row", self.row + 1)]
 
 
 @summarised
@@ -86,12 +73,12 @@ class Examples(Problem):
     """Recorded strings as a problem; make it with :meth:`from_table`.
 
     Args:
-        strings: all strings.
+        target: repeats the recorded answers.
         source: the file that they come from, for messages.
         tolerance: the largest error allowed in an answer; estimated if left out.
     """
 
-    strings: Sequence[Recorded] = ()
+    target: RecordedAnswers
     source: str = "the table"
     tolerance: float | None = None
     is_recorded = True
@@ -124,69 +111,50 @@ class Examples(Problem):
                 answer that is the same in every row; or two rows follow the same items and have
                 different answers.
         """
-        frame, source = read_table(table)
-        inputs, outputs = list(inputs), list(outputs)
-        for name in (*inputs, *outputs, *([] if string is None else [string])):
-            if name not in frame.columns:
-                raise LabError(f"{source}: {one_of('column', name, list(map(str, frame.columns)))}")
-        if not inputs or not outputs or not len(frame):
-            raise LabError(f"{source}: expected at least one input, one output and one row")
-        read = {name: items_of(frame, name, source) for name in inputs}
-        asked = {key: values for name in outputs for key, values in answers_of(frame, name, source).items()}
-        for name, values in asked.items():
-            if len(known := {x for x in values if x == x}) < 2:
-                what = f"is {next(iter(known)):g} in every row" if known else "is missing in every row"
-                raise LabError(f"{source}: output {name!r} {what}: there is nothing to learn")
-        names = ("input",) if len(inputs) == 1 else tuple(inputs)
-        if len(inputs) == 1:
-            items: Items = list(read[inputs[0]])
-        else:
-            items = [{n: v for n, v in zip(inputs, each, strict=True) if v != {}} for each in zip(*read.values(), strict=True)]
-        right = np.array(list(asked.values()), dtype=float).T
-        keys = [""] * len(frame) if string is None else [str(x) for x in frame[string]]
-        rows: dict[str, list[int]] = {}
-        for i, key in enumerate(keys):
-            rows.setdefault(key, []).append(i)
-        strings = [Recorded([items[i] for i in each], right[each], key, each[0]) for key, each in rows.items()]
-        words = dict.fromkeys(key for v in read.values() for item in v if isinstance(item, dict) for key in item)
+        read = read_strings(table, list(inputs), list(outputs), string)
+        target = RecordedAnswers(read.strings)
         problem = cls(
-            f"What are {', '.join(map(repr, asked))} after {', '.join(map(repr, inputs))}?",
-            _never_run,
-            draw=lambda rng, letters, size: _drawn(strings, rng, size),
-            constants={f"letter-{word}": {word: 1.0} for word in words},
-            answers=tuple(asked),
-            inputs=names,
-            silence=any(v == {} for column in read.values() for v in column),
-            longest=max(len(each.items) for each in strings),
-            strings=strings,
-            source=source,
+            f"What are {', '.join(map(repr, read.answers))} after {', '.join(map(repr, inputs))}?",
+            target,
+            draw=lambda rng, letters, size: target.drawn(rng, size),
+            constants={f"letter-{word}": {word: 1.0} for word in read.words},
+            answers=read.answers,
+            inputs=("input",) if len(inputs) == 1 else tuple(inputs),
+            silence=read.silence,
+            longest=max(len(each.items) for each in read.strings),
+            source=read.source,
             tolerance=tolerance,
         )
-        problem._check_contradictions()
-        object.__setattr__(problem, "target", problem._target)
+        if problem.is_whole and tolerance is None and (contradiction := target.contradiction()):
+            raise LabError(f"{read.source}: {contradiction}: no machine can give both (a tolerance allows for noise)")
         return problem
+
+    @property
+    def strings(self) -> Sequence[Recorded]:
+        """All strings."""
+        return self.target.strings
 
     def training(self, seed: int, *_: Any, **__: Any) -> list[Sample]:
         """Returns training strings, long ones cut short; arguments except ``seed`` are ignored."""
-        chosen = random.Random(f"rows {seed}").sample(self.parts[0], min(LEARNED, len(self.parts[0])))
-        return [self._of_part(each, 0.0, SHARES[0], CYCLES, "training") for each in chosen]
+        chosen = random.Random(f"rows {seed}").sample(self.parts[0], min(TRAINING_STRINGS, len(self.parts[0])))
+        return [self._of_part(each, 0.0, SHARES[0], TRAINING_ITEMS, "training") for each in chosen]
 
     def validation(self, *_: Any, **__: Any) -> list[Sample]:
         """Returns the validation strings; arguments are ignored."""
-        return [self._of_part(each, SHARES[0], SHARES[1], TRIED, "validation") for each in self._few(self.parts[1])]
+        return [self._of_part(each, SHARES[0], SHARES[1], JUDGED_ROWS, "validation") for each in self._few(self.parts[1])]
 
     def test(self, *_: Any, **__: Any) -> list[Sample]:
         """Returns the test strings, which are held back; arguments are ignored."""
-        return [self._of_part(each, SHARES[1], 1.0, TRIED, "test") for each in self._few(self.parts[2])]
+        return [self._of_part(each, SHARES[1], 1.0, JUDGED_ROWS, "test") for each in self._few(self.parts[2])]
 
     def sample(self, items: Items, kind: str = "", letters: int = 0) -> Sample:
         """Returns the string of these items, with the recorded answers."""
-        rows = list(self._recorded(items))
+        rows = list(self.target.after(items))
         return self._sample_of(items, np.array(rows).reshape(len(items), len(self.answers)), kind)
 
     def answers_to(self, items: Items) -> np.ndarray:
         """Returns the recorded answers, (answers, cycles); missing ones are NaN."""
-        return np.array(list(self._recorded(items))).T
+        return np.array(list(self.target.after(items))).T
 
     @cached_property
     def answers_are_vvalues(self) -> bool:
@@ -201,7 +169,7 @@ class Examples(Problem):
     @property
     def is_divided_by_time(self) -> bool:
         """Whether each string is divided by time, because there are few."""
-        return len(self.strings) < FEW
+        return len(self.strings) < FEWEST_STRINGS
 
     @cached_property
     def parts(self) -> tuple[list[Recorded], list[Recorded], list[Recorded]]:
@@ -248,7 +216,7 @@ class Examples(Problem):
             off[: int(first * count)] = np.nan
             wrong = np.nonzero((np.nan_to_num(np.abs(off)) > (self.tolerance or NEARLY)).any(axis=1))[0]
             if len(wrong) and not wrong_first:
-                wrong_first = self._place(each, int(wrong[0]))
+                wrong_first = each.place(int(wrong[0]))
             errors.append(off)
         return Judged(np.concatenate(errors), wrong_first)
 
@@ -310,12 +278,8 @@ class Examples(Problem):
         judged = self.judge(machine, 1)
         return judged.share(self.tolerance or NEARLY) == 1.0 or not self.is_whole
 
-    def _place(self, string: Recorded, t: int) -> str:
-        row = string.row + t + 1
-        return f"row {row:,}" if not string.name else f"item {t + 1} of string {string.name!r}"
-
     def _few(self, strings: Sequence[Recorded]) -> Iterator[Recorded]:
-        budget = TRIED
+        budget = JUDGED_ROWS
         for each in strings:
             if budget < 0:
                 return
@@ -337,77 +301,7 @@ class Examples(Problem):
         targets = np.full((len(self.answers), len(items) + late), np.nan)
         for j, d in enumerate(self.delays):
             targets[j, d : d + len(items)] = right[:, j]
-        return Sample(self._answers.streams([*items, *[{}] * late]), targets, kind)
-
-    @cached_property
-    def _tree(self) -> dict[tuple[int, Any], int]:
-        """The prefix tree of all strings: (node, item) -> next node; the root is node 0."""
-        nodes: dict[tuple[int, Any], int] = {}
-        for string in self.strings:
-            node = 0
-            for item in string.items:
-                node = nodes.setdefault((node, _key(item)), len(nodes) + 1)
-        return nodes
-
-    def _recorded(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
-        """Yields the recorded answers after each item; NaN where there is none."""
-        node: int | None = 0
-        for item in items:
-            node = None if node is None else self._tree.get((node, _key(item)))
-            yield self._rows.get(node, (math.nan,) * len(self.answers))
-
-    @cached_property
-    def _rows(self) -> Mapping[int | None, tuple[float, ...]]:
-        found: dict[int | None, tuple[float, ...]] = {}
-        for string in self.strings:
-            node = 0
-            for item, right in zip(string.items, string.answers.tolist(), strict=True):
-                node = self._tree[node, _key(item)]
-                found.setdefault(node, tuple(right))
-        return found
-
-    def _target(self, items: Iterable[VValue]) -> Iterator[tuple[float, ...]]:
-        """Yields the recorded answers, 0 where there is none."""
-        for row in self._recorded(items):
-            yield tuple(0.0 if x != x else x for x in row)
-
-    def _check_contradictions(self) -> None:
-        if not self.is_whole or self.tolerance is not None:
-            return
-        first: dict[int, tuple[str, list[float]]] = {}
-        for string in self.strings:
-            node = 0
-            for t, (item, right) in enumerate(zip(string.items, string.answers.tolist(), strict=True)):
-                node = self._tree[node, _key(item)]
-                place, other = first.setdefault(node, (self._place(string, t), right))
-                if any(x != y and x == x and y == y for x, y in zip(right, other, strict=True)):
-                    raise LabError(
-                        f"{self.source}: {place} and {self._place(string, t)} come after the same items, and have the answers "
-                        f"{_shown(other)} and {_shown(right)}: no machine can give both (a tolerance allows for noise)"
-                    )
-
-
-def _never_run(items: Iterable[VValue]) -> Iterator[float]:
-    yield from ()
-
-
-def _key(item: VValue) -> Any:
-    return tuple(sorted((k, _key(v)) for k, v in item.items())) if isinstance(item, dict) else float(item)
-
-
-def _shown(row: Sequence[float]) -> str:
-    return ", ".join(f"{x:g}" for x in row)
-
-
-def _drawn(strings: Sequence[Recorded], rng: random.Random, size: int) -> Items:
-    """Draws recorded items: from a single string if one is long enough."""
-    long = [each for each in strings if len(each.items) >= size]
-    if long:
-        return rng.choice(long).items[:size]
-    items: Items = []
-    while len(items) < size:
-        items += rng.choice(strings).items
-    return items[:size]
+        return Sample(self._reader.streams([*items, *[{}] * late]), targets, kind)
 
 
 def _round_up(x: float) -> float:

@@ -20,16 +20,16 @@ import numpy as np
 from .predictions import independent
 
 VALUES = 16  # values of a function that is a conjunction, at most
-LARGEST = 64  # denominator of a coefficient, at most
-FEW = 120  # rows on which a direction is tried first
+LARGEST_DENOMINATOR = 64  # denominator of a coefficient, at most
+FIRST_ROWS = 120  # rows on which a direction is tried first
 HINGES = 60  # hinges of one function, at most
-ENOUGH = 2  # neurons: if a fit needs more in one direction, several directions are combined
-SIMPLE, LEVELS = 16, 16  # directions in which hinges are combined, and values along one of them, at most
+FEW_NEURONS = 2  # neurons: if a fit needs more in one direction, several directions are combined
+SIMPLE_DIRECTIONS, LEVELS = 16, 16  # directions in which hinges are combined, and values along one of them, at most
 DICTIONARY = 250  # hinges that are combined, at most
 REWEIGHTED, SOLVING = 3, 1.0  # linear programs per fit, and seconds for each, at most
-FAR, LONGEST_SHIFT = 3, 100  # the smallest and the largest shift of a number by a bit
+SMALLEST_SHIFT, LONGEST_SHIFT = 3, 100  # the smallest and the largest shift of a number by a bit
 NUMBERS = ((3, 2), (2, 4), (1, 8))  # limits of a direction: the largest number, and how many numbers are not 0
-DIRECTIONS, SOON = 1000, 200  # directions tried at most; and at most once there is a fit
+DIRECTIONS, DIRECTIONS_AFTER_A_FIT = 1000, 200  # directions tried at most; and at most once there is a fit
 
 
 @dataclass(frozen=True)  # a named tuple would equal one of another class
@@ -100,15 +100,15 @@ def fit_sum(
         new = len(found.hinges.keys() - set(known)) + any(found.linear)
         return new, len(found.hinges) + sum(map(bool, found.linear)) + sum(abs(x) for h in found.hinges for x in h.direction)
 
-    few, found = slice(0, FEW), list[Sum]()
+    few, found = slice(0, FIRST_ROWS), list[Sum]()
     for tried, direction in enumerate([*directions(inputs.shape[1]), *_shifts(inputs)]):
-        if time.monotonic() > end or (found and tried > SOON):
+        if time.monotonic() > end or (found and tried > DIRECTIONS_AFTER_A_FIT):
             break
         if _along(inputs[few], values[few], direction) is not None:
             found += [fit for fit in [_along(inputs, values, direction)] if fit is not None]
-    if not found or min(map(cost, found))[0] > ENOUGH:
+    if not found or min(map(cost, found))[0] > FEW_NEURONS:
         found += [fit for fit in [_sparse(inputs, values, known)] if fit is not None]
-    if not found or min(map(cost, found))[0] > ENOUGH:
+    if not found or min(map(cost, found))[0] > FEW_NEURONS:
         found += [fit for fit in [_gated(inputs, values)] if fit is not None]
     return min(found, key=cost, default=None)
 
@@ -140,7 +140,7 @@ def _shifts(inputs: np.ndarray) -> Iterator[tuple[int, ...]]:
     """Yields directions in which a bit shifts a number, for thresholds with hysteresis."""
     units = np.eye(inputs.shape[1], dtype=int)
     for bit, n in itertools.product(_bits(inputs), range(inputs.shape[1])):
-        for shift in range(FAR, min(int(np.ptp(inputs[:, n])), LONGEST_SHIFT) + 1 if n != bit else 0):
+        for shift in range(SMALLEST_SHIFT, min(int(np.ptp(inputs[:, n])), LONGEST_SHIFT) + 1 if n != bit else 0):
             yield from (tuple((units[n] + sign * shift * units[bit]).tolist()) for sign in (-1, 1))
 
 
@@ -152,13 +152,13 @@ def _linear(inputs: np.ndarray, values: np.ndarray) -> tuple[tuple[Fraction, ...
         needed = [*independent(inputs), inputs.shape[1]]
         weights = np.zeros(columns.shape[1])
         weights[needed] = np.linalg.lstsq(columns[:, needed], values.astype(float), rcond=None)[0]
-    exact = [Fraction(float(w)).limit_denominator(LARGEST) for w in weights]
+    exact = [Fraction(float(w)).limit_denominator(LARGEST_DENOMINATOR) for w in weights]
     fitted = sum((int(w.numerator) * inputs[:, i] * (LCM // w.denominator) for i, w in enumerate(exact[:-1]) if w), 0)
     fitted = fitted + exact[-1].numerator * (LCM // exact[-1].denominator)
     return (tuple(exact[:-1]), exact[-1]) if np.all(fitted == values * LCM) else None
 
 
-LCM = int(np.lcm.reduce(np.arange(1, LARGEST + 1).astype(object)))
+LCM = int(np.lcm.reduce(np.arange(1, LARGEST_DENOMINATOR + 1).astype(object)))
 
 
 def _along(inputs: np.ndarray, values: np.ndarray, direction: tuple[int, ...]) -> Sum | None:
@@ -177,7 +177,7 @@ def _along(inputs: np.ndarray, values: np.ndarray, direction: tuple[int, ...]) -
     weights, *_ = np.linalg.lstsq(columns.T, within(values.astype(float)), rcond=1e-9)
     if np.abs(columns.T @ weights - within(values.astype(float))).max() > 1e-6:
         return None
-    linear = [Fraction(float(w)).limit_denominator(LARGEST) for w in weights]
+    linear = [Fraction(float(w)).limit_denominator(LARGEST_DENOMINATOR) for w in weights]
     if inputs.shape[1] == 1:
         linear = []
     linear.insert(skip, Fraction(0))
@@ -241,7 +241,11 @@ def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> S
     is_known = np.array([hinge in known for hinge in hinges])
     price = np.where(is_known, 0.1, 1.0 + 0.05 * np.array([sum(map(bool, h.direction)) for h in hinges]))
     cost = np.concatenate([price, np.full(inputs.shape[1] + 1, 0.01)])
-    rows = np.arange(len(inputs)) if len(inputs) <= FEW else np.random.default_rng(0).choice(len(inputs), FEW, replace=False)
+    rows = (
+        np.arange(len(inputs))
+        if len(inputs) <= FIRST_ROWS
+        else np.random.default_rng(0).choice(len(inputs), FIRST_ROWS, replace=False)
+    )
     floats, weight = columns.astype(float), np.ones(len(cost))
     for _ in range(REWEIGHTED):
         solved = linprog(
@@ -255,10 +259,10 @@ def _sparse(inputs: np.ndarray, values: np.ndarray, known: Sequence[Hinge]) -> S
         w = solved.x[: len(cost)] - solved.x[len(cost) :]
         wrong = np.nonzero(np.abs(floats @ w - values.astype(float)) > 1e-6 * max(1.0, np.abs(values).max()))[0]
         if len(wrong):
-            rows = np.concatenate([rows, wrong[:FEW]])
+            rows = np.concatenate([rows, wrong[:FIRST_ROWS]])
         else:
             weight = 1 / (np.abs(w) + 0.05)
-    exact = [Fraction(float(x)).limit_denominator(LARGEST) for x in w]
+    exact = [Fraction(float(x)).limit_denominator(LARGEST_DENOMINATOR) for x in w]
     if np.any(columns @ np.array([x.numerator * (LCM // x.denominator) for x in exact], dtype=object) != values * LCM):
         return None
     chosen = {hinge: x for hinge, x in zip(hinges, exact, strict=False) if x}
@@ -278,7 +282,7 @@ def _dictionary(inputs: np.ndarray) -> Iterator[Hinge]:
         for sign, c in itertools.product((1, -1), levels[x]):
             direction = tuple(int(span[n]) * sign * (i == x) + (i == n) for i in range(size))
             yield Hinge(direction, int(low[n] + span[n] * sign * c))
-    for direction in directions(size)[:SIMPLE]:
+    for direction in directions(size)[:SIMPLE_DIRECTIONS]:
         points = np.unique(inputs @ np.array(direction, dtype=object))
         if len(points) <= LEVELS:
             yield from (Hinge(direction, int(point)) for point in points[1:-1])

@@ -20,22 +20,21 @@ from ..core.errors import LabError, told
 from ..core.neuron_type import NeuronType
 from ..core.neurons import COMPARE, DOT, NORM
 from ..core.vvalues import VValue, dot, max_norm
-from ..problems.automata import Automaton
-from ..problems.draws import Items
+from ..problems.items import Items
 from ..problems.letter_classes import is_slow
 from ..problems.problems import Problem
 from ..problems.target_rows import Row, rows_of
 from ..proofs.explorations import alphabet_of, numbers_of
-from .exact_fits import LARGEST
+from .exact_fits import LARGEST_DENOMINATOR
 from .predictions import BlackBox, independent, prefixes, states
 
 LONGEST = 40  # items of the strings whose transitions are observed; every fourth is four times as long
 ITEMS = 4000  # items of all strings together
-MOST = 2500  # transitions, at most
+MOST_TRANSITIONS = 2500  # transitions, at most
 STRING, DRAWN = 14, 60  # for a black box: items of a string after which tests are tried, at most; and strings drawn
 SCALED = 8  # strings whose answers determine the factors that make answers whole; one if a run is slow
 SWITCHES = 6  # items, at most, for each to switch something on or off
-FEW = 20  # items that are checked for keys
+CHECKED_ITEMS = 20  # items that are checked for keys
 WORDS = 8  # values of a part of the state that is no number, at most, besides the initial one
 LARGE = 10**7  # larger numbers are ignored: least squares are solved in floats
 
@@ -77,8 +76,8 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     Raises:
         TransitionError: the target is no such automaton.
     """
-    target = problem.target
-    if not isinstance(target, Automaton):
+    target = problem.reference.automaton
+    if target is None:
         raise TransitionError("the target shows no state: write it as an Automaton")
     rng = random.Random(f"transitions {seed}")
     lengths = [problem.longest or LONGEST * (1 if i % 4 else 4) for i in range(ITEMS // (problem.longest or 2 * LONGEST))]
@@ -113,7 +112,7 @@ def observe(problem: Problem, seed: int = 0, strings: Sequence[Items] = ()) -> T
     if not small:
         raise TransitionError(f"all numbers are larger than {LARGE:,}")
     first = sum(map(len, strings))  # the transitions of the given strings are kept
-    chosen = small[:first] + random.Random(0).sample(small[first:], min(len(small[first:]), MOST))
+    chosen = small[:first] + random.Random(0).sample(small[first:], min(len(small[first:]), MOST_TRANSITIONS))
     n, m = len(encoded(_parts(target.initial))), len(features)
     columns = np.split(np.array(chosen, dtype=object), [n, n + m, 2 * n + m], axis=1)
     needed = independent(columns[1])
@@ -253,7 +252,7 @@ def features_of(problem: Problem, thresholds: Sequence[VValue] = ()) -> list[Fea
 
 def _has_keys(problem: Problem, name: str) -> bool:
     rng = random.Random(0)
-    read = [problem.items_by_neuron(item)[name] for item in problem.draw(rng, "abc", FEW)]
+    read = [problem.items_by_neuron(item)[name] for item in problem.draw(rng, "abc", CHECKED_ITEMS)]
     return any(isinstance(v, dict) and v for v in read)
 
 
@@ -282,8 +281,8 @@ def _fraction(x: Any) -> Fraction:
 def _scales(rows: Sequence[tuple[Fraction, ...]]) -> list[Fraction]:
     """Returns for each answer the smallest factor that makes it whole."""
     scales = [Fraction(math.lcm(*{x.denominator for x in column})) for column in zip(*rows, strict=True)]
-    if max(scales) > LARGEST:
-        raise TransitionError(f"answers whose denominators are above {LARGEST}")
+    if max(scales) > LARGEST_DENOMINATOR:
+        raise TransitionError(f"answers whose denominators are above {LARGEST_DENOMINATOR}")
     return scales
 
 

@@ -24,7 +24,7 @@ from ..core.errors import LabError
 
 STRINGS, FEW_STRINGS = 120, 16  # strings after which tests are tried; the second if a run is slow
 ITEMS = 6  # items with which a string is continued, at most
-FEW = 4  # items, at most, for all strings of up to three items to be tests
+SMALL_ALPHABET = 4  # items, at most, for all strings of up to three items to be tests
 TESTS = 16  # items that are tests in larger alphabets
 REPEATED = 7  # repetitions of one item in a test, at most
 COUNTED = 64  # repetitions of an item until an answer is given, at most
@@ -32,10 +32,10 @@ VALUES = 4  # values of an answer, at most, for repetitions to be counted for ea
 SIZE = 3  # columns, at most, of the sets that are all tried
 SETS = 40_000  # sets that are tried, at most
 DIGITS = 6  # binary digits of an answer, at most
-MANY = 40  # items, at most, for a one-hot code
+ONE_HOT = 40  # items, at most, for a one-hot code
 UNIQUE = 0.95  # if a column makes more than this share of transitions distinct, its set of one comes later
 LINEAR = 1e-6  # relative error of a linear function, at most
-GROWN = 8  # columns of a greedily grown set, at most
+GROWN_COLUMNS = 8  # columns of a greedily grown set, at most
 
 String = tuple[int, ...]  # of items, by their indices in the alphabet
 
@@ -143,10 +143,10 @@ def states(box: BlackBox, transitions: Sequence[tuple[String, int]], read: np.nd
     digits, tested = _digits([box.answers(s) for s in strings]), _distinct(_tested(box, strings))
     columns = _distinct([*tested, *_counted(box, strings)])
     order = sorted(range(len(columns)), key=lambda i: len(set(columns[i])))
-    came = [[s.count(i) for s in strings] for i in range(box.items)] if box.items <= FEW else []
+    came = [[s.count(i) for s in strings] for i in range(box.items)] if box.items <= SMALL_ALPHABET else []
     table = _table([*digits, *(columns[i] for i in order), *came], len(strings))
     all_counts = range(table.shape[1] - len(came), table.shape[1])
-    each = np.eye(box.items)[items] if read is None or box.items <= MANY else np.column_stack([read, np.ones(len(items))])
+    each = np.eye(box.items)[items] if read is None or box.items <= ONE_HOT else np.column_stack([read, np.ones(len(items))])
     stays = linear_set(_table(tested, len(strings)), rows, each.astype(float), answers)
     linear = [len(digits) + order.index(i) for i in stays]
     for chosen in closed_sets(table, [linear, range(len(digits))], rows, items, answers, box.end, all_counts):
@@ -192,7 +192,7 @@ def _counted(box: BlackBox, strings: Sequence[String]) -> Iterator[list[int]]:
     single = [test for test in tests if len(test) == 1]
     for j in range(box.count):
         values = sorted({box.answers((*s, *test))[j] for s in strings for test in tests})
-        ends = single if len(single) <= FEW else [single[0], single[-1]]
+        ends = single if len(single) <= SMALL_ALPHABET else [single[0], single[-1]]
         for (i,) in ends:  # until something else is answered
             changes = [_count(box, s, i, j, None) % COUNTED for s in strings]
             now = [box.answers(s)[j] for s in strings]
@@ -229,9 +229,9 @@ def _tests(box: BlackBox) -> list[String]:
     count = box.items
     few = range(count) if count <= TESTS else sorted({*range(0, count, -(-count // TESTS)), count - 1})
     tests: list[String] = [(i,) for i in few]
-    if count <= FEW:
+    if count <= SMALL_ALPHABET:
         tests += [t for n in (() if box.is_slow else (2, 3)) for t in itertools.product(few, repeat=n)]
-    ends = few if count <= FEW else [few[0], few[-1]]
+    ends = few if count <= SMALL_ALPHABET else [few[0], few[-1]]
     tests += [(i,) * n for n in range(2, REPEATED + 1) for i in ends]
     return list(dict.fromkeys(tests))
 
@@ -282,7 +282,7 @@ def closed_sets(
     def grown(count: int) -> list[int]:
         """Grows a set greedily by the column that leaves the fewest conflicts."""
         chosen: list[int] = []
-        while len(chosen) < min(GROWN, count) and conflicts(chosen, grouped(chosen)) and time.monotonic() < end:
+        while len(chosen) < min(GROWN_COLUMNS, count) and conflicts(chosen, grouped(chosen)) and time.monotonic() < end:
             others = [[*chosen, i] for i in range(count) if i not in chosen]
             chosen = min(others, key=lambda each: conflicts(each, grouped(each)))
         return sorted(chosen)

@@ -27,12 +27,11 @@ import numpy as np
 
 from ..core.machine import Machine
 from ..machines.exact_steps import ExactMachine
-from ..problems.automata import Automaton
-from ..problems.draws import Items
+from ..problems.items import Items
 from ..problems.problems import Problem
 from ..problems.target_rows import rows_of
 from ..proofs.counterexamples import counterexample
-from ..proofs.explorations import alphabet_of, explore, target_of
+from ..proofs.explorations import alphabet_of, explore
 from .exact_fits import Hinge, Sum, fit_conjunctions, fit_sum
 from .machines_of_sums import MachineOfSums
 from .observed_transitions import TransitionError, Transitions, observe, observe_black_box
@@ -97,8 +96,7 @@ def _string_on_which_it_errs(problem: Problem, machine: Machine, delays: tuple[i
     exact = ExactMachine(machine)
     if black_box and (wrong := _long_string_on_which_it_errs(problem, exact, delays)) is not None:
         return wrong
-    automaton = problem.target if isinstance(problem.target, Automaton) and not black_box else None
-    target, seconds = target_of(problem, automaton), BRIEF if black_box else SECONDS
+    target, seconds = problem.reference.exact(), BRIEF if black_box else SECONDS
     found = explore(exact, problem, target, alphabet_of(problem)[0], delays, STATES, seconds)
     if found.refuted is not None or found.complete:
         return found.refuted

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from dmmlab.journal import site
+from dmmlab.journal import pages, site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
         ]
         notebook = v4.new_notebook(cells=cells)
         nbformat.write(notebook, out / "notebooks" / f"{name}.ipynb")
-        site.page_of(out, name).write_text(site.page(notebook, name), encoding="utf-8")
+        pages.page_of(out, name).write_text(pages.page(notebook, name), encoding="utf-8")
         (out / "figures" / f"{name[:2]}-a-figure.svg").write_text(SVG)
     return site.write_index(out).parent
 
@@ -82,7 +82,7 @@ def test_what_an_output_would_fetch_is_refused(browser, tmp_path):
         greedy = GREEDY.replace("HOST", f"127.0.0.1:{server.server_port}")
         cell = v4.new_code_cell("x", outputs=[v4.new_output("display_data", {"text/html": greedy})])
         (tmp_path / "bare.html").write_text(greedy)
-        (tmp_path / "page.html").write_text(site.page(v4.new_notebook(cells=[cell]), "greedy"), encoding="utf-8")
+        (tmp_path / "page.html").write_text(pages.page(v4.new_notebook(cells=[cell]), "greedy"), encoding="utf-8")
         page = browser.new_page()
         for name, fetches in (("bare", {"/a.png", "/b.css", "/c", "/d.png", "/e"}), ("page", set())):
             asked.clear()
@@ -154,7 +154,7 @@ def test_contents_stand_beside_or_above_the_text(browser, tmp_path, width):
         v4.new_markdown_cell(f"# 01 · A\n\n## First\n\n{'word ' * 300}\n\n## Second"),
         v4.new_code_cell("import x\nassert x\nx"),
     ]
-    (tmp_path / "page.html").write_text(site.page(v4.new_notebook(cells=cells), "a"), encoding="utf-8")
+    (tmp_path / "page.html").write_text(pages.page(v4.new_notebook(cells=cells), "a"), encoding="utf-8")
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.goto((tmp_path / "page.html").as_uri())
     contents, text = page.locator("#contents").bounding_box(), page.locator("main").bounding_box()

@@ -7,10 +7,10 @@ import pytest
 from nbformat import v4
 
 from dmmlab.explorers import run_player
-from dmmlab.explorers.run_data import packed_run
+from dmmlab.explorers.run_player import packed_run
 from dmmlab.explorers.stream_stepper import StreamStepper
 from dmmlab.explorers.svg_curves import SVG, XLINK
-from dmmlab.journal import site
+from dmmlab.journal import pages
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.problems.catalogue import PROBLEMS
 
@@ -46,7 +46,7 @@ def opened(browser, tmp_path):
     def opened(*steppers, colours="light", scripts=True):
         cells = [v4.new_code_cell("x", outputs=[v4.new_output("display_data", {"text/html": s._page()})]) for s in steppers]
         path = tmp_path / "page.html"
-        path.write_text(site.page(v4.new_notebook(cells=cells), "page"), encoding="utf-8")
+        path.write_text(pages.page(v4.new_notebook(cells=cells), "page"), encoding="utf-8")
         context = browser.new_context(offline=True, color_scheme=colours, java_script_enabled=scripts)
         contexts.append(context)
         page, requests = context.new_page(), []
