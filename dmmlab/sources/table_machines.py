@@ -21,7 +21,7 @@ from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.vvalues import VValue
 from ..problems.problems import Problem
-from ..problems.target_rows import Target
+from ..problems.target_rows import Function
 from ..transitions.exact_fits import Sum
 from ..transitions.machines_of_sums import MachineOfSums
 from ..transitions.observed_transitions import Feature, TransitionError, Transitions, features_of
@@ -214,7 +214,7 @@ def _of_automaton(examples: Examples, end: float) -> Made:
     return transition_machine(as_black_box(examples, target), 0, max(0.1, end - time.monotonic()), black_box=True)
 
 
-def as_black_box(examples: Examples, target: Target) -> Problem:
+def as_black_box(examples: Examples, target: Function) -> Problem:
     """Returns a problem with the recorded items, and a target in place of the source of a table."""
     items = {str(item): item for each in examples.parts[0] for item in each.items}
     return Problem(
