@@ -12,6 +12,7 @@ from dmmlab.cli.commands import main
 from dmmlab.core.errors import LabError
 from dmmlab.sources.examples import Examples
 from dmmlab.sources.table_machines import machine_of_rows
+from dmmlab.sources.table_networks import machine_of_network
 
 
 def thermostat(rows=2000):
@@ -203,6 +204,42 @@ def test_the_first_wrong_row_is_told():
     assert judged.first_wrong == "row 1,901"
     assert not wrong.reproduces(machine)
     assert judged.share(0.5) == pytest.approx(399 / 400)
+
+
+def edges(rows_wrong, strings=200, items=20):
+    """A detector of edges, with some wrong answers."""
+    rng, found = random.Random(6), []
+    for run in range(strings):
+        last = 0
+        for _ in range(items):
+            x = rng.randrange(2)
+            found.append((run, x, int(x != last) ^ (rng.random() < rows_wrong)))
+            last = x
+    return pd.DataFrame(found, columns=["run", "x", "edge"])
+
+
+@pytest.mark.slow
+def test_the_function_behind_a_table_with_mistakes_comes_out_through_a_network():
+    examples = Examples.from_table(edges(0.01), ["x"], ["edge"], "run", tolerance=0.4)
+    machine, delays = machine_of_network(examples, 120.0)
+    right = Examples.from_table(edges(0.0), ["x"], ["edge"], "run").with_delay(delays)
+    assert right.reproduces(machine)
+    assert 0.97 < examples.with_delay(delays).judge(machine).share(0.4) < 1.0
+
+
+def test_a_network_needs_strings_with_whole_answers():
+    with pytest.raises(LabError, match="at least ten strings with whole answers"):
+        machine_of_network(Examples.from_table(noisy(), ["x"], ["total"], "run"), 1.0)
+    with pytest.raises(LabError, match="at least ten strings with whole answers"):
+        machine_of_network(Examples.from_table(thermostat(), ["level"], ["heater"]), 1.0)
+
+
+@pytest.mark.slow
+def test_a_network_that_does_not_learn_the_rows_makes_no_machine():
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame({"run": np.arange(400) // 8, "x": rng.integers(0, 10, 400), "coin": rng.integers(0, 2, 400)})
+    with pytest.raises(LabError, match=r"a recurrent network is right on .* of the validation rows only"):
+        machine_of_network(Examples.from_table(frame, ["x"], ["coin"], "run", tolerance=0.4), 10.0)
 
 
 @pytest.mark.slow

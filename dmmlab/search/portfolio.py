@@ -173,8 +173,10 @@ def _tries(
         yield Strategy("rows", lambda: _of_rows(problem, seed, seconds))
         if attempts.is_solved() or (attempts.best is not None and problem.explains(attempts.best.machine)):
             return
-        before = attempts.latest
-        yield Strategy("a recurrent network", lambda: _of_network(problem, seed, 2 * seconds))
+        before, left = attempts.latest, 4 * TESTING
+        if budget is not None:
+            left = min(left, budget - (time.monotonic() - attempts.began))
+        yield Strategy("a recurrent network", lambda: _of_network(problem, seed, left / 2))
         if attempts.latest is not before:
             return
     no_hints = (problem.delay, problem.recurrent, problem.types) == (None, None, None)
