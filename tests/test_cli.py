@@ -154,6 +154,15 @@ def test_show(capsys):
     assert result["text"].startswith("\\begin{align*}")
 
 
+def test_a_program_in_a_file_is_a_machine(tmp_path, capsys):
+    assert main(["show", "published", "--exact"]) == 0
+    text = capsys.readouterr().out
+    assert "accum-1-2: accum\n    dict-1 = accum-1-2 [hard]\n    dict-2 = 0.76*input\n" in text
+    (tmp_path / "published.dmm").write_text(text)
+    assert main(["show", str(tmp_path / "published.dmm"), "--exact"]) == 0
+    assert capsys.readouterr().out == text
+
+
 @pytest.mark.slow
 def test_drawing_says_nothing_on_standard_error(tmp_path):
     done = dmmlab("draw", "handcrafted", tmp_path / "x.png", env={"PATH": ""})
@@ -191,6 +200,8 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
         (["draw", "handcrafted", "x.gv", "--as", "matrix"], "dmmlab draw: x.gv: a matrix or a plot is drawn as one of .svg, .pdf, .png, .eps"),
         (["draw", "handcrafted", "x.svg", "--beside", "nobody"], "dmmlab draw: unknown machine 'nobody'; known: handcrafted, published, or the name of a file"),
         (["show", "no.json"], "dmmlab show: no.json: cannot be read: No such file or directory"),
+        (["show", "no.dmm"], "dmmlab show: no.dmm: cannot be read: No such file or directory"),
+        (["show", "bad.dmm"], "dmmlab show: bad.dmm: line 2: 'compare-9' is not a neuron"),
         (["draw", "handcrafted", "no/x.svg"], "dmmlab draw: no/x.svg: cannot be written: No such file or directory"),
         (["draw", "handcrafted", "x.svg", "--hide", "tmier"], "dmmlab draw: unknown neuron 'tmier'; did you mean 'timer'?"),
         (["journal", "99"], "dmmlab journal: notebook '99': no such notebook; there are 00_"),
@@ -202,6 +213,7 @@ def test_drawing_says_nothing_on_standard_error(tmp_path):
 def test_bad_usage_and_input_is_one_line_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.json").write_text("no JSON")
+    (tmp_path / "bad.dmm").write_text("x: norm\n    dict = compare-9.true\n")
     exploding = handcrafted().unlink("accum.dict-1", "accum.dict").link("accum.dict-1", "accum.dict", 1e200)
     exploding.to_json(tmp_path / "explodes.json")
     try:
@@ -213,7 +225,7 @@ def test_bad_usage_and_input_is_one_line_and_status_2(tmp_path, monkeypatch, cap
     assert captured.out == ""
     assert captured.err.startswith(message)
     assert captured.err.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"bad.json", "explodes.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"bad.dmm", "bad.json", "explodes.json"}
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["test"], ["replay"], ["bench"], ["draw"], ["show"], ["journal"]])

@@ -202,6 +202,7 @@ def test_constants_and_answers_of_ones_own_are_kept_on_disk(tmp_path):
     machine.to_json(tmp_path / "machine.json")
     again = Machine.from_json(tmp_path / "machine.json")
     assert (again.soft, again.hard, list(again.neurons)) == (machine.soft, machine.hard, list(machine.neurons))
+    assert again == machine
     assert again.neurons["end"].activate({}) == {"char": {".": 1.0, "!": 1.0, "?": 1.0}}
     assert again.neurons["output"].inputs == ("answer",)
     again.to_json(tmp_path / "again.json")
@@ -216,6 +217,8 @@ def test_types_that_would_be_read_as_others_are_not_written(tmp_path):
     odd = Machine({"norm": replace(NORM, function=lambda v: 42.0)})
     with pytest.raises(MachineError, match="neuron 'norm': there is another type called 'norm'"):
         odd.to_json(tmp_path / "machine.json")
+    with pytest.raises(MachineError, match="neuron 'accum-1': there is another type called 'accum'"):
+        Machine({"accum": constant("accum", "dict", 1.0), "accum-1": ACCUM}).to_json(tmp_path / "machine.json")
     assert not (tmp_path / "machine.json").exists()
     pair = constants("pair", {"one": np.float32(0.5), "two": {"a": 1.0}})
     Machine({"pair": pair}).to_json(tmp_path / "machine.json")

@@ -19,8 +19,8 @@ from .argument_types import (
 )
 
 MACHINE_HELP = (
-    "a machine's JSON file, the folder of a synthesis, or 'handcrafted' or 'published' for the duplicate detectors of the "
-    "journal"
+    "a machine's JSON file, or its program in a .dmm file; the folder of a synthesis; or 'handcrafted' or 'published' for the "
+    "duplicate detectors of the journal"
 )
 
 PROBLEM_HELP = (
@@ -327,12 +327,13 @@ def _draw(sub: argparse.ArgumentParser) -> None:
 @described(
     "show",
     "print a machine as a short program",
-    "Prints a machine as a short program, one line for each neuron, as LaTeX equations, or as a Python program "
-    "with all digits that needs nothing but Python.",
+    "Prints a machine as a short program, one line for each neuron; as a complete one, which a .dmm file can hold; as LaTeX "
+    "equations; or as a Python program with all digits that needs nothing but Python.",
 )
 def _show(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("machine", metavar="MACHINE", help=MACHINE_HELP)
     forms = sub.add_mutually_exclusive_group()
+    forms.add_argument("--exact", action="store_true", help="all that the machine has; a .dmm file of it is a machine")
     forms.add_argument("--latex", action="store_true", help="as equations, for a paper (amsmath)")
     forms.add_argument("--python", action="store_true", help="as a Python program that needs nothing but Python")
     sub.add_argument("--digits", type=whole_number(0, 17), default=2, metavar="N", help="decimals of the weights (default: 2)")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,8 @@ def _show(options: argparse.Namespace) -> int:
     from ..drawing.python_programs import python_program
 
     machine = machine_named(options.machine)
-    text = python_program(machine) if options.python else (equations if options.latex else program)(machine, options.digits)
+    write = equations if options.latex else partial(program, exact=options.exact)
+    text = python_program(machine) if options.python else write(machine, options.digits)
     if options.json:
         print_json({"text": text, "links": machine.count()})
     else:

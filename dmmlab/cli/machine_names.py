@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import LabError, one_of
+from ..core.files import read_text
 from ..core.machine import Machine
 
 
@@ -20,6 +21,12 @@ def machine_named(name: str) -> Machine:
         if not (Path(name) / "machine.json").is_file():
             raise LabError(f"{name}: a folder without machine.json, so no finished run")
         return Machine.from_json(Path(name) / "machine.json")
+    if name.endswith(".dmm"):
+        text = read_text(name)
+        try:
+            return Machine.from_program(text)
+        except LabError as error:
+            raise LabError(f"{name}: {error}") from None
     if not Path(name).exists() and not name.endswith(".json"):
         raise LabError(f"{one_of('machine', name, ('handcrafted', 'published'))}, or the name of a file")
     return Machine.from_json(name)

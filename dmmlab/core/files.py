@@ -46,7 +46,7 @@ def read_json(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Any:
     """The contents of a JSON file. Raises :class:`FileError` for anything but strict JSON."""
     text = read_text(path, max_bytes)
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=unique_keys, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise FileError(f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     except _Strict as error:
@@ -112,7 +112,8 @@ class _Strict(ValueError):
     pass
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For ``object_pairs_hook``: raises :class:`ValueError` for a key that stands twice."""
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:

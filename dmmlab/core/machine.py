@@ -21,9 +21,10 @@ from .customs_of_2022 import customary_links, names_in, type_by_name
 from .errors import LabError, one_of
 from .files import json_text, read_json, write_text
 from .machine_files import parts_of, tree_of
-from .network_matrix import Links, MachineError, matrix_of, matrix_of_links, port_of, weight_at, with_weight
-from .neuron_type import MAX_NAME, NeuronType
+from .network_matrix import Links, MachineError, check_name, matrix_of, matrix_of_links, port_of, weight_at, with_weight
+from .neuron_type import NeuronType
 from .neurons import TYPES
+from .program_text import parts_of_program
 from .summaries import Facts, plural, summarised
 from .vvalues import Number, VValue, add, check, describe, paths, show_path
 
@@ -64,7 +65,7 @@ class Machine:
     def __post_init__(self):
         object.__setattr__(self, "neurons", dict(self.neurons))
         for name in self.neurons:
-            _check_name(name)
+            check_name(name)
         for part in ("soft", "hard"):
             object.__setattr__(self, part, self._checked(getattr(self, part)))
         for link in _links(self.hard, True):
@@ -123,6 +124,25 @@ class Machine:
             return cls(*parts_of(tree, tuple(types)))
         except LabError as error:
             raise MachineError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_program(cls, text: str, types: Iterable[NeuronType] = TYPES) -> "Machine":
+        """Reads a machine from a program: the inverse of ``dmmlab.program(machine, exact=True)``.
+
+        It reads equations, too; what they leave open is decided as
+        :mod:`dmmlab.core.program_text` says.
+
+        Args:
+            text: the program.
+            types: the types in which names are looked up; add your own.
+
+        Returns:
+            The machine.
+
+        Raises:
+            MachineError: the text is not a program; the message names the line.
+        """
+        return cls(*parts_of_program(text, types))
 
     def to_json(self, path: str | PathLike, form: str = "complete") -> None:
         """Writes the machine to a JSON file, atomically.
@@ -285,13 +305,6 @@ class Machine:
 def _links(matrix: VValue, hard: bool) -> Iterator[Link]:
     for path, weight in paths(matrix):
         yield Link(*path, weight, hard)  # type: ignore[call-arg, arg-type]
-
-
-def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not name or not name.isprintable() or set(name) & set("./:\\"):
-        raise MachineError(f"{describe(name)}: a neuron needs a printable name without any of . / : \\")
-    if len(name) > MAX_NAME:
-        raise MachineError(f"{describe(name)}: a neuron's name of {len(name):,} letters; it may have {MAX_NAME:,}")
 
 
 def _speaks_first(kind: NeuronType) -> bool:

@@ -67,7 +67,7 @@ def tree_of(neurons: Mapping[str, NeuronType], soft: VValue, hard: VValue, form:
         return soft
     if form != "complete":
         raise MachineError(one_of("form", form, ("complete", "published")))
-    names, described = {name: kind.name for name, kind in neurons.items()}, _types_to_describe(neurons)
+    names, described = {name: kind.name for name, kind in neurons.items()}, types_to_describe(neurons)
     return {"format": FORMAT, "neurons": names, **({"types": described} if described else {}), "hard": hard, "soft": soft}
 
 
@@ -92,18 +92,19 @@ def _parts_of_published(tree: VValue, types: tuple[NeuronType, ...]) -> Parts:
     return neurons, tree, customary_links(neurons)
 
 
-def _types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
+def types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
     """The types to write as data. Raises :class:`MachineError` if two types share a name."""
     known = {kind.name: kind for kind in TYPES}
-    described: dict[str, dict] = {}
+    descriptions: dict[str, dict] = {}
+    own: set[str] = set()
     for neuron, kind in neurons.items():
-        description = type_as_data(kind)
-        usual = known.get(kind.name)
-        if usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual:
-            continue
-        if described.setdefault(kind.name, description) != description or (usual is not None and not description):
+        description, usual = type_as_data(kind), known.get(kind.name)
+        is_usual = usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual
+        unwritten = usual is not None and not is_usual and not description
+        if descriptions.setdefault(kind.name, description) != description or unwritten:
             raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")
-    return {name: description for name, description in described.items() if description}
+        own |= set() if is_usual else {kind.name}
+    return {name: description for name, description in descriptions.items() if description and name in own}
 
 
 def _floats(matrix: VValue) -> VValue:

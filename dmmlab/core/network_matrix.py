@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .errors import LabError
-from .neuron_type import Port
+from .neuron_type import MAX_NAME, Port
 from .vvalues import Number, VValue, describe
 
 Links = Mapping[str, Mapping[str, float]]  # {"norm.dict": {"accum.dict": 1.0}}
@@ -23,6 +23,14 @@ def port_of(text: str) -> Port:
     if not dot or not neuron or not name:
         raise MachineError(f"{describe(text)}: a port is written neuron.field, as in 'accum.dict-2'")
     return neuron, name
+
+
+def check_name(name: str) -> None:
+    """Raises :class:`MachineError` if a neuron cannot have this name."""
+    if not isinstance(name, str) or not name or not name.isprintable() or set(name) & set("./:\\"):
+        raise MachineError(f"{describe(name)}: a neuron needs a printable name without any of . / : \\")
+    if len(name) > MAX_NAME:
+        raise MachineError(f"{describe(name)}: a neuron's name of {len(name):,} letters; it may have {MAX_NAME:,}")
 
 
 def matrix_of(entries: Iterable[tuple[Any, ...]]) -> VValue:

@@ -24,17 +24,7 @@ def constant(name: str, output: str, value: VValue) -> NeuronType:
         The type. Equal values give the same object, so that networks with the same constants share
         compiled programs.
     """
-    leaves = tuple(paths(value))
-    try:
-        return _constant(name, output, leaves, tuple(type(leaf) for _, leaf in leaves))
-    except TypeError:  # arrays and traced numbers have no hash
-        return NeuronType(name, (), (output,), lambda: value)
-
-
-@lru_cache(maxsize=1024)
-def _constant(name: str, output: str, leaves: tuple[tuple[Any, Number], ...], kinds: tuple[type, ...]) -> NeuronType:
-    value = from_paths(leaves)
-    return NeuronType(name, (), (output,), lambda: value)
+    return constants(name, {output: value})
 
 
 def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
@@ -45,8 +35,21 @@ def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
         emitted: the V-value of each output.
 
     Returns:
-        The type.
+        The type; the same object for equal values, as in :func:`constant`.
     """
+    leaves = tuple((output, tuple(paths(v))) for output, v in emitted.items())
+    try:
+        return _constants(name, leaves, tuple(type(leaf) for _, of_output in leaves for _, leaf in of_output))
+    except TypeError:  # arrays and traced numbers have no hash
+        return _emitting(name, emitted)
+
+
+@lru_cache(maxsize=1024)
+def _constants(name: str, leaves: tuple[tuple[str, tuple[Any, ...]], ...], kinds: tuple[type, ...]) -> NeuronType:
+    return _emitting(name, {output: from_paths(of_output) for output, of_output in leaves})
+
+
+def _emitting(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
     result = tuple(emitted.values())
     return NeuronType(name, (), tuple(emitted), lambda: result if len(result) > 1 else result[0])
 

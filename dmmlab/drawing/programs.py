@@ -16,25 +16,30 @@ to the sums that arrive on its links. The handcrafted detector::
     output.dict-1 = compare.true
     output.dict-2 = dot
 
-The text does not show which links are hard. Otherwise it is complete and exact. A type is written
-as its formula, in the functions of :mod:`dmmlab.core.vvalues` and :mod:`dmmlab.core.neurons`;
-``number`` takes the scalar part where other V-values may arrive. A type without a formula is
-written as a call, ``mix-1 = mix(x=0.50*accum, y=input)``. A name may contain ``-``, so the
-operators ``+`` and ``-`` have a space on either side. A name with anything but letters, digits,
-``_`` and inner ``-`` is quoted. An output is named only if its neuron has several; unread outputs
-of compare and id are left out. Two neurons that read different streams both say ``stream``.
+The text does not show which links are hard, nor which of two inputs a term arrives at where this
+makes no difference. The exact form, ``program(machine, exact=True)``, shows everything. Both are
+read by :meth:`~dmmlab.core.machine.Machine.from_program`; :mod:`dmmlab.core.program_text` has the
+grammar.
+
+A type is written as its formula, in the functions of :mod:`dmmlab.core.vvalues` and
+:mod:`dmmlab.core.neurons`; ``number`` takes the scalar part where other V-values may arrive. A type
+without a formula is written as a call, ``mix-1 = mix(x=0.50*accum, y=input)``. A name may contain
+``-``, so the operators ``+`` and ``-`` have a space on either side. A name with anything but
+letters, digits, ``_`` and inner ``-`` is quoted. An output is named only if its neuron has several;
+unread outputs of compare and id are left out. Two neurons that read different streams both say
+``stream``.
 
 :func:`equations` writes the same as LaTeX, with the cycles written as ``t`` and ``t+1``. The paper
 must load ``amsmath``.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from ..core.machine import Machine
 from ..core.neuron_type import Emits, Formula, NeuronType, Port, Scaling
+from ..core.program_text import HEAD, exact_program, in_json, quoted
 from ..core.vvalues import VValue, trim
 from .circuits import decimal as shown, graph
 
@@ -48,20 +53,26 @@ ODD = str.maketrans(
 )
 
 
-def program(machine: Machine, digits: int = 2) -> str:
+def program(machine: Machine, digits: int = 2, exact: bool = False) -> str:
     """Writes a machine as a program: a line for every neuron, or one for each of its outputs.
 
     Args:
         machine: the machine to write.
         digits: decimals of the weights. With 17 they are exact to the last bit, or nearly so.
+        exact: write all that the machine has, one link a line, for
+            :meth:`~dmmlab.core.machine.Machine.from_program`; ``digits`` has no meaning then.
 
     Returns:
         The lines, below a comment that explains the names on the right-hand sides.
+
+    Raises:
+        MachineError: ``exact``, and two types share a name.
     """
+    if exact:
+        return exact_program({name: machine.neurons[name] for name in _from_input_on(machine)}, machine.soft, machine.hard)
     lines = list(_Writer(machine, digits).assignments())
     width = max((len(target) for target, _ in lines), default=0)
-    head = "# every name on a right-hand side is its value one cycle before, at first 0"
-    return "\n".join([head, *(f"{target:{width}} = {text}" for target, text in lines)])
+    return "\n".join([HEAD, *(f"{target:{width}} = {text}" for target, text in lines)])
 
 
 def equations(machine: Machine, digits: int = 2) -> str:
@@ -100,8 +111,7 @@ class _Writer:
 
     def assignments(self) -> Iterator[tuple[str, str]]:
         """Yields the two sides of every line."""
-        layers = graph(self.machine).nodes(data="layer")
-        for name, _ in sorted(layers, key=lambda node: (node[1], node[0])):
+        for name in _from_input_on(self.machine):
             for field, text in self.results(name).items():
                 yield self.port((name, field), now=True), text
 
@@ -162,7 +172,7 @@ class _Writer:
 
     def named(self, name: str, field: str, now: bool) -> str:
         """Names a neuron, or a field of it, in this cycle (``now``) or the one before."""
-        return f"{_quoted(name)}.{_quoted(field)}" if field else _quoted(name)
+        return f"{quoted(name)}.{quoted(field)}" if field else quoted(name)
 
     def times(self, weight: float, what: str) -> str:
         """Formats a term without its sign."""
@@ -175,14 +185,14 @@ class _Writer:
 
     def call(self, kind: NeuronType, arguments: Mapping[str, str]) -> str:
         """Formats a neuron type without a formula as a function of its inputs."""
-        texts = ["stream"] * kind.reads_stream + [f"{_quoted(field)}={text}" for field, text in arguments.items()]
-        return f"{_quoted(kind.name)}({', '.join(texts)})"
+        texts = ["stream"] * kind.reads_stream + [f"{quoted(field)}={text}" for field, text in arguments.items()]
+        return f"{quoted(kind.name)}({', '.join(texts)})"
 
     def value(self, v: VValue) -> str:
         """Formats a constant: ``1``, or ``{".": 1}``."""
         if not isinstance(v, dict):
             return self.digit(float(v))
-        return "{" + ", ".join(f"{_in_quotes(key)}: {self.value(part)}" for key, part in v.items()) + "}" if v else "0"
+        return "{" + ", ".join(f"{in_json(key)}: {self.value(part)}" for key, part in v.items()) + "}" if v else "0"
 
 
 class _TexWriter(_Writer):
@@ -242,12 +252,9 @@ def _emitted(kind: NeuronType) -> dict[str, VValue]:
     return {field: trim(v) for field, v in kind.activate({}).items()} if is_constant else {}
 
 
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[^\W\d]\w*(-\w+)*", name) else _in_quotes(name)
-
-
-def _in_quotes(text: str) -> str:
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+def _from_input_on(machine: Machine) -> list[str]:
+    """Returns the neurons in reading order."""
+    return [name for name, _ in sorted(graph(machine).nodes(data="layer"), key=lambda node: (node[1], node[0]))]
 
 
 def _escaped(text: str) -> str:
