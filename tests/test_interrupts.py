@@ -1,5 +1,6 @@
 """Ctrl-C: one line, exit status 130, and nothing left behind. Of the journal: test_journal.py; of lab.py: test_lab.py."""
 
+import functools
 import json
 import os
 import signal
@@ -30,7 +31,8 @@ PROJECT = Path(__file__).resolve().parents[1]
     ],
 )
 def test_an_interrupt_is_one_line(arguments, again, tmp_path, monkeypatch, capsys):
-    def interrupted(options):
+    @functools.wraps(commands.COMMANDS[arguments[0]])  # the arguments are read from its signature
+    def interrupted(**options):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
@@ -59,8 +61,8 @@ def test_a_run_that_is_under_way():
 
 
 def test_while_modules_are_imported(tmp_path):
-    """Before there is a command: here numpy takes long."""
-    (tmp_path / "numpy.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)\n")
+    """Before there is a command: here platformdirs takes long."""
+    (tmp_path / "platformdirs.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)\n")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
     command = [sys.executable, "-m", "dmmlab", "show", "handcrafted"]
     status, said = interrupted(command, lambda process: process.stdout.readline(), env=environment)

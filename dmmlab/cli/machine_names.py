@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import LabError, one_of
-from ..core.machine import Machine
+
+if TYPE_CHECKING:
+    from ..core.machine import Machine
 
 
-def machine_named(name: str) -> Machine:
+def machine_named(name: str) -> "Machine":
     """Returns the machine of a file, a run's folder, or the journal. Raises :class:`LabError`."""
+    from ..core.machine import Machine
     from ..machines import detectors
 
     if name == "handcrafted":
