@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -96,27 +95,6 @@ def test_a_synthesis_with_nothing_to_keep_yet(tmp_path):
     assert status == 130
     assert said.endswith(f"to go on: dmmlab synthesize words --out {tmp_path / 'run'} --resume\n")
     assert "Traceback" not in said
-
-
-@pytest.mark.slow
-def test_processes_of_benchmarks_end_what_they_have_started(tmp_path):
-    (tmp_path / "child.py").write_text(
-        textwrap.dedent("""
-        import pathlib, sys, time
-        try:
-            pathlib.Path(sys.argv[1], "at work").touch()
-            time.sleep(600)
-        finally:
-            time.sleep(1)  # longer than subprocess.run would wait
-            pathlib.Path(sys.argv[1], "cleaned up").touch()
-    """)
-    )
-    program = "import sys; from dmmlab.bench.measurement import in_another_process; in_another_process('child', sys.argv[1])"
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    status, _ = interrupted(command, lambda process: wait_for((tmp_path / "at work").exists), env=environment)
-    assert status in (130, -signal.SIGINT)
-    assert (tmp_path / "cleaned up").exists()
 
 
 def wait_for(condition, seconds=60):

@@ -150,7 +150,7 @@ def _bench(names: Sequence[str] = (), *, as_json: arg.Json = False) -> int:
 
     Args:
         names: step, gradient, streams, batches, restarts, recurrent, specialised, superfluid,
-            trees, pytorch, memory, repaint (default: all)
+            trees, pytorch, memory (default: all)
     """
     from ..bench.benchmarks import bench
 
