@@ -36,137 +36,15 @@ DESCRIPTION = (
     "trees; here such machines are trained by gradients, and pruned to small programs that one can read."
 )
 REFERENCE = "reference/dmmlab.html"  # beside the pages, if dmmlab.journal.reference has written it
+PARTS = Path(__file__).parent / "site_page"
+HEAD, SWITCH = ((PARTS / name).read_text(encoding="utf-8").rstrip("\n") for name in ("head.html", "switch.html"))
+STYLE, PAGE_STYLE, INDEX_STYLE = (
+    "\n" + (PARTS / name).read_text(encoding="utf-8") for name in ("site.css", "notebook.css", "index.css")
+)
 MAX_BYTES = 2**28  # maximum size of a page or figure; a page usually has about half a megabyte
-
-HEAD = """<meta http-equiv="Content-Security-Policy" content="default-src data: blob: 'unsafe-inline' 'unsafe-eval'">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<script>
-(() => {
-  const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)");
-  const stored = () => { try { return localStorage.getItem("dmmlab-theme"); } catch { return null; } };
-  const show = () => {
-    const chosen = stored();
-    root.dataset.theme = chosen === "dark" || chosen === "light" ? chosen : dark.matches ? "dark" : "light";
-  };
-  show();
-  dark.addEventListener("change", show);
-  addEventListener("storage", show);
-  addEventListener("pageshow", show);
-  addEventListener("click", event => {
-    if (!event.target.closest("#theme")) return;
-    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
-    try { localStorage.setItem("dmmlab-theme", root.dataset.theme); } catch {}
-  });
-})();
-</script>"""
-
-STYLE = """
-:root { --paper: #fff; --ink: #1f1f1f; --quiet: #666; --line: #e2e2e2; --accent: #1b6ca8; color-scheme: light; }
-@media screen { :root[data-theme="dark"] {
-  --paper: #1f1f1f; --ink: #e0e0e0; --quiet: #a0a0a0; --line: #3a3a3a; --accent: #7ab8e8; color-scheme: dark; } }
-html { background: var(--paper); }
-body { margin: 0; background: var(--paper); color: var(--ink); }
-#site { display: flex; align-items: center; gap: 1.5rem; max-width: 66rem; margin: 0 auto; padding: .6rem 1.25rem;
-  box-sizing: border-box; font: 14px/1.4 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
-#site nav { display: flex; flex: 1; gap: 1.5rem; min-width: 0; }
-#site a { color: var(--quiet); text-decoration: none; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-#site a:hover { color: var(--accent); }
-#site a:first-child { color: var(--ink); font-weight: 600; flex: none; }
-#site a.reference { flex: none; }
-#site a:is(.reference, :first-child:not(:has(+ .reference))) { margin-right: auto; }
-#theme { display: none; flex: none; width: 2rem; height: 2rem; padding: 0; border: 0; border-radius: 50%; background: none;
-  color: var(--quiet); cursor: pointer; }
-#theme svg { display: block; margin: auto; }
-#theme:hover { color: var(--accent); }
-:root[data-theme] #theme { display: block; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-@media screen { :root[data-theme="dark"] :is(.jp-OutputArea-output, .jp-RenderedMarkdown, figure) :is(img, svg):not(svg *) {
-  filter: invert(.88) hue-rotate(180deg); } }
-@media (max-width: 48rem) { #site a span { display: none; } }
-@media print { #site { display: none; } }
-"""
-
-PAGE_STYLE = """
-:root, :root[data-theme="dark"] { --jp-layout-color0: var(--paper); --jp-content-link-color: var(--accent);
-  --jp-content-font-size1: 15px; }
-:root { --jp-mirror-editor-comment-color: #357070; --jp-rendermime-error-background: #fdf0ef; }
-@media screen { :root[data-theme="dark"] { --jp-layout-color1: #272727; --jp-content-font-color0: var(--ink);
-  --jp-content-font-color1: var(--ink); --jp-rendermime-table-row-background: #272727; --jp-cell-editor-border-color: #3a3a3a;
-  --jp-mirror-editor-operator-color: #c792ea; --jp-mirror-editor-meta-color: #c792ea;
-  --jp-mirror-editor-comment-color: #8ab0b0; --jp-mirror-editor-def-color: #7ab8e8; --jp-mirror-editor-builtin-color: #7fc783;
-  --jp-mirror-editor-keyword-color: #7fc783; --jp-layout-color2: #333;
-  --jp-rendermime-error-background: #35211f; --jp-cell-prompt-not-active-font-color: #8a8a8a; } }
-body.jp-Notebook { padding: 0; overflow: visible; }
-main { max-width: 66rem; margin: 0 auto; padding: 0 1.25rem 4rem .25rem; box-sizing: border-box; }
-.jp-RenderedMarkdown { max-width: 46rem; }
-.jp-InputArea-editor, .jp-OutputArea-output { overflow-x: auto; }
-.jp-RenderedHTMLCommon :is(h1, h2, h3) { line-height: 1.2; text-wrap: balance; }
-#contents { font: 14px/1.4 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; max-width: 66rem;
-  margin: 0 auto; padding: .5rem 1.25rem; box-sizing: border-box; }
-#contents ol { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .15rem 1.5rem; }
-#contents a { color: var(--quiet); text-decoration: none; }
-#contents a:hover { color: var(--accent); }
-@media screen and (min-width: 80rem) {
-  #site, main { margin-left: max(15rem, calc(50% - 33rem + 3.5rem)); }
-  #contents { position: fixed; left: max(0rem, calc(50% - 33rem + 3.5rem - 15rem)); top: 3.6rem; width: 14.5rem; margin: 0;
-    max-height: calc(100vh - 5rem); overflow-y: auto; }
-  #contents ol { display: block; border-left: 1px solid var(--line); padding-left: .9rem; }
-  #contents li { margin: 0 0 .55rem; } }
-.jp-RenderedHTMLCommon :is(h2, h3) { scroll-margin-top: 1rem; }
-details.fold { display: block; }
-details.fold > summary { color: var(--quiet); cursor: pointer; font: 13px/1.6 system-ui, -apple-system, "Segoe UI", Helvetica,
-  Arial, sans-serif; }
-details.fold > summary:hover { color: var(--accent); }
-details.fold > summary::after { content: " · " attr(data-lines); }
-@media print { #contents { display: none; } }
-.jp-RenderedSVG, .jp-RenderedImage { padding: .4rem 0; }
-.jp-RenderedMarkdown table { margin-left: 0; }
-:root:not([data-theme="dark"]) .jp-RenderedText pre { & .ansi-red-fg { color: #b3261e; } & .ansi-green-fg { color: #00703a; }
-  & .ansi-cyan-fg { color: #007070; } & .ansi-blue-fg { color: #1b6ca8; } & .ansi-yellow-fg { color: #7a5c00; } }
-.jp-RenderedText pre .ansi-yellow-bg { background: none; text-decoration: underline; }
-.jp-OutputPrompt:empty { padding: var(--jp-code-padding); border: 1px solid transparent; }
-.jp-OutputArea-output img { max-width: 100%; height: auto; }
-a:not([href]) { color: inherit !important; text-decoration: none !important; }
-@media screen and (max-width: 48rem) { main { padding-left: 1.25rem; }
-  main :is(.jp-InputPrompt, .jp-OutputPrompt) {
-  display: none; } }
-@media print { pre { white-space: pre-wrap !important; } }
-"""
 
 FOLDER_ALONE = re.compile(r"# Parameters\nfigures = .*\n?")  # a cell injected by papermill that tells a reader nothing
 LEARNED = re.compile(r"^## What was learned\n+(?:\* )?(.+?)(?=\n\s*\n|\n\* |\Z)", flags=re.M | re.S)
-INDEX_STYLE = """
-main { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.25rem 5rem; box-sizing: border-box;
-  font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
-h1 { margin: 0 0 .8rem; font-size: clamp(1.7rem, 4vw, 2.4rem); line-height: 1.15; font-weight: 650; letter-spacing: -.015em;
-  text-wrap: balance; }
-h2 { margin: 3.5rem 0 1rem; font-size: 1.15rem; font-weight: 650; }
-.about { max-width: 48.6rem; margin: 0; color: var(--quiet); text-wrap: pretty; }
-a { color: inherit; text-decoration: none; }
-a:hover { color: var(--accent); }
-ol { list-style: none; margin: 0; padding: 0; }
-li { display: grid; grid-template-columns: 2.6rem 1fr; padding: .85rem 0; border-top: 1px solid var(--line); }
-li > span { color: var(--quiet); font-variant-numeric: tabular-nums; }
-li a { font-weight: 600; }
-li div > em { color: var(--quiet); }
-li p { max-width: 46rem; margin: .1rem 0 0; color: var(--quiet); text-wrap: pretty; }
-li p.answer { color: inherit; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1.5rem; }
-figure { margin: 0; }
-figure div { height: 17rem; padding: .75rem; border: 1px solid var(--line); border-radius: 6px; box-sizing: border-box; }
-figure img { display: block; width: 100%; height: 100%; object-fit: contain; }
-a:hover figure div { border-color: var(--accent); }
-figcaption { margin-top: .45rem; font-size: 14px; color: var(--quiet); }
-figcaption span { margin-right: .4rem; font-variant-numeric: tabular-nums; }
-"""
-
-SWITCH = (
-    '<button id="theme" type="button" aria-label="Dark or light" title="Dark or light"><svg width="16" height="16" '
-    'viewBox="0 0 16 16" aria-hidden="true">'
-    '<circle cx="8" cy="8" r="6.5" fill="none" stroke="currentColor" stroke-width="1.5"/>'
-    '<path d="M8 1.5a6.5 6.5 0 0 1 0 13z" fill="currentColor"/></svg></button>'
-)
 HEADER = re.compile(r'<header id="site">.*?</header>', flags=re.S)
 LINK = re.compile(r'<a data-notebook="([^"#]*)(#[^"]*)?"(?: href="[^"]*")?')
 
