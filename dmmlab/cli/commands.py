@@ -17,7 +17,7 @@ import platformdirs
 from ..core.errors import LabError, one_line
 from . import argument_types as arg
 from .arguments import called_with, command_line
-from .machine_names import machine_named, print_json
+from .machine_names import machine_named, report
 from .runs import measure_machine, run_machine
 from .syntheses import compare, run_streaming_tasks, run_sweep, run_synthesis, verify_machine
 
@@ -132,15 +132,12 @@ def _replay(
     except NotFinite as error:
         raise LabError(str(error)) from None
     weights = compiled.machine.count()
-    if as_json:
-        print_json({"loss": result.history["loss"], "weights": weights})
-    else:
-        print(f"{run}: {weights} weights, gradients {gradients}\n\n step  loss before regularization")
-        for step, loss in enumerate(result.history["loss"], start=1):
-            print(f"{step:>5}  {loss:.8g}")
+    head = f"{run}: {weights} weights, gradients {gradients}\n\n step  loss before regularization"
+    rows = [f"{step:>5}  {loss:.8g}" for step, loss in enumerate(result.history["loss"], start=1)]
+    status = report(as_json, {"loss": result.history["loss"], "weights": weights}, head, *rows)
     if result.stopped:
         raise KeyboardInterrupt
-    return 0
+    return status
 
 
 def _bench(names: Sequence[str] = (), *, as_json: arg.Json = False) -> int:
@@ -161,9 +158,7 @@ def _bench(names: Sequence[str] = (), *, as_json: arg.Json = False) -> int:
         rows.append(row._asdict())
         if not as_json:
             print(f"| {' | '.join(map(_cell, row))} |", flush=True)
-    if as_json:
-        print_json(rows)
-    return 0
+    return report(True, rows) if as_json else 0
 
 
 WITHOUT = {
@@ -229,9 +224,7 @@ def _draw(
         else:
             drawing = draw(drawn, way, only_live=live, hide=hide, digits=digits, merge=merge, title=title)
         drawing.save_as(path, dpi=dpi, width=width)
-    if as_json:
-        print_json({"drawing": str(path), "links": drawn.count()})
-    return 0
+    return report(True, {"drawing": str(path), "links": drawn.count()}) if as_json else 0
 
 
 def _show(
@@ -257,11 +250,7 @@ def _show(
 
     shown = machine_named(machine)
     text = python_program(shown) if python else (equations if latex else program)(shown, digits)
-    if as_json:
-        print_json({"text": text, "links": shown.count()})
-    else:
-        print(text.rstrip("\n"))
-    return 0
+    return report(as_json, {"text": text, "links": shown.count()}, text.rstrip("\n"))
 
 
 def _explore(
@@ -304,10 +293,7 @@ def _explore(
     if not string:
         raise LabError("--string '': give at least one character")
     path = exploring_notebook(explored, given.resolve().stem, out, name, string)
-    if as_json:
-        print_json({"notebook": str(path), "problem": name, "links": explored.count()})
-    else:
-        print(path)
+    report(as_json, {"notebook": str(path), "problem": name, "links": explored.count()}, path)
     if no_open:
         return 0
     root = ["--allow-root"] if allow_root else []
@@ -356,13 +342,9 @@ def _journal(
         for each in executed:
             journal.update(each, sources[each.name])
     index = site.write_index(folder, paths[0].parent / given["figures"] if update else None)
-    if as_json:
-        done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
-        print_json({"executed": done, "failed": [failure.notebook for failure in failures], "site": str(index)})
-    else:
-        for each in executed:
-            print(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}")
-        print(index)
+    done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
+    value = {"executed": done, "failed": [failure.notebook for failure in failures], "site": str(index)}
+    report(as_json, value, *(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}" for each in executed), index)
     return 1 if failures else 0
 
 

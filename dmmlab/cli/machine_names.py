@@ -28,6 +28,10 @@ def machine_named(name: str) -> "Machine":
     return Machine.from_json(name)
 
 
-def print_json(value: Any) -> None:
-    """Prints a value as one line of JSON, which allows no infinities."""
-    print(json.dumps(value, allow_nan=False))
+def report(as_json: bool, value: Any, *lines: object) -> int:
+    """Prints the result of a command: the value as one line of JSON, or else the lines; returns 0.
+
+    JSON allows no infinities.
+    """
+    print(*([json.dumps(value, allow_nan=False)] if as_json else lines), sep="\n")
+    return 0

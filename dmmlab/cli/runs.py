@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..core.errors import LabError
 from . import argument_types as arg
-from .machine_names import machine_named, print_json
+from .machine_names import machine_named, report
 from .problem_names import Asked
 from .syntheses import measure_on_problem
 
@@ -90,8 +90,7 @@ def run_machine(
     rows = _with_progress(_answers(network, stream, cycles, sinks, engine), cycles, as_json)
     if as_json:
         outputs = [{"cycle": cycle, **arrived} for cycle, arrived in rows]
-        print_json({"machine": machine, "string": string, "cycles": cycles, "outputs": outputs})
-        return 0
+        return report(True, {"machine": machine, "string": string, "cycles": cycles, "outputs": outputs})
     ports = [(name, field) for name in sinks for field in network.neurons[name].inputs]
     widths = [max(12, len(f"{name}.{field}")) for name, field in ports]
     header = "  ".join(f"{f'{name}.{field}':>{w}}" for (name, field), w in zip(ports, widths, strict=True))
@@ -146,13 +145,13 @@ def measure_machine(
         raise LabError(f"{machine}: no neuron 'output' to compare with the handcrafted detector")
     cycles = reading.length(string)
     error = imitation_error(network.astype(np.float32), stream, cycles)
-    if as_json:
-        print_json({**error._asdict(), "links": network.count()})
-    else:
-        print(f"loss               {error.loss:.8g}   (sum of squared errors over {cycles} cycles)")
-        print(f"max squared error  {error.max_squared_error:.8g}")
-        print(f"links              {network.count()}")
-    return 0
+    return report(
+        as_json,
+        {**error._asdict(), "links": network.count()},
+        f"loss               {error.loss:.8g}   (sum of squared errors over {cycles} cycles)",
+        f"max squared error  {error.max_squared_error:.8g}",
+        f"links              {network.count()}",
+    )
 
 
 def _answers(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.errors import LabError
 from ..core.files import read_json, write_text
 from . import argument_types as arg
-from .machine_names import machine_named, print_json
+from .machine_names import machine_named, report
 from .problem_names import Asked
 
 if TYPE_CHECKING:
@@ -60,18 +60,14 @@ def run_synthesis(
     for ending in ("svg", "pdf"):
         drawing.save_as(Path(out) / f"circuit.{ending}")
     result = summary(synthesis, name, seed, out)
-    if as_json:
-        print_json(result)
-    else:
-        print(f"{name}: {result['verdict']}")
-        if synthesis.counterexample is not None:
-            print(f"for example, {synthesis.counterexample}")
-        for sentence in synthesis.advice:
-            print(f"to try: {sentence}")
-        print(f"{result['machine']}, after {result['seconds']} s")
+    advice = [] if as_json else [f"to try: {sentence}" for sentence in synthesis.advice]
+    if not as_json and synthesis.counterexample is not None:
+        advice.insert(0, f"for example, {synthesis.counterexample}")
+    end = f"{result['machine']}, after {result['seconds']} s"
+    status = report(as_json, result, f"{name}: {result['verdict']}", *advice, end)
     if synthesis.ended_early == INTERRUPTED:
         raise KeyboardInterrupt  # after the best machine so far is written
-    return 0
+    return status
 
 
 def compare(runs: Sequence[str], *, as_json: arg.Json = False) -> int:
@@ -90,11 +86,8 @@ def compare(runs: Sequence[str], *, as_json: arg.Json = False) -> int:
         if finished and folder not in finished:
             print(f"dmmlab compare: {folder}: holds no finished run, and is left out", file=sys.stderr)
     table = compare_runs(finished or runs)
-    if as_json:
-        print_json(json.loads(table.reset_index().to_json(orient="records")))
-    else:
-        print(table.to_string(float_format=lambda x: f"{x:.3g}"))
-    return 0
+    rows = json.loads(table.reset_index().to_json(orient="records"))
+    return report(as_json, rows, table.to_string(float_format=lambda x: f"{x:.3g}"))
 
 
 def verify_machine(
@@ -127,26 +120,19 @@ def verify_machine(
         print(f"dmmlab verify: there is no certificate of a machine that is {proof.grade}", file=sys.stderr)
     elif save is not None:
         write_text(save, json.dumps(proof.certificate) + "\n")
-    if as_json:
-        print_json(
-            {
-                "machine": machine,
-                "problem": name,
-                "grade": proof.grade,
-                "how": proof.how,
-                "delays": list(proof.delays),
-                "length": proof.length,
-                "assumes": list(proof.assumes),
-                "counterexample": proof.counterexample and str(proof.counterexample),
-                "seconds": round(proof.seconds, 2),
-            }
-        )
-    else:
-        print(proof)
-        if proof.assumes:
-            print(f"if {'; '.join(proof.assumes)}")
-        if proof.counterexample is not None:
-            print(repr(proof.counterexample))
+    value = {
+        "machine": machine,
+        "problem": name,
+        "grade": proof.grade,
+        "how": proof.how,
+        "delays": list(proof.delays),
+        "length": proof.length,
+        "assumes": list(proof.assumes),
+        "counterexample": proof.counterexample and str(proof.counterexample),
+        "seconds": round(proof.seconds, 2),
+    }
+    assumed = [f"if {'; '.join(proof.assumes)}"] if proof.assumes else []
+    report(as_json, value, proof, *assumed, *([] if proof.counterexample is None else [repr(proof.counterexample)]))
     return 1 if proof.grade == "wrong" else 0
 
 
@@ -158,10 +144,8 @@ def _check(certificate: str, machine: str, name: str, problem: "Problem", as_jso
         grade, why = check_certificate(problem, machine_named(machine), read_json(certificate)), ""
     except CertificateError as error:
         grade, why = None, str(error)
-    if as_json:
-        print_json({"machine": machine, "problem": name, "certificate": certificate, "grade": grade, "rejected": why})
-    else:
-        print(f"{grade}: the certificate is accepted" if grade else f"the certificate is rejected: {why}")
+    value = {"machine": machine, "problem": name, "certificate": certificate, "grade": grade, "rejected": why}
+    report(as_json, value, f"{grade}: the certificate is accepted" if grade else f"the certificate is rejected: {why}")
     return 0 if grade else 1
 
 
@@ -202,11 +186,9 @@ def run_streaming_tasks(
     rows = run_tasks(names, out, seed, budget, resume, jobs, hide_states, networks_only, tell)
     solved = [row for row in rows if row["exact"]]
     certain = sum(row["proof"] in ("identical", "proved") for row in solved)
-    if as_json:
-        print_json({"tasks": len(rows), "exact": len(solved), "certain": certain, "rows": rows})
-    else:
-        print(f"{len(solved)} of {len(rows)} exact, {certain} of these identical or proved; {out}/table.csv")
-    return 0
+    value = {"tasks": len(rows), "exact": len(solved), "certain": certain, "rows": rows}
+    end = f"{len(solved)} of {len(rows)} exact, {certain} of these identical or proved; {out}/table.csv"
+    return report(as_json, value, end)
 
 
 def run_sweep(
@@ -241,6 +223,7 @@ def run_sweep(
         jobs: processes
         scheduler: a Dask scheduler whose workers do it, such as tcp://127.0.0.1:8786
     """
+    import pandas as pd
     from tqdm import tqdm
 
     from ..runs.sweeps import success_rates, sweep
@@ -267,15 +250,8 @@ def run_sweep(
         rows = sweep(problems, seeds, out, values, tell=tell, **more)
     rates = success_rates(rows)
     table = Path(out) / "table.csv"
-    if as_json:
-        exact = sum(row["exact"] for row in rows)
-        print_json({"syntheses": len(rows), "exact": exact, "rates": rates, "table": str(table)})
-    else:
-        import pandas as pd
-
-        print(pd.DataFrame(rates).to_string(index=False, float_format=lambda x: f"{x:.3g}"))
-        print(table)
-    return 0
+    value = {"syntheses": len(rows), "exact": sum(row["exact"] for row in rows), "rates": rates, "table": str(table)}
+    return report(as_json, value, pd.DataFrame(rates).to_string(index=False, float_format=lambda x: f"{x:.3g}"), table)
 
 
 def measure_on_problem(machine: str, asked: Asked, seed: int, as_json: bool) -> int:
@@ -288,16 +264,14 @@ def measure_on_problem(machine: str, asked: Asked, seed: int, as_json: bool) -> 
     errors = max_abs_errors(problem, network, seed)
     right = max(errors.values()) < 1e-9 or problem.is_recorded
     wrong = None if right else counterexample(problem, network, problem.validation())
-    if as_json:
-        finite = {f"{kind}_max_abs_error": error if math.isfinite(error) else None for kind, error in errors.items()}
-        print_json({"problem": name, **finite, "links": network.count(), "counterexample": wrong and str(wrong)})
-    else:
-        for kind, error in errors.items():
-            print(f"largest error on {kind:<10} strings  {error:.3g}")
-        print(f"links                                {network.count()}")
-        if wrong is not None:
-            print(f"for example, {wrong}")
-    return 0
+    finite = {f"{kind}_max_abs_error": error if math.isfinite(error) else None for kind, error in errors.items()}
+    return report(
+        as_json,
+        {"problem": name, **finite, "links": network.count(), "counterexample": wrong and str(wrong)},
+        *(f"largest error on {kind:<10} strings  {error:.3g}" for kind, error in errors.items()),
+        f"links                                {network.count()}",
+        *([] if wrong is None else [f"for example, {wrong}"]),
+    )
 
 
 def _as_in_run(problem: "Problem", machine: str) -> "Problem":

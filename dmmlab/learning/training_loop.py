@@ -64,9 +64,8 @@ class DescentState(NamedTuple):
 class GradientDescent:
     """A training loop.
 
-    ``run`` and ``record`` are compiled; ``traces`` counts how often. ``run_each`` is ``run`` for
-    several states at once, by ``vmap``: all arguments except the batch have an additional axis.
-    ``error(weights, batch)`` is the objective's loss, compiled.
+    ``run`` and ``record`` are compiled; ``traces`` counts how often. ``error(weights, batch)`` is
+    the objective's loss, compiled.
 
     Args:
         objective: the objective to minimise.
@@ -87,7 +86,6 @@ class GradientDescent:
         self.optimizer = optax.scale_by_adam() if optimizer is None else optimizer
         self.traces = 0  # how often the loop was compiled
         self.run = jax.jit(self.run_pure)
-        self.run_each = jax.jit(jax.vmap(self.run_pure, in_axes=(0, None, 0, 0, 0, 0, 0)))
         self.record = jax.jit(self._record)
         self.error = jax.jit(objective.error)
 
