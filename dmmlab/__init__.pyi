@@ -1,24 +1,14 @@
 from . import (
-    bench as bench,
-    compiler as compiler,
     core as core,
     drawing as drawing,
-    explorers as explorers,
-    journal as journal,
     june2022 as june2022,
     learning as learning,
     machines as machines,
     problems as problems,
-    proofs as proofs,
     pruning as pruning,
-    runs as runs,
-    search as search,
-    sources as sources,
-    transitions as transitions,
 )
-from .compiler import compile_machine as compile_machine, compile_rewriting as compile_rewriting
+from .compiler import compile_machine as compile_machine
 from .core import (
-    LabError as LabError,
     Link as Link,
     Machine as Machine,
     NeuronType as NeuronType,
@@ -32,7 +22,6 @@ from .core import (
 from .drawing import (
     draw as draw,
     journal_style as journal_style,
-    plot_answers as plot_answers,
     program as program,
     save_figure as save_figure,
     show as show,
@@ -48,24 +37,21 @@ from .explorers import (
 )
 from .learning import (
     imitation_batch as imitation_batch,
-    squared_error as squared_error,
     train as train,
 )
 from .machines import (
     feedforward as feedforward,
     handcrafted as handcrafted,
-    imitation_error as imitation_error,
     published as published,
     recurrent as recurrent,
     same as same,
 )
 from .problems import (
     PROBLEMS as PROBLEMS,
-    STREAMING_TASKS as STREAMING_TASKS,
     Automaton as Automaton,
     Problem as Problem,
 )
 from .proofs import verify as verify
 from .pruning import Settings as Settings, Task as Task
-from .search import repair as repair, synthesize as synthesize
+from .search import synthesize as synthesize
 from .sources import Command as Command, Examples as Examples

@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 import dmmlab as dm
+from dmmlab.compiler import compile_rewriting
 from dmmlab.compiler.layout import LayoutError
 from dmmlab.compiler.type_checks import TypeMisbehaves
 from dmmlab.core import INPUT, SELF, TIMER, NeuronType, RunError, answering, run, values
@@ -149,7 +150,7 @@ def rewriting_differs(machine, streams):
     change = {"output": {"x": {"late-one": {"const_1": 0.5}}}}
     whole, first = dm.Machine(neurons, matrix), {"self": {"single": matrix}, "update": {"single": change}}
     try:
-        compiled = dm.compile_rewriting(whole, declared, streams, CYCLES, first)
+        compiled = compile_rewriting(whole, declared, streams, CYCLES, first)
     except LayoutError:
         return None
     expected = [state.inputs.get("output", {}) for state in run(whole, streams, CYCLES, first, "self.single")]

@@ -11,12 +11,12 @@ import pytest
 from adversary import FINITE, solved
 from hypothesis import given, settings, strategies as st
 
-import dmmlab as dm
 from dmmlab.cli.commands import main
 from dmmlab.core.errors import LabError
 from dmmlab.machines.exact_steps import exact_weight
 from dmmlab.problems.streaming_tasks import STREAMING_TASKS
 from dmmlab.proofs.certificates import CertificateError, check_certificate
+from dmmlab.proofs.counterexamples import counterexample
 from dmmlab.proofs.plain_steps import why_not_plain
 from dmmlab.proofs.proofs import verify
 
@@ -81,7 +81,7 @@ def test_a_hundred_changed_certificates_are_rejected_or_prove_what_is_right():
             outcomes[what, "rejected"] += 1
         else:
             outcomes[what, "accepted"] += 1
-            assert dm.proofs.counterexample(problem, other, problem.validation()[:10]) is None, (i, name, what)
+            assert counterexample(problem, other, problem.validation()[:10]) is None, (i, name, what)
     assert sum(outcomes.values()) >= 100
     assert not outcomes["row", "accepted"]
     assert sum(n for (_, how), n in outcomes.items() if how == "rejected") > 80

@@ -15,6 +15,7 @@ import pytest
 from dmmlab import Machine
 from dmmlab.compiler.weights import flatten
 from dmmlab.core.errors import LabError
+from dmmlab.core.files import read_json
 from dmmlab.core.streams import symbols
 from dmmlab.drawing.graphviz_drawing import FORMATS
 from dmmlab.explorers import run_player
@@ -22,7 +23,7 @@ from dmmlab.explorers.pruning_explorer import PruningExplorer
 from dmmlab.explorers.pruning_session import PruningSession
 from dmmlab.explorers.stream_stepper import MachineEditor, StreamStepper
 from dmmlab.explorers.training_explorer import RUNNING, TrainingExplorer
-from dmmlab.learning.session import read_schedule, replay_schedule
+from dmmlab.learning.session import replay_schedule
 from dmmlab.machines.detectors import handcrafted, published
 from dmmlab.machines.networks import feedforward
 from dmmlab.problems.catalogue import PROBLEMS
@@ -530,7 +531,7 @@ def test_training_is_started_paused_and_resumed_and_can_be_replayed(trainings, n
     explorer.file.value = "schedule.json"
     explorer.export_button.click()
     again = replay_schedule(
-        network[0].descent(), network[0].batch, network[1], read_schedule(tmp_path / "figures" / "schedule.json")
+        network[0].descent(), network[0].batch, network[1], read_json(tmp_path / "figures" / "schedule.json")
     )
     assert again.losses == training.losses
     assert np.array_equal(flatten(again.weights), flatten(training.weights))

@@ -72,7 +72,7 @@ dm.Machine; dm.NeuronType; dm.core.PRODUCT
 machine = dm.handcrafted()
 states = list(dm.run(machine, dm.characters("aa."), 40))
 assert states[-1].arrived("output.dict-1") == 1.0, states[-1]
-dm.machines.canonical(machine), dm.same(machine, dm.published()), dm.imitation_error(machine, dm.characters("a"), 5)
+dm.machines.canonical(machine), dm.same(machine, dm.published()), dm.machines.imitation_error(machine, dm.characters("a"), 5)
 """
     imported = modules_after(program)
     assert "dmmlab.core.engine" in imported
@@ -81,7 +81,7 @@ dm.machines.canonical(machine), dm.same(machine, dm.published()), dm.imitation_e
 
 @pytest.mark.slow
 def test_what_is_used_is_imported_when_it_is_used():
-    before = modules_after("import dmmlab as dm; dm.compiler; dm.learning")
+    before = modules_after("import dmmlab as dm; dm.machines; dm.learning")
     assert "jax" not in before
     after = modules_after("import dmmlab as dm; dm.compile_machine; dm.learning.TrainingSession")
     assert {"jax", "optax", "dmmlab.learning.session"} <= after

@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 
 import dmmlab as dm
+from dmmlab.compiler import compile_rewriting
 from dmmlab.core import INPUT, TIMER, NeuronType, answering, run, values
 from dmmlab.core.neurons import ACCUM, CONST_1, constant, constants
 from dmmlab.core.vvalues import add, number, scale
@@ -331,7 +332,7 @@ def test_9_a_constant_that_no_link_names_is_not_there():
     matrix |= {"update": {"single": {"update": {"single": 1.0}}}}
     change = {"output": {"answer": {"one": {"const_1": 1.0}}}}
     machine, first = dm.Machine(neurons, matrix), {"self": {"single": matrix}, "update": {"single": change}}
-    compiled = dm.compile_rewriting(machine, {"output.answer": {"one.const_1": 1.0}}, {}, 1, first)
+    compiled = compile_rewriting(machine, {"output.answer": {"one.const_1": 1.0}}, {}, 1, first)
     expected = [state.arrived("output.answer") for state in run(machine, {}, 6, first, "self.single")]
     assert expected == [{}, {}, 2.0, 3.0, 4.0, 5.0]
     assert [each.get("answer", {}) for each in compiled.answers({}, 6)] == expected

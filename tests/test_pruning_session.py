@@ -25,7 +25,6 @@ thresholds = st.sampled_from([0.0, 1e-6, 0.25, 0.26, 0.44, 0.5, 0.68, 1.0, 1.29,
 moves = st.lists(
     st.tuples(st.just("move_threshold"), thresholds)
     | st.tuples(st.sampled_from(["cut", "pin", "restore"]), st.sampled_from(LINKS))
-    | st.tuples(st.just("cut_smallest"), st.integers(1, 20))
     | st.tuples(st.just("go_to"), st.integers(0, 2)),
     max_size=8,
 )
@@ -46,6 +45,11 @@ def history(task):
 @pytest.fixture
 def pruning(task):
     return PruningSession(task)
+
+
+def cut_smallest(pruning, count):
+    for name in pruning.links[:count]:
+        pruning.cut(name)
 
 
 def there(pruning):
@@ -149,8 +153,6 @@ def test_a_pinned_link_stays_for_any_threshold(pruning):
         assert pruning.status(SMALLEST) == "pinned"
         assert SMALLEST in there(pruning)
     assert there(pruning) == {SMALLEST}
-    pruning.cut_smallest(19)
-    assert there(pruning) == {SMALLEST}
 
 
 def test_a_link_at_the_threshold_is_cut(pruning):
@@ -160,7 +162,7 @@ def test_a_link_at_the_threshold_is_cut(pruning):
 
 
 def test_all_links_cut(pruning):
-    pruning.cut_smallest(1000)
+    cut_smallest(pruning, 1000)
     assert pruning.measure()[:2] == (0, 0)
     answers, _ = pruning.answers(3)
     assert not answers.any()
@@ -223,7 +225,7 @@ def test_the_range_spans_the_history(task, history):
 
 @pytest.mark.slow
 def test_training_what_is_left(pruning):
-    pruning.cut_smallest(3)
+    cut_smallest(pruning, 3)
     pruning.pin(INPUT)
     before, gone = pruning.measure(), set(LINKS) - there(pruning)
     pruning.train(150)
@@ -271,8 +273,6 @@ def test_export(tmp_path, pruning, kind):
         (lambda p, _: p.pin(""), "there is no link ''"),
         (lambda p, _: p.restore(LINKS[0].upper()), "there is no link"),
         (lambda p, _: p.status("input.timer <- timer.timer"), "is a hard link: it belongs to the architecture"),
-        (lambda p, _: p.cut_smallest(-1), "cut the smallest -1: expected a whole number from 1 on"),
-        (lambda p, _: p.cut_smallest(2.5), "cut the smallest 2.5"),
         (lambda p, folder: p.export(folder / "x.bmp"), "unknown format 'bmp'"),
         (lambda p, folder: p.export(folder / "no" / "x.svg"), "cannot be written"),
         (lambda p, folder: p.export(folder / "no" / "x.json"), "cannot be written"),

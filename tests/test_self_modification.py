@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import dmmlab as dm
+from dmmlab.compiler import compile_rewriting
 from dmmlab.compiler.layout import LayoutError
 from dmmlab.learning import GradientDescent, Schedule, SelfModification, clip_to_norm, make_batch
 
@@ -22,7 +23,7 @@ def shown(items, answers):
 @pytest.fixture(scope="module")
 def learner():
     machine, trained = dm.machines.learner(1)
-    return dm.compile_rewriting(machine, trained, shown([1.0, 1.0], [1.0, 1.0]), 4), trained
+    return compile_rewriting(machine, trained, shown([1.0, 1.0], [1.0, 1.0]), 4), trained
 
 
 def episodes(compiled, seed, count):
@@ -53,7 +54,7 @@ def test_what_is_trained_is_what_was_named(learner):
 def test_the_compiled_episode_is_that_of_the_tree_engine(float64):
     machine, trained = dm.machines.learner(1)
     items, answers = [0.5, -1.0, 2.0, 1.0, 0.25, -0.5], [1.0, -2.0, 4.0, 2.0, 0.5, -1.0]
-    compiled = dm.compile_rewriting(machine, trained, shown(items, answers), 4)
+    compiled = compile_rewriting(machine, trained, shown(items, answers), 4)
     objective = SelfModification(compiled, trained)
     parameters = objective.random(jax.random.key(1))
     batch = make_batch(compiled.compiled, [shown(items, answers)], [np.zeros((1, len(items)))])
@@ -66,7 +67,7 @@ def test_the_compiled_episode_is_that_of_the_tree_engine(float64):
 @pytest.mark.slow
 def test_gradients_of_an_episode_against_finite_differences(float64):
     machine, trained = dm.machines.learner(1)
-    compiled = dm.compile_rewriting(machine, trained, shown([1.0, 1.0], [1.0, 1.0]), 4)
+    compiled = compile_rewriting(machine, trained, shown([1.0, 1.0], [1.0, 1.0]), 4)
     objective, batch = SelfModification(compiled, trained), episodes(compiled, 0, 2)
     parameters = objective.random(jax.random.key(2))
     gradient = jax.grad(objective.error)(parameters, batch)

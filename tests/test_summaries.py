@@ -11,7 +11,7 @@ import pytest
 
 import dmmlab as dm
 from dmmlab.bench.measurement import Row
-from dmmlab.compiler import ChunkRunner, Chunks
+from dmmlab.compiler import ChunkRunner, Chunks, compile_rewriting
 from dmmlab.core import ACCUM, Formula, Inbox, State, StochasticDown
 from dmmlab.core.summaries import LONGEST, MOST_FACTS, summarised
 from dmmlab.drawing import as_tree
@@ -33,6 +33,7 @@ from dmmlab.learning.training_loop import constantly
 from dmmlab.machines import wave
 from dmmlab.machines.detectors import ImitationError
 from dmmlab.problems import PROBLEMS
+from dmmlab.proofs import Proof
 from dmmlab.proofs.counterexamples import counterexample
 from dmmlab.pruning import Evaluator, Event, Settings, Task, Trace, Verdict
 from dmmlab.search import Repair, Restart, SearchState
@@ -75,7 +76,7 @@ def public_classes():
 
 def ended_dashboard():
     dashboard = SynthesisDashboard("no such problem", figures="build")
-    with pytest.raises(dm.LabError, match="no such problem"):
+    with pytest.raises(dm.core.LabError, match="no such problem"):
         dashboard.wait()
     return dashboard
 
@@ -113,13 +114,13 @@ def instances():
         counterexample(problem, DAMAGES[next(iter(DAMAGES))](small)), problem, problem.preview(), problem.training(1)[0],
         Evaluator(small, {"validation": problem.training(1)}), search, Repair(verdict, trace, 3), restart, verdict, Settings(),
         Synthesis(problem, task, verdict, [restart] * 1, 3.0), task, trace, events[0], dm.drawing.pretty(machine.soft),
-        session, Recording(small, "no." * 30), as_tree({"a": 1.0}), Executed("01", 1.0, *[dm.bench.__path__[0]] * 2), Row("a", 1, "b", 2, 3),
+        session, Recording(small, "no." * 30), as_tree({"a": 1.0}), Executed("01", 1.0, *[dm.__path__[0]] * 2), Row("a", 1, "b", 2, 3),
         PruningExplorer(session, figures="build"), MachineEditor(small, text="noon"), StreamStepper(small, "noon"),
         TrainingExplorer(task, task.weights(small)), ended_dashboard(), LiveEditor(), LiveRun(),
-        dm.Automaton((0,) * 1000, lambda state, item: (state, item)), dm.proofs.Proof("proved", "long " * 200, (2,)),
-        dm.core.ArrayShape((3, 4)), wave(), dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), Inbox(), StochasticDown(0),
+        dm.Automaton((0,) * 1000, lambda state, item: (state, item)), Proof("proved", "long " * 200, (2,)),
+        dm.core.ArrayShape((3, 4)), wave(), compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), Inbox(), StochasticDown(0),
         dm.Command("cat"), examples, examples.strings[0], Judged(np.zeros((5000, 1)), "row 1"),
-        dm.drawing.animate([small.soft], small.neurons), SelfModification(dm.compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), ROUND),
+        dm.drawing.animate([small.soft], small.neurons), SelfModification(compile_rewriting(wave().machine, ROUND, {}, 1, wave().initial_outputs), ROUND),
     ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import dmmlab as dm
 from dmmlab.core import SUPERFLUID, answering
 from dmmlab.core.errors import LabError
 from dmmlab.machines.superfluid_machines import FUNCTIONS, functions, plain, superfluid
+from dmmlab.search import synthesize_superfluid
 
 
 def test_the_published_network_has_2906_weights_and_4606_once_mended():
@@ -101,7 +102,7 @@ def test_a_network_needs_layers_and_a_constant():
 def test_functions_are_pruned_down_to_an_exact_machine():
     problem = dm.PROBLEMS["characters"]
     network = superfluid(2, 1, answering(problem.answers), problem.sources)
-    found = dm.search.synthesize_superfluid(problem, network, seed=1)
+    found = synthesize_superfluid(problem, network, seed=1)
     assert found.best.exact
     assert not any(kind is SUPERFLUID for kind in found.machine.neurons.values())
     assert found.best_restart.verdict is found.best
@@ -110,4 +111,4 @@ def test_functions_are_pruned_down_to_an_exact_machine():
 
 def test_a_synthesis_needs_a_restart():
     with pytest.raises(LabError, match="0 restarts: at least one is needed"):
-        dm.search.synthesize_superfluid(dm.PROBLEMS["sum"], restarts=0)
+        synthesize_superfluid(dm.PROBLEMS["sum"], restarts=0)

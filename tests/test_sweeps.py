@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from dmmlab import PROBLEMS, LabError, Machine
+from dmmlab import PROBLEMS, Machine
 from dmmlab.cli.commands import main
+from dmmlab.core import LabError
 from dmmlab.core.files import write_json
 from dmmlab.june2022.replay import recurrent_2022
 from dmmlab.runs import sweeps

@@ -22,7 +22,6 @@ from .compiled_machines import (
 from .measurement import Row
 from .peak_memory import memory
 from .restarts import restarts
-from .slider_moves import repaint
 from .tree_engine_peer import trees
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
@@ -37,7 +36,6 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "trees": trees,
     "pytorch": pytorch,
     "memory": memory,
-    "repaint": repaint,
 }
 
 

@@ -1,6 +1,5 @@
 """Timing for benchmarks: medians of several calls, the first call separately, beside peers."""
 
-import signal
 import statistics
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+SECONDS = 900  # time limit of another process
 MEMORY_LIMIT = 8 * 2**30  # memory limit in bytes, for peers that exhaust a computer's memory
 
 
@@ -61,37 +61,6 @@ def median(function: Callable[[], Any], inner: int = 1, repeats: int = 7) -> tup
     return statistics.median(times) / inner, max(0.0, first - statistics.median(times))
 
 
-def in_another_process(module: str, *arguments: str, seconds: float = 900) -> subprocess.CompletedProcess:
-    """Runs a module in a separate process, and captures its output.
-
-    An interrupt is passed on once. Then this process waits, so that the other can end its children.
-
-    Args:
-        module: the module's name, as in ``python -m``.
-        arguments: the command-line arguments.
-        seconds: time limit in seconds.
-
-    Returns:
-        The finished process, with its output as text.
-
-    Raises:
-        subprocess.TimeoutExpired: the process exceeded the time limit, and was killed.
-    """
-    command = [sys.executable, "-m", module, *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
-        try:
-            printed, said = process.communicate(timeout=seconds)
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.communicate()
-            raise
-        except BaseException:
-            process.kill()
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, printed, said)
-
-
 def numbers_of_another_process(module: str, *arguments: str) -> tuple[list[float] | None, str]:
     """Runs a module in a separate process, where its memory can be limited and measured.
 
@@ -102,10 +71,7 @@ def numbers_of_another_process(module: str, *arguments: str) -> tuple[list[float
     Returns:
         The printed numbers and an empty text; or None and the reason.
     """
-    done = in_another_process(module, *arguments)
-    if done.returncode:
-        return (
-            None,
-            f"did not end within {MEMORY_LIMIT / 2**30:.0f} GiB of memory" if done.returncode < 0 else done.stderr[-200:],
-        )
-    return [float(text) for text in done.stdout.split()], ""
+    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=SECONDS)
+    if done.returncode < 0:
+        return None, f"did not end within {MEMORY_LIMIT / 2**30:.0f} GiB of memory"
+    return (None, done.stderr[-200:]) if done.returncode else ([float(text) for text in done.stdout.split()], "")

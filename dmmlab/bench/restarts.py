@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 import jax.numpy as jnp
 
+from ..core.errors import LabError
 from ..learning.training_loop import Schedule
 from ..problems.catalogue import PROBLEMS
 from ..pruning.tasks import Task
-from .measurement import Row, in_another_process, median, row
+from .measurement import Row, median, numbers_of_another_process, row
 
 STEPS, RESTARTS = 300, 8
 SPANS = ((1e-2, 1e-2), (1e-6, 1e-5))  # learning rate, penalty
@@ -40,8 +41,10 @@ def restarts() -> Iterator[Row]:
     }
     for peer, theirs in peers.items():
         yield row("synthesis, step of a restart, one after the other", in_turn, peer, theirs, compile_s=first)
-    both = in_another_process("dmmlab.bench.restarts")
-    alone, side_by_side = (float(text) for text in both.stdout.split())
+    both, problem = numbers_of_another_process(__spec__.name)
+    if both is None:
+        raise LabError(f"benchmark 'restarts': {problem}")
+    alone, side_by_side = both
     note = f"{os.cpu_count()} threads on {os.cpu_count()} cores"
     yield row("synthesis, step of a restart, side by side", side_by_side, "one after the other", alone, note=note)
 

@@ -1,6 +1,5 @@
 """The command line. Commands have ``--help``; bad input gives one line and exit status 2."""
 
-import argparse
 import contextlib
 import io
 import itertools
@@ -9,18 +8,18 @@ import shlex
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 
 from ..core.errors import LabError, one_line
-from ..core.machine import Machine
-from .arguments import command_line
-from .machine_names import machine_named, print_json
-from .runs import run_machine, test_machine
+from . import argument_types as arg
+from .arguments import called_with, command_line
+from .machine_names import machine_named, report
+from .runs import measure_machine, run_machine
 from .syntheses import compare, run_streaming_tasks, run_sweep, run_synthesis, verify_machine
 
 CACHE_BYTES = 2**30  # for the cache of compiled programs
@@ -33,17 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bad usage or input, 130 for an interrupt.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    options = command_line(COMMANDS).parse_args(arguments)
-    options.arguments = arguments
-    if options.name != "bench":  # which measures how long compiling takes
+    values = vars(command_line(COMMANDS).parse_args(arguments))
+    name = values["name"]
+    if name != "bench":  # which measures how long compiling takes
         _keep_what_is_compiled()
     try:
-        return options.command(options)
+        return called_with(COMMANDS[name], values)
     except LabError as error:
-        print(f"dmmlab {options.name}: {one_line(error)}", file=sys.stderr)
+        print(f"dmmlab {name}: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
-        print(f"dmmlab {options.name}: interrupted; {_how_to_go_on(options, interrupt)}", file=sys.stderr)
+        print(f"dmmlab {name}: interrupted; {_how_to_go_on(arguments, values, interrupt)}", file=sys.stderr)
         return 130
 
 
@@ -98,59 +97,69 @@ def _drop_what_is_old(folder: Path, limit: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def _how_to_go_on(options: argparse.Namespace, interrupt: KeyboardInterrupt) -> str:
-    words: list[str] = options.arguments
+def _how_to_go_on(words: list[str], values: Mapping[str, Any], interrupt: KeyboardInterrupt) -> str:
     left: list[Path] = getattr(interrupt, "left", [])
-    if options.name in ("synthesize", "tasks", "sweep") and (Path(options.out) / "run.json").exists():
+    if values["name"] in ("synthesize", "tasks", "sweep") and (Path(values["out"]) / "run.json").exists():
         words = [*(word for word in words if word != "--resume"), "--resume"]
     elif left:
-        given = [word for word in words if word not in options.notebooks]
-        words = [
-            *given[:1],
-            *(path.stem if path.parent.name == "notebooks" else str(path) for path in left),
-            *given[1:],
-        ]
+        first, *given = [word for word in words if word not in values["notebooks"]]
+        notebooks = [path.stem if path.parent.name == "notebooks" else str(path) for path in left]
+        words = [first, *notebooks, *given]
     else:
         return "the same command begins again"
     return f"to go on: dmmlab {shlex.join(words)}"
 
 
-def _replay(options: argparse.Namespace) -> int:
+def _replay(
+    run: str, *, steps: arg.Whole = 100, gradients: Literal["journal-2022", "exact"] = "journal-2022", as_json: arg.Json = False
+) -> int:
+    """Repeats a training run of 2022 from its seed.
+
+    Repeats its first steps, and prints the losses before regularization.
+
+    Args:
+        run: first-feedforward-run, feedforward-run-1.1, feedforward-run-2, feedforward-run-3,
+            compare-free, recurrent or recurrent-with-id
+        steps: how many steps
+        gradients: as truncated as they were in 2022, which follows the published logs (default), or
+            exact
+    """
     from ..june2022.replay import RUNS, prepare
     from ..learning.training import NotFinite, train
 
-    compiled, batch = prepare(options.run, options.gradients)
+    compiled, batch = prepare(run, gradients)
     try:
-        result = train(compiled, batch, options.steps, regularizers=RUNS[options.run].regularizers, progress=not options.json)
+        result = train(compiled, batch, steps, regularizers=RUNS[run].regularizers, progress=not as_json)
     except NotFinite as error:
         raise LabError(str(error)) from None
     weights = compiled.machine.count()
-    if options.json:
-        print_json({"loss": result.history["loss"], "weights": weights})
-    else:
-        print(f"{options.run}: {weights} weights, gradients {options.gradients}\n\n step  loss before regularization")
-        for step, loss in enumerate(result.history["loss"], start=1):
-            print(f"{step:>5}  {loss:.8g}")
+    head = f"{run}: {weights} weights, gradients {gradients}\n\n step  loss before regularization"
+    rows = [f"{step:>5}  {loss:.8g}" for step, loss in enumerate(result.history["loss"], start=1)]
+    status = report(as_json, {"loss": result.history["loss"], "weights": weights}, head, *rows)
     if result.stopped:
         raise KeyboardInterrupt
-    return 0
+    return status
 
 
-def _bench(options: argparse.Namespace) -> int:
+def _bench(names: Sequence[str] = (), *, as_json: arg.Json = False) -> int:
+    """Runs the benchmarks, with peers beside ours.
+
+    Prints a table: medians, in milliseconds, and ratios to peers on the same work.
+
+    Args:
+        names: step, gradient, streams, batches, restarts, recurrent, specialised, superfluid,
+            trees, pytorch, memory (default: all)
+    """
     from ..bench.benchmarks import bench
 
-    rows, measured = [], bench(options.names)
-    if not options.json:
+    rows, measured = [], bench(names)
+    if not as_json:
         print("| work | ours, ms | peer | peer, ms | ratio | compiled in, s | |\n| --- | --- | --- | --- | --- | --- | --- |")
     for row in measured:
         rows.append(row._asdict())
-        if not options.json:
-            shown = [row.name, row.ours_ms, row.peer, row.peer_ms, row.ratio, row.compile_s, row.note]
-            cells = [_cell(x) for x in shown]
-            print(f"| {' | '.join(cells)} |", flush=True)
-    if options.json:
-        print_json(rows)
-    return 0
+        if not as_json:
+            print(f"| {' | '.join(map(_cell, row))} |", flush=True)
+    return report(True, rows) if as_json else 0
 
 
 WITHOUT = {
@@ -161,111 +170,185 @@ WITHOUT = {
 }
 
 
-def _draw(options: argparse.Namespace) -> int:
-    from ..drawing.drawing_machines import MOST_LINKS
+def _draw(
+    machine: arg.MachineName,
+    out: str,
+    *,
+    live: bool = False,
+    hide: Sequence[arg.Neuron] = (),
+    digits: arg.Digits = 2,
+    dpi: arg.Dpi = 300,
+    width: arg.Centimetres | None = None,
+    merge: bool = False,
+    beside: arg.MachineName | None = None,
+    kind: arg.DrawAs | None = None,
+    title: str | None = None,
+    as_json: arg.Json = False,
+) -> int:
+    """Draws a machine as a circuit diagram.
+
+    Draws it as a circuit; as a layered bundle if it has more than 200 links; as a matrix; or two
+    machines side by side, with what differs marked.
+
+    Args:
+        out: the file to write: its ending, .svg .pdf .png .eps .gv or .tex (TikZ), says the format
+        live: leave out links and neurons that cannot influence the output
+        hide: leave out a neuron, such as timer; may be repeated
+        digits: decimals of the weights
+        dpi: dots per inch of a PNG
+        width: how wide, in cm; the height follows (default: as letters of 11 pt ask)
+        merge: one line for all links from a neuron to another
+        beside: another machine, drawn beside the first
+        kind: how (default: by the number of links)
+        title: a caption
+    """
+    from ..drawing.drawing_machines import MOST_LINKS, draw
     from ..drawing.graphviz_drawing import FORMATS
 
-    machine, out = machine_named(options.machine), Path(options.out)
-    kind = "beside" if options.beside else options.kind or ("circuit" if machine.count() <= MOST_LINKS else "bundle")
-    chosen = {"--beside": options.beside, "--as": options.kind, "--hide": options.hide, "--live": options.live}
-    for name, value in {**chosen, "--merge": options.merge}.items():
-        if value and name in WITHOUT[kind]:
-            raise LabError(f"{name} has no meaning for {'two machines side by side' if options.beside else f'a {kind}'}")
-    if out.suffix.removeprefix(".").lower() not in FORMATS:
+    drawn, path = machine_named(machine), Path(out)
+    way = "beside" if beside else kind or ("circuit" if drawn.count() <= MOST_LINKS else "bundle")
+    for name, value in {"--beside": beside, "--as": kind, "--hide": hide, "--live": live, "--merge": merge}.items():
+        if value and name in WITHOUT[way]:
+            raise LabError(f"{name} has no meaning for {'two machines side by side' if beside else f'a {way}'}")
+    if path.suffix.removeprefix(".").lower() not in FORMATS:
         raise LabError(f"{out}: the name must end in one of {', '.join('.' + f for f in FORMATS)}")
-    if kind == "matrix":
+    if way == "matrix":
         from ..drawing.plots import save_matrix
 
-        save_matrix(machine, out, options.title, options.dpi, options.width)
+        save_matrix(drawn, path, title, dpi, width)
     else:
-        _drawing(machine, kind, options).save_as(out, dpi=options.dpi, width=options.width)
-    if options.json:
-        print_json({"drawing": str(out), "links": machine.count()})
-    return 0
+        if beside:
+            titles = (title or machine, beside)
+            drawing = draw(drawn, beside=machine_named(beside), titles=titles, hide=hide, digits=digits)
+        elif way == "bundle":
+            drawing = draw(drawn.live() if live else drawn, way, hide=hide, title=title)
+        else:
+            drawing = draw(drawn, way, only_live=live, hide=hide, digits=digits, merge=merge, title=title)
+        drawing.save_as(path, dpi=dpi, width=width)
+    return report(True, {"drawing": str(path), "links": drawn.count()}) if as_json else 0
 
 
-def _drawing(machine: Machine, kind: str, options: argparse.Namespace) -> Any:
-    from ..drawing.drawing_machines import draw
+def _show(
+    machine: arg.MachineName,
+    *,
+    exact: arg.Exclusive = False,
+    latex: arg.Exclusive = False,
+    python: arg.Exclusive = False,
+    digits: arg.AllDigits = 2,
+    as_json: arg.Json = False,
+) -> int:
+    """Prints a machine as a short program.
 
-    if kind == "beside":
-        beside, titles = machine_named(options.beside), (options.title or options.machine, options.beside)
-        return draw(machine, beside=beside, titles=titles, hide=options.hide, digits=options.digits)
-    if kind == "bundle":
-        return draw(machine.live() if options.live else machine, kind, hide=options.hide, title=options.title)
-    look = {"digits": options.digits, "merge": options.merge, "title": options.title}
-    return draw(machine, kind, only_live=options.live, hide=options.hide, **look)
+    Prints one line for each neuron; or a complete program, which a .dmm file can hold; or LaTeX
+    equations; or a Python program with all digits that needs nothing but Python.
 
-
-def _show(options: argparse.Namespace) -> int:
+    Args:
+        exact: all that the machine has; a .dmm file of it is a machine
+        latex: as equations, for a paper (amsmath)
+        python: as a Python program that needs nothing but Python
+        digits: decimals of the weights
+    """
     from ..drawing.programs import equations, program
     from ..drawing.python_programs import python_program
 
-    machine = machine_named(options.machine)
-    write = equations if options.latex else partial(program, exact=options.exact)
-    text = python_program(machine) if options.python else write(machine, options.digits)
-    if options.json:
-        print_json({"text": text, "links": machine.count()})
-    else:
-        print(text.rstrip("\n"))
-    return 0
+    shown = machine_named(machine)
+    write = equations if latex else partial(program, exact=exact)
+    text = python_program(shown) if python else write(shown, digits)
+    return report(as_json, {"text": text, "links": shown.count()}, text.rstrip("\n"))
 
 
-def _explore(options: argparse.Namespace) -> int:
+def _explore(
+    machine: arg.MachineName,
+    *,
+    problem: str | None = None,
+    string: arg.Text = "test string.",
+    out: arg.Folder = "build/explore",
+    no_open: bool = False,
+    allow_root: bool = False,
+    as_json: arg.Json = False,
+) -> int:
+    """Opens the explorers of a machine in JupyterLab.
+
+    Writes a small notebook in which a machine is stepped through, edited and pruned, and opens it
+    in JupyterLab. There, Run > Run All Cells makes it live.
+
+    Args:
+        problem: what it answers, as for dmmlab synthesize (default: that of the synthesis)
+        string: what the machine reads (default: 'test string.')
+        out: where to write
+        no_open: write the notebook, and open nothing
+        allow_root: let JupyterLab run as root, as in a container
+    """
     from ..core.files import read_json
     from ..journal.exploring import exploring_notebook
     from ..problems.problem_files import load_problem
 
-    machine, problem, given = machine_named(options.machine), options.problem, Path(options.machine)
+    explored, given, name = machine_named(machine), Path(machine), problem
     if problem is None and (given / "result.json").is_file():
-        problem = read_json(given / "result.json").get("problem")
-    elif problem is None and options.machine in ("handcrafted", "published"):
-        problem = "duplicates"
-    if problem is not None:
+        name = read_json(given / "result.json").get("problem")
+    elif problem is None and machine in ("handcrafted", "published"):
+        name = "duplicates"
+    if name is not None:
         try:
-            load_problem(problem)
+            load_problem(name)
         except LabError as error:
-            where = "" if options.problem else f"; {given} names it as it was called there: say with --problem where it is"
+            where = "" if problem else f"; {given} names it as it was called there: say with --problem where it is"
             raise LabError(f"{error}{where}") from None
-    if not options.string:
+    if not string:
         raise LabError("--string '': give at least one character")
-    path = exploring_notebook(machine, given.resolve().stem, options.out, problem, options.string)
-    if options.json:
-        print_json({"notebook": str(path), "problem": problem, "links": machine.count()})
-    else:
-        print(path)
-    if options.no_open:
+    path = exploring_notebook(explored, given.resolve().stem, out, name, string)
+    report(as_json, {"notebook": str(path), "problem": name, "links": explored.count()}, path)
+    if no_open:
         return 0
-    root = ["--allow-root"] if options.allow_root else []
+    root = ["--allow-root"] if allow_root else []
     return subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(path)], stdout=sys.stderr)
 
 
-def _journal(options: argparse.Namespace) -> int:
+def _journal(
+    notebooks: Sequence[str] = (),
+    *,
+    parameters: Sequence[arg.Parameter] = (),
+    out: arg.Folder = "build/journal",
+    jobs: arg.Jobs | None = None,
+    update: bool = False,
+    as_json: arg.Json = False,
+) -> int:
+    """Executes the notebooks of the journal.
+
+    Executes the journal with papermill, or the notebooks that are named, two at a time where cores
+    and memory allow. Writes executed notebooks, a site to read them in, and the figures. A cell
+    that fails is shown, the other notebooks are executed all the same, and the exit status is 1.
+
+    Args:
+        notebooks: a path, or how a notebook's name begins, such as 03 (default: all)
+        parameters: set a notebook's parameter; may be repeated
+        out: where to write
+        jobs: how many notebooks at a time (default: 2, fewer where there are fewer cores or less
+            memory)
+        update: also store the outputs in the notebooks themselves, and the figures in figures/
+    """
     from ..journal import execution as journal, reference, site
     from ..journal.several_at_once import execute_all
 
-    paths = journal.notebooks(options.notebooks)
-    parameters = journal.parse_parameters(paths, options.parameter)
-    if options.update:
-        if parameters:
+    paths = journal.notebooks(notebooks)
+    given = journal.parse_parameters(paths, parameters)
+    if update:
+        if given:
             raise LabError("--update stores outputs of the journal as it is: leave out -p")
-        parameters = {"figures": "../figures"}
-    out, sources = Path(options.out), {path.stem: path for path in paths}
-    if not options.notebooks:  # the whole journal, with its reference
-        reference.write_reference(out)
-    executed, failures = execute_all(paths, out, parameters, options.jobs, quiet=not sys.stderr.isatty())
+        given = {"figures": "../figures"}
+    folder, sources = Path(out), {path.stem: path for path in paths}
+    if not notebooks:  # the whole journal, with its reference
+        reference.write_reference(folder)
+    executed, failures = execute_all(paths, folder, given, jobs, quiet=not sys.stderr.isatty())
     for failure in failures:
         print(f"dmmlab journal: {failure}", file=sys.stderr)
-    if options.update:
+    if update:
         for each in executed:
             journal.update(each, sources[each.name])
-    index = site.write_index(out, paths[0].parent / parameters["figures"] if options.update else None)
-    if options.json:
-        done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
-        print_json({"executed": done, "failed": [failure.notebook for failure in failures], "site": str(index)})
-    else:
-        for each in executed:
-            print(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}")
-        print(index)
+    index = site.write_index(folder, paths[0].parent / given["figures"] if update else None)
+    done = [{"notebook": str(e.notebook), "page": str(e.page), "seconds": round(e.seconds, 1)} for e in executed]
+    value = {"executed": done, "failed": [failure.notebook for failure in failures], "site": str(index)}
+    report(as_json, value, *(f"{each.name:<40} {each.seconds:6.1f} s   {each.page}" for each in executed), index)
     return 1 if failures else 0
 
 
@@ -275,9 +358,9 @@ def _cell(x: object) -> str:
     return "" if x is None else str(x)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., int]] = {
     "run": run_machine,
-    "test": test_machine,
+    "test": measure_machine,
     "replay": _replay,
     "bench": _bench,
     "synthesize": run_synthesis,

@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import LabError, one_of
 from ..core.files import read_text
-from ..core.machine import Machine
+
+if TYPE_CHECKING:
+    from ..core.machine import Machine
 
 
-def machine_named(name: str) -> Machine:
+def machine_named(name: str) -> "Machine":
     """Returns the machine of a file, a run's folder, or the journal. Raises :class:`LabError`."""
+    from ..core.machine import Machine
     from ..machines import detectors
 
     if name == "handcrafted":
@@ -32,6 +35,10 @@ def machine_named(name: str) -> Machine:
     return Machine.from_json(name)
 
 
-def print_json(value: Any) -> None:
-    """Prints a value as one line of JSON, which allows no infinities."""
-    print(json.dumps(value, allow_nan=False))
+def report(as_json: bool, value: Any, *lines: object) -> int:
+    """Prints the result of a command: the value as one line of JSON, or else the lines; returns 0.
+
+    JSON allows no infinities.
+    """
+    print(*([json.dumps(value, allow_nan=False)] if as_json else lines), sep="\n")
+    return 0

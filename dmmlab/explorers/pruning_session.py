@@ -169,16 +169,6 @@ class PruningSession:
         else:
             self._move(f"restore {self.names[i]}", cut=self.place.cut - {i})
 
-    def cut_smallest(self, count: int) -> None:
-        """Cuts the ``count`` remaining links with the smallest weights that are not pinned.
-
-        Raises :class:`~dmmlab.core.errors.LabError` for a count below one.
-        """
-        if not isinstance(count, int) or count < 1:
-            raise LabError(f"cut the smallest {count!r}: expected a whole number from 1 on")
-        free = [i for i in np.argsort(np.abs(self.place.weights), kind="stable") if self.kept[i] and i not in self.place.pinned]
-        self._move(f"cut the smallest {count}", cut=self.place.cut | {int(i) for i in free[:count]})
-
     def go_to(self, moment: int) -> None:
         """Takes the weights of a moment of the history, and clears all cuts and pins.
 

@@ -132,11 +132,7 @@ def loss_curve(losses: Sequence[tuple[int, float]], cuts: Sequence[int] = (), re
     low, high = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()) + 1e-9)
     high = max(high, low + 1)
     x, y = _scale(0, max(1, last), LEFT, WIDTH - 4), _scale(low, high, height - 16, TOP)
-    lines = "".join(
-        f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(d):.1f}" y2="{y(d):.1f}" stroke="#e3e3e3"/>'
-        f'<text x="{LEFT - 5}" y="{y(d) + 4:.1f}" text-anchor="end">1e{d}</text>'
-        for d in range(low, high + 1, max(1, (high - low) // 4))
-    )
+    lines = "".join(_mark(y(d), f"1e{d}") for d in range(low, high + 1, max(1, (high - low) // 4)))
     kinds = [(cuts, CUT, "3 3", "links were cut"), (returns, RETURN, "1 3", "went back")]
     marks = "".join(
         f'<line x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{TOP}" y2="{height - 16}" stroke="{colour}" stroke-dasharray="{dashes}"/>'
@@ -176,10 +172,7 @@ def restart_curves(restarts: Mapping[int, Sequence[tuple[float, float, int]]], b
         low, high = math.floor(min(values)), max(math.ceil(max(values)), math.floor(min(values)) + 1)
         y = _scale(low, high, bottom - 6, top + TOP)
         for exponent in range(low, high + 1, max(1, -(-(high - low) // 3))):
-            inside += (
-                f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(exponent):.1f}" y2="{y(exponent):.1f}" stroke="#e3e3e3"/>'
-                f'<text x="{LEFT - 5}" y="{y(exponent) + 4:.1f}" text-anchor="end">{_power(exponent)}</text>'
-            )
+            inside += _mark(y(exponent), _power(exponent))
         inside += f'<text x="{LEFT}" y="{top + 12}" font-weight="bold">{name}</text>'
         for i in sorted(restarts, key=lambda i: i == best):
             places = [(x(row[0]), y(_log(row[column]))) for row in restarts[i]]
@@ -197,6 +190,12 @@ def restart_curves(restarts: Mapping[int, Sequence[tuple[float, float, int]]], b
         f"{max([0.0, *(seconds for seconds, _, _ in points)]):.0f} s</text>"
     )
     return _sheet(height + 18, f"Error and links of {len(restarts)} restarts", inside)
+
+
+def _mark(y: float, text: str) -> str:
+    """Draws a line across a panel, with its value on the left."""
+    line = f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e3e3e3"/>'
+    return f'{line}<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
 
 
 def _log(value: float) -> float:
@@ -250,8 +249,7 @@ def _panel(top: float, answers: np.ndarray, targets: np.ndarray | None) -> str:
     low = 0.0 if abs(low) < 1e-3 * (high - low) else low  # no mark if it is invisible
     x, y = _scale(0, max(1, answers.shape[0]), LEFT, WIDTH - 4), _scale(low, high, top + HEIGHT - 6, top + TOP)
     marks = "".join(
-        f'<line x1="{LEFT}" x2="{WIDTH - 4}" y1="{y(v):.1f}" y2="{y(v):.1f}" stroke="#e3e3e3"/>'
-        f'<text x="{LEFT - 5}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.2g}</text>'
+        _mark(y(v), f"{v:.2g}")
         for v in (low, 0.0, high)
         if v != 0.0 or (low == 0.0 == v) or min(y(low) - y(0.0), y(0.0) - y(high)) > 11
     )

@@ -5,6 +5,7 @@ A page shows the names in the package's ``__init__.pyi``, so the reference has p
 """
 
 import importlib
+import pkgutil
 import re
 import sys
 import types
@@ -67,7 +68,7 @@ def write_reference(out: Path) -> Path:
 def _open_doors() -> Mapping[str, types.ModuleType]:
     """Returns modules, by name, that have all public names of the packages."""
     root = importlib.import_module(PACKAGE)
-    packages = [name for name in root.__all__ if hasattr(getattr(root, name), "__path__")]
+    packages = [each.name for each in pkgutil.iter_modules(root.__path__) if each.ispkg and each.name != "cli"]
     doors = {name: _opened(name) for name in (PACKAGE, *(f"{PACKAGE}.{name}" for name in packages))}
     doors |= {f"{PACKAGE}.{name}": importlib.import_module(f"{PACKAGE}.{name}") for name in MODULES}
     return dict(sorted(doors.items()))

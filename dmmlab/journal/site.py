@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from ..core.files import read_text, write_text
-from .pages import HEAD, MAX_BYTES, STYLE, SWITCH, page_of
+from .pages import HEAD, INDEX_STYLE, MAX_BYTES, STYLE, SWITCH, page_of
 
 TITLE = "A lab journal of dataflow matrix machines"
 DESCRIPTION = (
@@ -28,31 +28,6 @@ REFERENCE = "reference/dmmlab.html"  # beside the pages, if dmmlab.journal.refer
 LEARNED = re.compile(r"^## What was learned\n+(?:\* )?(.+?)(?=\n\s*\n|\n\* |\Z)", flags=re.M | re.S)
 HEADER = re.compile(r'<header id="site">.*?</header>', flags=re.S)
 LINK = re.compile(r'<a data-notebook="([^"#]*)(#[^"]*)?"(?: href="[^"]*")?')
-
-INDEX_STYLE = """
-main { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.25rem 5rem; box-sizing: border-box;
-  font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
-h1 { margin: 0 0 .8rem; font-size: clamp(1.7rem, 4vw, 2.4rem); line-height: 1.15; font-weight: 650; letter-spacing: -.015em;
-  text-wrap: balance; }
-h2 { margin: 3.5rem 0 1rem; font-size: 1.15rem; font-weight: 650; }
-.about { max-width: 48.6rem; margin: 0; color: var(--quiet); text-wrap: pretty; }
-a { color: inherit; text-decoration: none; }
-a:hover { color: var(--accent); }
-ol { list-style: none; margin: 0; padding: 0; }
-li { display: grid; grid-template-columns: 2.6rem 1fr; padding: .85rem 0; border-top: 1px solid var(--line); }
-li > span { color: var(--quiet); font-variant-numeric: tabular-nums; }
-li a { font-weight: 600; }
-li div > em { color: var(--quiet); }
-li p { max-width: 46rem; margin: .1rem 0 0; color: var(--quiet); text-wrap: pretty; }
-li p.answer { color: inherit; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1.5rem; }
-figure { margin: 0; }
-figure div { height: 17rem; padding: .75rem; border: 1px solid var(--line); border-radius: 6px; box-sizing: border-box; }
-figure img { display: block; width: 100%; height: 100%; object-fit: contain; }
-a:hover figure div { border-color: var(--accent); }
-figcaption { margin-top: .45rem; font-size: 14px; color: var(--quiet); }
-figcaption span { margin-right: .4rem; font-variant-numeric: tabular-nums; }
-"""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from .losses import REGULARIZERS as REGULARIZERS, l1 as l1, l2 as l2, row_sum as
 from .objectives import HardConcreteGates as HardConcreteGates, Imitation as Imitation
 from .proximal import proximal_l1 as proximal_l1
 from .self_modification import SelfModification as SelfModification
-from .session import TrainingSession as TrainingSession, read_schedule as read_schedule, replay_schedule as replay_schedule
+from .session import TrainingSession as TrainingSession, replay_schedule as replay_schedule
 from .training import (
     NotFinite as NotFinite,
     TrainingError as TrainingError,

@@ -39,8 +39,6 @@ class EvolutionStrategy(Imitation):
         compiled: the machine.
         pairs: the number of pairs.
         scale: the scale of the noise that is added to the weights.
-        ranked: whether values are replaced by their ranks, from -1/2 to 1/2. The direction then
-            does not depend on outliers, and the length of the estimate has no meaning.
         regularizers: as for ``Imitation``.
         loss: as for ``Imitation``.
         relative: as for ``Imitation``.
@@ -56,7 +54,6 @@ class EvolutionStrategy(Imitation):
         compiled: Compiled,
         pairs: int,
         scale: float = 0.01,
-        ranked: bool = False,
         regularizers: Sequence[str] = (),
         loss: Loss = squared_error,
         relative: bool = False,
@@ -65,7 +62,7 @@ class EvolutionStrategy(Imitation):
         super().__init__(compiled, regularizers, loss, relative)
         if not isinstance(pairs, int) or pairs < 1 or not scale > 0:
             raise LabError(f"{pairs!r} pairs, scale {scale!r}: expected one pair or more, and a scale above 0")
-        self.pairs, self.scale, self.ranked = pairs, scale, ranked
+        self.pairs, self.scale = pairs, scale
         self.mesh = None if devices is None else _mesh(devices)
         if self.mesh is not None and pairs % self.mesh.size:
             raise LabError(f"{pairs} pairs on {self.mesh.size} devices: each needs as many as any other")
@@ -99,9 +96,6 @@ class EvolutionStrategy(Imitation):
 
         keys = jax.random.split(key, self.pairs)
         values = self._spread(values_of, keys)  # (pairs, 2)
-        if self.ranked:
-            order = jnp.argsort(jnp.argsort(values.ravel())).reshape(values.shape)
-            values = order / (2 * self.pairs - 1) - 0.5
         worth = (values[:, 0] - values[:, 1]) / (2 * self.scale * self.pairs)
         gradient = self._spread(weighted_noise, keys, worth.astype(parameters[0].dtype), is_sum=True)
         loss, (extra, terms) = self.error(parameters, batch), self.penalty(parameters, penalties)

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..compiler.weights import Weights, count_links, flatten, unflatten
 from ..core.errors import LabError
-from ..core.files import read_json, write_json
+from ..core.files import write_json
 from ..core.machine import Machine
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import describe
@@ -258,17 +258,6 @@ def replay_schedule(
             session.schedule = [{"rate": session.learning_rate}, {"l1": session.l1}]
         ACTS[what](session, amount)  # type: ignore[operator]
     return session
-
-
-def read_schedule(path: str | os.PathLike) -> list[Act]:
-    """Reads a schedule from a file; :func:`replay_schedule` checks its acts.
-
-    Raises :class:`~dmmlab.core.errors.LabError` for a file that cannot be read, or is no list.
-    """
-    schedule = read_json(path)
-    if not isinstance(schedule, list):
-        raise LabError(f"{path}: a schedule is a list of acts, this is {describe(schedule)}")
-    return schedule
 
 
 def _whole(what: str, amount: Any) -> int:

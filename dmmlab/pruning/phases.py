@@ -15,13 +15,14 @@ finish     train the remaining links, without a penalty
 weights to fractions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..compiler.layout import LayoutError
-from ..compiler.weights import Weights, support
+from ..compiler.weights import Weights, is_finite, support
 from ..learning.batches import Batch
 from ..machines.simplifications import shortcuts
 from .pruning import is_acceptable, prune, prune_links, retrain, tidy
@@ -170,3 +171,25 @@ def finish(task: Task, weights: Weights, settings: Settings, trace: Trace, key: 
 
 
 PHASES: Mapping[str, Phase] = {phase.__name__: phase for phase in (fit, sparsify, prune, shorten, finish)}
+
+
+def run_phases(
+    task: Task, weights: Weights, settings: Settings, trace: Trace, key: Any, done: int = 0
+) -> Iterator[tuple[int, Weights]]:
+    """Runs the phases in order, as long as the weights are finite.
+
+    Args:
+        task: has the strings and the compiled network.
+        weights: a matrix for each stage.
+        settings: steps, learning rate and penalties.
+        trace: gets an event for each step of a phase.
+        key: a JAX key; each phase gets one of its own.
+        done: the number of phases that are finished already.
+
+    Yields:
+        After each phase, the number of finished phases and the weights.
+    """
+    for number, phase in enumerate(PHASES.values()):
+        if number >= done and is_finite(weights):
+            weights = phase(task, weights, settings, trace, jax.random.fold_in(key, number))
+            yield number + 1, weights

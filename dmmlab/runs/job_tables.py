@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import LabError, told
 from ..core.files import csv_text, read_json, write_json, write_text
-from ..search.folder_locks import locked
+from ..search.folder_locks import Description, begun
 
 Row = dict[str, Any]
 LOST = (BrokenExecutor, CancelledError, OSError, ImportError)  # a lost process or scheduler, or a library that a worker lacks
@@ -64,7 +64,8 @@ def fill_table(
             process works on it; or a worker process was killed.
     """
     folder, description = Path(folder), json.loads(json.dumps(description))
-    with _begun(folder, description, resume, jobs):
+    _check_folder(folder, resume, jobs)
+    with begun(folder, description, _differing):
         rows = {name: row for name in jobs if (row := _read(folder / name)) is not None}
         if len({tuple(row) for row in rows.values()}) > 1:
             raise LabError(f"{folder}: rows of different columns: name another folder")
@@ -155,23 +156,17 @@ def cluster(address: str) -> Callable[[], contextlib.AbstractContextManager[Exec
     return connected
 
 
-@contextlib.contextmanager
-def _begun(folder: Path, description: Mapping[str, Any], resume: bool, jobs: Iterable[str]) -> Iterator[None]:
-    """Begins or resumes a run, and locks its folder for this process."""
+def _check_folder(folder: Path, resume: bool, jobs: Iterable[str]) -> None:
     if (folder / "run.json").exists():
         if not resume:
             raise LabError(f"{folder}: holds a run already; --resume goes on with it, or name another folder")
-        there = read_json(folder / "run.json")
-        if there != description:
-            old = there if isinstance(there, dict) else {}
-            other = sorted(key for key in {*old, *description} if old.get(key) != description.get(key))
-            raise LabError(f"{folder}: holds another run, with other {', '.join(other)}: name another folder")
     elif there := [name for name in jobs if (folder / name / "row.json").exists()]:
         raise LabError(f"{folder}: holds {there[0]}, and no run.json that says of which run: name another folder")
-    with locked(folder):
-        if not (folder / "run.json").exists():
-            write_json(folder / "run.json", dict(description))
-        yield
+
+
+def _differing(there: Description, here: Description) -> str:
+    keys = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
+    return f"other {', '.join(keys)}" if keys else ""
 
 
 def _write(folder: Path, row: Row, files: Mapping[str, str]) -> None:

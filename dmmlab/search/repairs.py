@@ -16,7 +16,7 @@ from ..core.network_matrix import matrix_of
 from ..core.summaries import Facts, plural, summarised
 from ..machines.isomorphism import equivalent
 from ..machines.networks import Network
-from ..pruning.phases import PHASES
+from ..pruning.phases import run_phases
 from ..pruning.rounding import Verdict, round_off, tested
 from ..pruning.settings import Settings
 from ..pruning.smaller_machines import with_fewer_links
@@ -153,8 +153,7 @@ def repair(task: Task, damaged: Machine, seed: Any = 0, settings: Settings | Non
     for attempt in range(1, attempts + 1):
         attempt_key, trace = jax.random.fold_in(key, attempt), Trace()
         weights = [w + r for w, r in zip(embedded, task.initial_weights(attempt_key, settings.scale), strict=True)]
-        for number, phase in enumerate(PHASES.values()):
-            weights = phase(task, weights, settings, trace, jax.random.fold_in(attempt_key, number))
+        *_, (_, weights) = run_phases(task, weights, settings, trace, attempt_key)
         verdict = with_fewer_links(task, round_off(task, task.machine(weights)))
         if verdict.exact_on_validation:
             break

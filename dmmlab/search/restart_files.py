@@ -11,14 +11,13 @@ import numpy as np
 
 from ..compiler.weights import Weights, count_links, flatten, is_finite, masked, unflatten
 from ..core.errors import LabError
-from ..core.files import read_json, write_json
 from ..core.summaries import Facts, summarised
 from ..learning.array_files import Expected, load_arrays, save_arrays
 from ..pruning.phases import PHASES
 from ..pruning.rounding import Verdict
 from ..pruning.tasks import Task
 from ..pruning.trace import Event, Trace
-from .folder_locks import locked
+from .folder_locks import begun
 from .provenance import differences
 
 
@@ -65,14 +64,8 @@ class RestartFolder:
         Raises :class:`~dmmlab.core.errors.LabError` if the folder cannot be created, another
         process works on it, or it holds another run.
         """
-        if self.folder is None:
-            return self
-        self._held.enter_context(locked(self.folder))
-        try:
-            self._begin(self.folder)
-        except BaseException:
-            self.__exit__()
-            raise
+        if self.folder is not None:
+            self._held.enter_context(begun(self.folder, self.description, lambda *both: "; ".join(differences(*both))))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,17 +131,6 @@ class RestartFolder:
             "snapshots": np.stack(restart.trace.snapshots),
         }
         save_arrays(self._file(restart.index), arrays)
-
-    def _begin(self, folder: Path) -> None:
-        file = folder / "run.json"
-        if not file.exists():
-            write_json(file, self.description)
-            return
-        there = read_json(file)
-        if not isinstance(there, dict):
-            raise LabError(f"{file}: not the description of a run")
-        if found := differences(there, self.description):
-            raise LabError(f"{folder}: holds another run, with {'; '.join(found)}: name another folder")
 
     def _file(self, index: int) -> Path:
         assert self.folder is not None

@@ -19,7 +19,7 @@ import jax
 from ..compiler.weights import is_finite, unflatten
 from ..core.errors import LabError
 from ..problems.problem_checks import check_problem, nothing_to_learn
-from ..pruning.phases import PHASES
+from ..pruning.phases import PHASES, run_phases
 from ..pruning.rounding import rank, round_off, tested
 from ..pruning.settings import Settings
 from ..pruning.smaller_machines import with_fewer_links
@@ -195,15 +195,11 @@ class Search:
             tell(event)
         restart.trace.listener = tell
         try:
-            for number, phase in enumerate(PHASES.values()):
-                if number < restart.done:
-                    continue
-                if self.stop.is_set() or not is_finite(restart.weights):
-                    break
-                mine = jax.random.fold_in(restart_key, number)
-                restart.weights = phase(self.task, restart.weights, self.settings, restart.trace, mine)
-                restart.done = number + 1
+            left = run_phases(self.task, restart.weights, self.settings, restart.trace, restart_key, restart.done)
+            for restart.done, restart.weights in left:
                 self.store.save(restart)
+                if self.stop.is_set():
+                    break
         except Stopped:
             return
         finally:

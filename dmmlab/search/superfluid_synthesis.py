@@ -19,7 +19,7 @@ from ..machines.networks import Network
 from ..machines.superfluid_machines import plain, superfluid
 from ..problems.problem_checks import check_problem
 from ..problems.problems import Problem
-from ..pruning.phases import PHASES, finish, shorten
+from ..pruning.phases import PHASES, finish, run_phases, shorten
 from ..pruning.pruning import prune
 from ..pruning.rounding import Verdict, rank, round_off, tested
 from ..pruning.settings import Settings
@@ -86,9 +86,7 @@ def synthesize_superfluid(
     for index in range(restarts):
         restart_key, trace = jax.random.fold_in(key, index), Trace()
         weights = task.initial_weights(restart_key, SCALE)
-        for number, phase in enumerate(PHASES.values()):
-            if is_finite(weights):
-                weights = phase(task, weights, settings, trace, jax.random.fold_in(restart_key, number))
+        *_, (_, weights) = run_phases(task, weights, settings, trace, restart_key)
         if not is_finite(weights):
             continue
         small, last = as_plain(task, weights, settings, Trace())

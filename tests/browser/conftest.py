@@ -4,8 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from dmmlab.journal.browser import NoBrowser, chromium, jupyterlab
+from real_browser import NoBrowser, chromium, jupyterlab
 
 PROJECT = Path(__file__).resolve().parents[2]
 

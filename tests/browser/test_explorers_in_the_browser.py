@@ -4,8 +4,7 @@ import re
 from functools import partial
 
 import pytest
-
-from dmmlab.journal.browser import open_notebook, run_all, write_notebook
+from real_browser import open_notebook, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -67,7 +66,7 @@ class Reader:
     def until(self, look, wanted, timeout=200_000):
         """Waits until ``look()`` satisfies ``wanted``, and returns what was seen.
 
-        A machine of a tenth of the speed is in time. What comes too late for a person, ``dmmlab bench repaint`` tells.
+        A machine of a tenth of the speed is in time. What comes too late for a person, ``slider_moves.py`` tells.
         """
         for _ in range(timeout // 50):
             seen = look()

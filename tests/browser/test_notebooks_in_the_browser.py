@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from dmmlab.journal.browser import open_notebook
+from real_browser import open_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

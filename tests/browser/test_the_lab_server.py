@@ -1,4 +1,4 @@
-"""The JupyterLab of the browser tests and of ``dmmlab bench repaint``: nobody else on the machine can use it."""
+"""The JupyterLab of the browser tests and of ``slider_moves.py``: nobody else on the machine can use it."""
 
 import urllib.error
 import urllib.request

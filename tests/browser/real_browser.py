@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..core.errors import LabError
+from dmmlab.core.errors import LabError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (

@@ -1,21 +1,18 @@
-"""The explorer benchmark: the time from a slider move to the new picture, in a browser.
+"""A benchmark of the explorers: the time from a slider move to the new picture, in a browser::
+
+    python tests/browser/slider_moves.py
 
 The time runs from a key press to the frame after the picture is redrawn. In between, the kernel
 cuts the links, measures the losses, lays the circuit out and sends it to JupyterLab. The result is
 the median of fifty moves that change the picture, over the whole range of the slider.
 """
 
-import json
-import os
 import statistics
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..journal.browser import NoBrowser, chromium, jupyterlab, open_notebook, run_all, write_notebook
-from .measurement import Row, in_another_process
+from real_browser import chromium, jupyterlab, open_notebook, run_all, write_notebook
 
 MOVES = 50
 PATIENCE = 700  # milliseconds from one move to the next
@@ -44,19 +41,6 @@ LISTEN = """() => {
         if (pressed !== null) { window.moves.push(performance.now() - pressed); pressed = null; }
     }))).observe(picture, { attributes: true, attributeFilter: ["data-painted"] });
 }"""
-
-
-def repaint() -> Iterator[Row]:
-    """Yields a row for each machine size; without a browser, one row that says so."""
-    done = in_another_process("dmmlab.bench.slider_moves")
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["nothing was said"]
-        yield Row("a slider's move is seen", None, "", None, None, note=said[-1])
-        return
-    for name, times in json.loads(done.stdout).items():
-        ours, asked = statistics.median(times), CASES[name][1]
-        note = f"{len(times)} moves, the slowest {max(times):.0f} ms"
-        yield Row(f"a slider's move is seen, {name}", ours, "target", asked, asked / ours, note=note)
 
 
 def _measure() -> dict[str, list[float]]:
@@ -95,9 +79,6 @@ def _moves(page: Any) -> list[float]:
 
 
 if __name__ == "__main__":
-    if hasattr(os, "sched_setaffinity"):  # benchmarks run on one core; a kernel and a browser need two
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    try:
-        print(json.dumps(_measure()))
-    except NoBrowser as missing:
-        sys.exit(str(missing))
+    for name, times in _measure().items():
+        seen, asked = statistics.median(times), CASES[name][1]
+        print(f"{name}: {seen:.1f} ms, target {asked:g} ms; {len(times)} moves, the slowest {max(times):.0f} ms")
