@@ -21,11 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core.array_leaves import Block
 from ..core.errors import LabError
 from ..core.neuron_type import NeuronType
 from ..core.neurons import TYPES
 from ..core.vvalues import NUMBER, Path, VValue, add, from_paths, number, paths, scale
+from .array_leaves import Block
 
 MOST_KEYS = 2  # maximum number of tested keys of an input, besides its scalar part
 SIZES = (0.75, -1.25, 0.5, 2.0, -0.375, 1.5)  # exact in single precision

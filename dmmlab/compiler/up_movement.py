@@ -1,9 +1,9 @@
 """The up movement on arrays: a type's function, for all neurons of a group and all cycles at once.
 
 A uniform function receives V-values whose leaves are whole blocks of coordinates
-(:class:`~dmmlab.core.array_leaves.Block`). A polynomial function is evaluated as a list of products
-(:mod:`dmmlab.compiler.polynomials`). A function of arrays receives arrays. Any other function
-receives V-values of scalars, key by key, and is vectorized by ``vmap``.
+(:class:`~dmmlab.compiler.array_leaves.Block`). A polynomial function is evaluated as a list of
+products (:mod:`dmmlab.compiler.polynomials`). A function of arrays receives arrays. Any other
+function receives V-values of scalars, key by key, and is vectorized by ``vmap``.
 """
 
 import math
@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.array_functions import ArrayFunction
-from ..core.array_leaves import Block
 from ..core.vvalues import VValue, add, from_paths, paths, trim
+from .array_leaves import Block
 from .array_operations import Blocks, filled, rearranged
 from .layout import Layout
 from .polynomials import evaluate

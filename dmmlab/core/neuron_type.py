@@ -87,7 +87,7 @@ class NeuronType:
         reads_stream: the function takes the machine's input stream as one more argument.
         uniform: the function treats all keys alike and uses only ``add``, ``scale``, ``dot``,
             ``max_norm``, ``number`` and elementwise arithmetic. The compiled machine then passes it
-            many coordinates at once (:class:`dmmlab.core.array_leaves.Block`), which is faster.
+            many coordinates at once, which is faster.
         polynomial: the outputs are sums of products of input coordinates, and the function uses
             only ``add``, ``scale``, ``nest``, ``linear_combination``, ``apply_mask`` and similar
             operations. The compiled machine then computes all products at once.
