@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core.array_functions import ArrayFunction
+from ..core.array_neurons import ArrayFunction
 from ..core.vvalues import VValue, add, from_paths, paths, trim
 from .array_leaves import Block
 from .array_operations import Blocks, filled, rearranged
@@ -51,8 +51,8 @@ def activate(
     if group.kind.uniform:
         results = apply(inputs, whole=True)
         results = [{b: filled(x, len(layout.blocks[b]), neurons, points) for b, x in arrays.items()} for arrays in results]
-    elif group.kind.array_function is not None:
-        results = _of_arrays(layout, group, group.kind.array_function, inputs, (neurons, points))
+    elif isinstance(group.kind.function, ArrayFunction):
+        results = _of_arrays(layout, group, group.kind.function, inputs, (neurons, points))
     elif group.kind.polynomial:
         results = _of_products(layout, group, inputs, (neurons, points))
     else:

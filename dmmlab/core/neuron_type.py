@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from .array_functions import ArrayFunction
 from .errors import LabError
 from .summaries import Facts, names, summary_html
 from .vvalues import Number, VValue, is_plain
@@ -91,8 +90,6 @@ class NeuronType:
         polynomial: the outputs are sums of products of input coordinates, and the function uses
             only ``add``, ``scale``, ``nest``, ``linear_combination``, ``apply_mask`` and similar
             operations. The compiled machine then computes all products at once.
-        array_function: the function on arrays, if there is one
-            (:func:`~dmmlab.core.array_neurons.array_type`); the compiled machine passes it arrays.
         accumulates: the single output is the sum of all inputs; with feedback to the first input,
             it is a running sum.
         affine_in: inputs in which the first output is jointly affine, with one factor per input,
@@ -119,7 +116,6 @@ class NeuronType:
     reads_stream: bool = False
     uniform: bool = False
     polynomial: bool = False
-    array_function: ArrayFunction | None = None
     accumulates: bool = False
     affine_in: tuple[str, ...] = ()
     stop_gradient: tuple[str, ...] = ()
