@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .customs_of_2022 import customary_links, names_in, type_by_name
 from .errors import LabError, one_of
 from .files import json_text, read_json, write_text
 from .machine_files import parts_of, tree_of
+from .named_neurons import customary_links, names_in, type_by_name
 from .network_matrix import Links, MachineError, matrix_of, matrix_of_links, port_of, weight_at, with_weight
 from .neuron_type import MAX_NAME, NeuronType
 from .neurons import TYPES

@@ -8,19 +8,21 @@ names everything::
      "types": {"space": {"emits": {"char": {" ": 1.0}}}, "output": {"answers": ["count"]}}}
 
 ``types`` holds the types that need no function: constants, and neurons that only receive answers.
+These types and the built-in types can be pickled. A user-defined type can be pickled if its
+function can.
 """
 
+import copyreg
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .customs_of_2022 import customary_links, names_in, type_by_name
-from .errors import one_of
+from .errors import LabError, one_of
+from .named_neurons import customary_links, names_in, type_by_name
 from .network_matrix import MachineError, matrix_of
 from .neuron_type import NeuronType
-from .neurons import TYPES
-from .types_as_data import type_as_data, types_from_data
-from .vvalues import VValue, check, describe, paths, show_path
+from .neurons import TYPES, answering, constants
+from .vvalues import VValue, check, describe, from_paths, paths, show_path
 
 FORMAT = "dmmlab machine 1"
 
@@ -80,7 +82,7 @@ def _parts_of_complete(tree: dict, types: tuple[NeuronType, ...]) -> Parts:
     names = tree.get("neurons")
     if not isinstance(names, dict):
         raise MachineError(f"neurons: expected an object of names and types, got {describe(names)}")
-    known = {kind.name: kind for kind in types} | types_from_data(tree.get("types", {}))
+    known = {kind.name: kind for kind in types} | _types_from_data(tree.get("types", {}))
     for name, kind in names.items():
         if not isinstance(kind, str) or kind not in known:
             raise MachineError(f"{show_path(('neurons', name))}: {one_of('neuron type', str(kind), known)}")
@@ -97,7 +99,7 @@ def _types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
     known = {kind.name: kind for kind in TYPES}
     described: dict[str, dict] = {}
     for neuron, kind in neurons.items():
-        description = type_as_data(kind)
+        description = _type_as_data(kind)
         usual = known.get(kind.name)
         if usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual:
             continue
@@ -108,3 +110,48 @@ def _types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
 
 def _floats(matrix: VValue) -> VValue:
     return matrix_of((*path, float(weight)) for path, weight in paths(matrix))
+
+
+def _type_as_data(kind: NeuronType) -> dict:
+    """A constant, or a type that only receives answers, as JSON data; ``{}`` for other types."""
+    if not kind.outputs:
+        return {"answers": list(kind.inputs)}
+    if not kind.inputs and not kind.reads_stream:
+        emitted = kind.activate({}).items()
+        return {"emits": {output: from_paths((path, float(x)) for path, x in paths(v)) for output, v in emitted}}
+    return {}
+
+
+def _types_from_data(tree: object) -> dict[str, NeuronType]:
+    """The types of ``{name: _type_as_data(type)}``. Raises :class:`LabError`, with the place."""
+    if not isinstance(tree, dict):
+        raise LabError(f"types: expected an object, got {describe(tree)}")
+    types = {}
+    for name, data in tree.items():
+        (key, value), *more = data.items() if isinstance(data, dict) and data else [(None, None)]
+        if key == "emits" and isinstance(value, dict) and value and not more:
+            types[name] = constants(name, {output: check(v, ("types", name, "emits", output)) for output, v in value.items()})
+        elif key == "answers" and isinstance(value, list) and not more:
+            types[name] = answering(tuple(value), name)
+        else:
+            place = show_path(("types", name))
+            raise LabError(f'{place}: expected {{"emits": {{output: value}}}} or {{"answers": [names]}}')
+    return types
+
+
+def _reduced(kind: NeuronType) -> tuple:
+    if any(kind is each for each in TYPES):
+        return _built_in, (kind.name,)
+    data = _type_as_data(kind)
+    return (_from_data, (kind.name, data)) if data else kind.__reduce_ex__(2)  # type: ignore[return-value]
+
+
+def _built_in(name: str) -> NeuronType:
+    return next(kind for kind in TYPES if kind.name == name)
+
+
+def _from_data(name: str, data: dict) -> NeuronType:
+    return _types_from_data({name: data})[name]
+
+
+copyreg.pickle(NeuronType, _reduced)  # type: ignore[arg-type]
