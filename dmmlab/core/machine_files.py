@@ -99,13 +99,18 @@ def _types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
     known = {kind.name: kind for kind in TYPES}
     described: dict[str, dict] = {}
     for neuron, kind in neurons.items():
-        description = _type_as_data(kind)
-        usual = known.get(kind.name)
-        if usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual:
+        description, usual = _type_as_data(kind), known.get(kind.name)
+        if usual is not None and _is_usual(kind, usual):
             continue
         if described.setdefault(kind.name, description) != description or (usual is not None and not description):
             raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")
     return {name: description for name, description in described.items() if description}
+
+
+def _is_usual(kind: NeuronType, usual: NeuronType) -> bool:
+    """Whether the name of a built-in type is enough: a file shows feedback as links."""
+    alike = replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual
+    return alike and _type_as_data(kind) == _type_as_data(usual)
 
 
 def _floats(matrix: VValue) -> VValue:

@@ -45,12 +45,23 @@ class Scaling(Enum):
 
 
 class Emits(Enum):
-    """The kind of V-value that a neuron emits, as declared by its type."""
+    """The V-values that a neuron emits, as declared by its type."""
 
     ANYTHING = "any V-value"
     NUMBERS = "numbers alone"
     AS_ARRIVES = "numbers, if numbers arrive at all inputs"
+    INPUTS = "what arrives: each output repeats the input at the same position"
+    COUNT = "the scalar part of its input, plus 1"
     STREAM = "the stream's V-value in the cycle that its input names"
+
+
+SHAPES = {  # the number of inputs and of outputs that a property needs
+    Scaling.EVEN: (1, 1),
+    Scaling.DIFFERENCE: (2, 2),
+    Scaling.BILINEAR: (2, 1),
+    Emits.COUNT: (1, 1),
+    Emits.STREAM: (1, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ class NeuronType:
             recurrence, ``y[t] = a[t] y[t - 1] + b[t]``, and is compiled as one.
         stop_gradient: inputs through which no derivative flows.
         scaling: how the weights around a neuron may be rescaled; not at all if left out.
-        emits: the kind of V-value that a neuron emits.
+        emits: the V-values that a neuron emits.
         formula: how the type is printed; by its name and its inputs' names if left out.
         widens: a narrower type, which this one extends by inputs that have no effect and outputs
             that are zero. A neuron with links at the narrower type's fields only is treated as one
@@ -135,9 +146,11 @@ class NeuronType:
                 raise LabError(f"neuron type {self.name[:60]!r}: {side}: a name has at most {MAX_NAME:,} letters")
             object.__setattr__(self, side, tuple(fields))
         shape = len(self.inputs), len(self.outputs)
-        needed = {Scaling.EVEN: (1, 1), Scaling.DIFFERENCE: (2, 2), Scaling.BILINEAR: (2, 1)}
-        if self.scaling in needed and shape != needed[self.scaling]:
-            raise LabError(f"neuron type {self.name!r}: {self.scaling} needs {needed[self.scaling]} inputs and outputs")
+        for declared in (self.scaling, self.emits):
+            if declared in SHAPES and shape != SHAPES[declared]:
+                raise LabError(f"neuron type {self.name!r}: {declared} needs {SHAPES[declared]} inputs and outputs")
+        if self.emits is Emits.INPUTS and shape[0] != shape[1]:
+            raise LabError(f"neuron type {self.name!r}: {self.emits} needs as many outputs as inputs")
         if self.accumulates and (shape[0] < 2 or shape[1] != 1):
             raise LabError(f"neuron type {self.name!r}: what accumulates has at least two inputs and one output")
         if self.formula is not None:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from .neuron_type import Emits, Formula, NeuronType, Scaling
@@ -33,8 +33,7 @@ def constant(name: str, output: str, value: VValue) -> NeuronType:
 
 @lru_cache(maxsize=1024)
 def _constant(name: str, output: str, leaves: tuple[tuple[Any, Number], ...], kinds: tuple[type, ...]) -> NeuronType:
-    value = from_paths(leaves)
-    return NeuronType(name, (), (output,), lambda: value)
+    return NeuronType(name, (), (output,), partial(_emit, from_paths(leaves)))
 
 
 def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
@@ -47,8 +46,11 @@ def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
     Returns:
         The type.
     """
-    result = tuple(emitted.values())
-    return NeuronType(name, (), tuple(emitted), lambda: result if len(result) > 1 else result[0])
+    return NeuronType(name, (), tuple(emitted), partial(_emit, *emitted.values()))
+
+
+def _emit(*values: VValue) -> Any:
+    return values[0] if len(values) == 1 else values
 
 
 def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
@@ -68,7 +70,11 @@ def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
 
 @lru_cache(maxsize=1024)
 def _answering(inputs: tuple[str, ...], name: str) -> NeuronType:
-    return NeuronType(name, inputs, (), lambda *answers: ())
+    return NeuronType(name, inputs, (), _receive)
+
+
+def _receive(*answers: VValue) -> tuple[()]:
+    return ()
 
 
 def clip(x: Number, low: float, high: float) -> Number:
@@ -107,7 +113,7 @@ TIMER = NeuronType(
     ("timer",),
     lambda t: number(t) + 1.0,
     feedback=(("timer", "timer"),),
-    emits=Emits.NUMBERS,
+    emits=Emits.COUNT,
     formula=Formula("%s + 1", "%s + 1", scalar=True),
 )
 INPUT = NeuronType(
@@ -172,7 +178,7 @@ ID = NeuronType(
     ID_FIELDS,
     lambda *values: values,
     uniform=True,
-    emits=Emits.AS_ARRIVES,
+    emits=Emits.INPUTS,
     formula=Formula("%s", "%s", fieldwise=True),
 )
 
@@ -214,3 +220,17 @@ SUPERFLUID = NeuronType(
 )
 
 TYPES = (*TYPES_2022, PRODUCT, SUPERFLUID, *TREE_TYPES)
+
+
+def is_built_in(kind: NeuronType) -> bool:
+    """Whether a type has the function of a built-in type, and the same properties.
+
+    So its properties are known to be true. All constants and all types of answers are built in.
+    """
+    return _meaning(kind) in map(_meaning, TYPES)
+
+
+def _meaning(kind: NeuronType) -> tuple:
+    is_constant = type(kind.function) is partial and kind.function.func is _emit
+    function = _emit if is_constant else kind.function
+    return id(function), kind.accumulates, kind.scaling, kind.emits  # a user's function may equal any other

@@ -227,9 +227,11 @@ def _neurons_of_numbers(machine: Machine) -> set[str]:
     scalar, passing = set(), set()
     for name, kind in machine.neurons.items():
         emitted = _emitted(kind).values()
-        if kind.emits is Emits.AS_ARRIVES:
+        if kind.emits in (Emits.AS_ARRIVES, Emits.INPUTS):
             passing.add(name)  # removed below if anything else arrives
-        elif kind.emits is Emits.NUMBERS or (emitted and all(v == {} or not isinstance(v, dict) for v in emitted)):
+        elif kind.emits in (Emits.NUMBERS, Emits.COUNT) or (
+            emitted and all(v == {} or not isinstance(v, dict) for v in emitted)
+        ):
             scalar.add(name)
     while more := {link.to_neuron for link in machine.links() if link.from_neuron not in passing | scalar} & passing:
         passing -= more
