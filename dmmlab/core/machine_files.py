@@ -121,7 +121,7 @@ def _type_as_data(kind: NeuronType) -> dict:
     """A constant, or a type that only receives answers, as JSON data; ``{}`` for other types."""
     if not kind.outputs:
         return {"answers": list(kind.inputs)}
-    if not kind.inputs and not kind.reads_stream:
+    if kind.is_constant:
         emitted = kind.activate({}).items()
         return {"emits": {output: from_paths((path, float(x)) for path, x in paths(v)) for output, v in emitted}}
     return {}

@@ -170,6 +170,16 @@ class NeuronType:
             if not set(getattr(self, name)) <= set(self.inputs):
                 raise LabError(f"neuron type {self.name!r}: {name} {getattr(self, name)!r}: expected names of its inputs")
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether a neuron emits the same in every cycle, because nothing arrives at it."""
+        return bool(self.outputs) and not self.inputs and not self.reads_stream
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether something enters or leaves a machine at a neuron of this type."""
+        return self.reads_stream or not self.inputs or not self.outputs
+
     def activate(self, inputs: VValue, stream: Callable[[Number], VValue] | None = None) -> dict[str, VValue]:
         """Applies the activation function: the up movement of one neuron.
 

@@ -240,8 +240,7 @@ def _neurons_of_numbers(machine: Machine) -> set[str]:
 
 def _emitted(kind: NeuronType) -> dict[str, VValue]:
     """Returns the values of a constant, by output; empty if the type is no constant."""
-    is_constant = kind.outputs and not kind.inputs and not kind.reads_stream
-    return {field: trim(v) for field, v in kind.activate({}).items()} if is_constant else {}
+    return {field: trim(v) for field, v in kind.activate({}).items()} if kind.is_constant else {}
 
 
 def _quoted(name: str) -> str:
