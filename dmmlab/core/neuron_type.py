@@ -11,13 +11,14 @@ pure and differentiable. A new type takes a line or two::
     )
 
 A type declares its properties: whether it accumulates, through which inputs no derivative flows,
-how it may be rescaled, and how it is printed. The rest of ``dmmlab`` relies on these properties.
-So a user-defined type is compiled, simplified and printed in the same way as a type of
-:mod:`dmmlab.core.neurons` with the same properties.
+how it may be rescaled, and how it is printed. The rest of ``dmmlab`` relies on these properties; it
+does not look for types by name. So a user-defined type is compiled, simplified and printed in the
+same way as a type of :mod:`dmmlab.core.neurons` with the same properties. Only proofs ask more:
+they take built-in types alone at their word.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import Any
 
@@ -85,6 +86,10 @@ class Formula:
 class NeuronType:
     """A kind of neuron.
 
+    The first five arguments say what a neuron has and what it computes. The others are keywords.
+    They declare properties: how the function computes, its algebra, and how it is printed. A type
+    without properties works everywhere; each property makes it faster, simpler or more readable.
+
     Args:
         name: the type's name, also in machine files.
         inputs: the names of its inputs.
@@ -101,19 +106,19 @@ class NeuronType:
         polynomial: the outputs are sums of products of input coordinates, and the function uses
             only ``add``, ``scale``, ``nest``, ``linear_combination``, ``apply_mask`` and similar
             operations. The compiled machine then computes all products at once.
+        stop_gradient: inputs through which no derivative flows.
+        emits: the V-values that a neuron emits.
         accumulates: the single output is the sum of all inputs; with feedback to the first input,
             it is a running sum.
         affine_in: inputs in which the first output is jointly affine, with one factor per input,
             the same for all keys. No other output may depend on them. For a type that accumulates,
             they are all inputs. A soft link from the first output to such an input is then a linear
             recurrence, ``y[t] = a[t] y[t - 1] + b[t]``, and is compiled as one.
-        stop_gradient: inputs through which no derivative flows.
         scaling: how the weights around a neuron may be rescaled; not at all if left out.
-        emits: the V-values that a neuron emits.
-        formula: how the type is printed; by its name and its inputs' names if left out.
         widens: a narrower type, which this one extends by inputs that have no effect and outputs
             that are zero. A neuron with links at the narrower type's fields only is treated as one
             of that type.
+        formula: how the type is printed; by its name and its inputs' names if left out.
 
     Raises :class:`~dmmlab.core.errors.LabError` for invalid fields, or for a property that the
     fields do not allow.
@@ -124,16 +129,20 @@ class NeuronType:
     outputs: tuple[str, ...]
     function: Callable[..., Any]
     feedback: tuple[Port, ...] = ()
+    _: KW_ONLY
+    # How the function computes.
     reads_stream: bool = False
     uniform: bool = False
     polynomial: bool = False
+    stop_gradient: tuple[str, ...] = ()
+    # Its algebra.
+    emits: Emits = Emits.ANYTHING
     accumulates: bool = False
     affine_in: tuple[str, ...] = ()
-    stop_gradient: tuple[str, ...] = ()
     scaling: Scaling | None = None
-    emits: Emits = Emits.ANYTHING
-    formula: Formula | None = None
     widens: "NeuronType | None" = None
+    # How it is printed.
+    formula: Formula | None = None
 
     def __post_init__(self):
         for side in ("inputs", "outputs"):
