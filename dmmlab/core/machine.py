@@ -196,8 +196,8 @@ class Machine:
         """
         if name in self.neurons:
             raise MachineError(f"there is a neuron {name!r} already")
-        links = {f"{name}.{to}": {f"{name}.{source}": 1.0} for to, source in kind.feedback}
-        return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, matrix_of_links(links)))
+        feedback = matrix_of((name, to, name, source, 1.0) for to, source in kind.feedback)
+        return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, feedback))
 
     def without_neuron(self, name: str) -> "Machine":
         """Returns the machine without a neuron and its links.

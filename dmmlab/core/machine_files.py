@@ -22,7 +22,7 @@ from .named_neurons import customary_links, names_in, type_by_name
 from .network_matrix import MachineError, matrix_of
 from .neuron_type import NeuronType
 from .neurons import TYPES, answering, constants
-from .vvalues import VValue, check, describe, from_paths, paths, show_path
+from .vvalues import VValue, check, describe, in_doubles, paths, show_path
 
 FORMAT = "dmmlab machine 1"
 
@@ -122,8 +122,7 @@ def _type_as_data(kind: NeuronType) -> dict:
     if not kind.outputs:
         return {"answers": list(kind.inputs)}
     if kind.is_constant:
-        emitted = kind.activate({}).items()
-        return {"emits": {output: from_paths((path, float(x)) for path, x in paths(v)) for output, v in emitted}}
+        return {"emits": {output: in_doubles(v) for output, v in kind.activate({}).items()}}
     return {}
 
 

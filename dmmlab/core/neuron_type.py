@@ -13,8 +13,8 @@ pure and differentiable. A new type takes a line or two::
 A type declares its properties: whether it accumulates, through which inputs no derivative flows,
 how it may be rescaled, and how it is printed. The rest of ``dmmlab`` relies on these properties; it
 does not look for types by name. So a user-defined type is compiled, simplified and printed in the
-same way as a type of :mod:`dmmlab.core.neurons` with the same properties. Only proofs ask more:
-they take built-in types alone at their word.
+same way as a type of :mod:`dmmlab.core.neurons` with the same properties. Proofs and clocks ask for
+more: they rely on the properties of built-in types alone.
 """
 
 from collections.abc import Callable

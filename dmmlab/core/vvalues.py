@@ -196,6 +196,11 @@ def from_paths(coordinates: Iterable[tuple[Path, Number]]) -> VValue:
     return trim(tree)
 
 
+def in_doubles(v: VValue) -> VValue:
+    """The V-value with Python floats as leaves."""
+    return from_paths((path, float(x)) for path, x in paths(v))
+
+
 def check(v: VValue, path: Path = ()) -> VValue:
     """Returns ``v`` in canonical form if it is a V-value.
 

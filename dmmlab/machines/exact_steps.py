@@ -25,7 +25,7 @@ from ..core.machine import Machine
 from ..core.network_matrix import matrix_of
 from ..core.neuron_type import Emits
 from ..core.neurons import is_built_in
-from ..core.vvalues import MAX_DEPTH, VValue, from_paths, number, paths, trim
+from ..core.vvalues import MAX_DEPTH, VValue, in_doubles, number, paths, trim
 
 NEARLY = 1e-15  # largest relative difference between a weight and the fraction that it stands for
 LARGEST_DENOMINATOR = 10_000
@@ -229,11 +229,6 @@ def exact(v: VValue, small: int = 0) -> VValue:
     if isinstance(v, int | Fraction) and v.denominator == 1 and abs(v.numerator) <= small:
         return v.numerator
     return Exact(v) if isinstance(v, Rational | float) and not isinstance(v, Exact) else v
-
-
-def in_doubles(v: VValue) -> VValue:
-    """Converts a V-value to double precision."""
-    return from_paths((path, float(x)) for path, x in paths(v))
 
 
 def is_double(x: Any) -> bool:
