@@ -11,7 +11,8 @@ from dmmlab import Machine, NeuronType
 from dmmlab.compiler.compilation import compile_machine
 from dmmlab.compiler.layout import LayoutError, lay_out
 from dmmlab.core.engine import RunError, answers
-from dmmlab.core.neurons import TIMER, TYPES_2022
+from dmmlab.core.neuron_type import Emits
+from dmmlab.core.neurons import INPUT, NORM, TIMER, TYPES_2022
 from dmmlab.core.streams import Inbox, characters, symbols, values
 from dmmlab.core.vvalues import number, paths
 from dmmlab.june2022.replay import initial_machine, recurrent_2022
@@ -130,10 +131,18 @@ def test_a_timer_that_is_read_by_others_is_data():
     assert compile_machine(machine, stream).answers(stream, 6) == answers(machine, stream, 6)
 
 
-def test_an_odd_clock_is_not_taken_for_the_timer():
-    fast = replace(TIMER, function=lambda t: number(t) + 2.0)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        replace(TIMER, function=lambda t: number(t) + 2.0),
+        replace(INPUT, function=lambda t, stream: stream(number(t)) if number(t) != 6 else {}),
+        replace(NORM, name="timer", inputs=("timer",), outputs=("timer",), emits=Emits.COUNT),
+    ],
+    ids=["a fast clock", "a reader that skips an item", "a norm"],
+)
+def test_an_odd_clock_is_not_taken_for_the_timer(odd):
     machine = Machine.build({"output.dict-1": {"input.char": 1.0}})
-    machine = replace(machine, neurons={**machine.neurons, "timer": fast})
+    machine = replace(machine, neurons={**machine.neurons, odd.name: odd})
     stream = characters("abcd", period=1)
     assert compile_machine(machine, stream).answers(stream, 8) == answers(machine, stream, 8)
 

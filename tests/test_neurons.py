@@ -34,7 +34,7 @@ from dmmlab.core.neurons import (
     constant,
 )
 from dmmlab.core.streams import values
-from dmmlab.core.vvalues import NUMBER, add, paths, scale, trim
+from dmmlab.core.vvalues import NUMBER, add, number, paths, scale, trim
 from dmmlab.june2022.truncated_gradients import TRUNCATED
 
 EVERY_TYPE = (*TYPES, *TRUNCATED.values())
@@ -196,6 +196,19 @@ def test_where_numbers_arrive_numbers_leave(kind, inputs):
     assert not any(isinstance(x, dict) and x for x in results(kind, *inputs[: len(kind.inputs)]))
 
 
+@declaring(emits=Emits.INPUTS)
+@given(inputs=several)
+def test_types_that_emit_their_inputs_change_nothing(kind, inputs):
+    inputs = inputs[: len(kind.inputs)]
+    assert results(kind, *inputs) == tuple(map(trim, inputs))
+
+
+@declaring(emits=Emits.COUNT)
+@given(v=vvalues)
+def test_types_that_count_add_one(kind, v):
+    assert results(kind, v) == (trim(number(v) + 1.0),)
+
+
 @declaring(emits=Emits.STREAM)
 @given(stream=st.lists(vvalues, min_size=1, max_size=4), t=st.integers(0, 5))
 def test_types_that_emit_the_stream_emit_the_stream(kind, stream, t):
@@ -225,6 +238,8 @@ def test_no_derivative_flows_where_it_is_stopped(kind, float64):
         ({"scaling": Scaling.EVEN}, r"neuron type 'mine': Scaling.EVEN needs \(1, 1\) inputs and outputs"),
         ({"scaling": Scaling.DIFFERENCE}, r"Scaling.DIFFERENCE needs \(2, 2\) inputs and outputs"),
         ({"scaling": Scaling.BILINEAR, "outputs": ("z", "w")}, r"Scaling.BILINEAR needs \(2, 1\) inputs and outputs"),
+        ({"emits": Emits.COUNT}, r"Emits.COUNT needs \(1, 1\) inputs and outputs"),
+        ({"emits": Emits.INPUTS}, "Emits.INPUTS needs as many outputs as inputs"),
         ({"accumulates": True, "outputs": ("z", "w")}, "what accumulates has at least two inputs and one output"),
         ({"accumulates": True, "inputs": ("x",)}, "what accumulates has at least two inputs and one output"),
         ({"widens": ACCUM}, "it does not have all fields of 'accum', which it widens"),

@@ -43,6 +43,9 @@ CLOCKS = {
     "twice the item": echo(reader(lambda t, stream: scale(2.0, stream(number(t))))),
     "the item before": echo(reader(lambda t, stream: stream(number(t) - 1))),
     "a second output": echo(reader(lambda t, stream: (stream(number(t) + 1), stream(number(t))), ("char", "late"))),
+    "a reader that lies": echo({**NEURONS, "input": replace(INPUT, function=lambda t, stream: stream(number(t) - 1))}),
+    "a clock that lies": echo({**NEURONS, "timer": replace(TIMER, function=lambda t: number(t) + 2.0)}),
+    "a clock that lies, of a built-in function": echo({**NEURONS, "timer": replace(TIMER, function=dm.core.NORM.function)}),
 }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from dmmlab.compiler.weights import flatten
+from dmmlab.core.array_neurons import array_type
 from dmmlab.core.errors import LabError
 from dmmlab.core.neuron_type import NeuronType
 from dmmlab.core.neurons import ACCUM, constant
@@ -239,6 +240,14 @@ def test_digests_are_the_same_in_every_process(tmp_path):
 def test_what_a_constant_emits_counts():
     digests = {str(provenance([constant("one", "out", v)])["types"]) for v in (1.0, 1.5, {"a": 1.0}, {"a": np.ones(())})}
     assert len(digests) == 4
+
+
+def test_functions_of_arrays_count():
+    def of_arrays(factor, size=2):
+        return provenance([array_type("mine", {"in": (size,)}, {"out": (size,)}, lambda x: factor * x)])
+
+    assert of_arrays(1.0) == of_arrays(1.0)
+    assert len({str(of_arrays(*each)["types"]) for each in ((1.0,), (2.0,), (1.0, 3))}) == 3
 
 
 def test_functions_without_a_source():

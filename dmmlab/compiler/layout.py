@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
-from ..core.array_functions import ArrayFunction
+from ..core.array_neurons import ArrayFunction
 from ..core.clocks import clocked
 from ..core.engine import Streams, run
 from ..core.errors import LabError
@@ -249,9 +249,9 @@ def _fixed_point(
 
 
 def _output_keys(name: str, kind: NeuronType, input_keys: tuple[Keys, ...]) -> tuple[Keys, ...]:
-    if kind.array_function is not None:
-        _check_indices(name, kind, kind.array_function, input_keys)
-        return tuple(frozenset(array.entries) for array in kind.array_function.outputs)
+    if isinstance(kind.function, ArrayFunction):
+        _check_indices(name, kind, kind.function, input_keys)
+        return tuple(frozenset(array.entries) for array in kind.function.outputs)
     try:
         results = jax.eval_shape(_function_of_trees(kind), _trees(input_keys))
     except LabError:
@@ -282,7 +282,7 @@ def _looked_at(machine: Machine, inner: tuple[str, ...], reached: Mapping[Port, 
         input_keys = tuple(reached[name, field] for field in kind.inputs)
         if (kind, input_keys) not in known:
             known[kind, input_keys] = input_keys
-            if kind.outputs and kind.array_function is None:
+            if kind.outputs and not isinstance(kind.function, ArrayFunction):
                 check_type(kind, input_keys)
                 known[kind, input_keys] = _dependencies(kind, input_keys)
         result |= {(name, field): ks for field, ks in zip(kind.inputs, known[kind, input_keys], strict=True)}

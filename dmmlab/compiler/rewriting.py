@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core.engine import Streams
+from ..core.engine import Streams, with_output
 from ..core.machine import Machine
 from ..core.network_matrix import Links, matrix_of, matrix_of_links, port_of, weight_at
 from ..core.neuron_type import Port
@@ -215,9 +215,7 @@ def compile_rewriting(
             link.
     """
     port, declared = port_of(matrix_from), matrix_of_links(links)
-    initial: VValue = check({} if initial_outputs is None else initial_outputs)
-    if port[1] not in initial.get(port[0], {}):
-        initial = {**initial, port[0]: {**initial.get(port[0], {}), port[1]: machine.matrix}}
+    initial = with_output(check({} if initial_outputs is None else initial_outputs), port, machine.matrix)
     is_fixed = {
         path: path[0] not in initial and weight_at(declared, path) is None  # initial outputs: not on the boundary
         for path, _ in [*paths(declared), *paths(machine.matrix)]

@@ -21,11 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core.array_leaves import Block
 from ..core.errors import LabError
 from ..core.neuron_type import NeuronType
 from ..core.neurons import TYPES
-from ..core.vvalues import NUMBER, Path, VValue, add, from_paths, number, paths, scale
+from ..core.vvalues import NUMBER, Path, VValue, add, from_paths, in_doubles, number, paths, scale
+from .array_leaves import Block
 
 MOST_KEYS = 2  # maximum number of tested keys of an input, besides its scalar part
 SIZES = (0.75, -1.25, 0.5, 2.0, -0.375, 1.5)  # exact in single precision
@@ -76,20 +76,17 @@ def _check_writings(kind: NeuronType, keys: _Keys) -> None:
             got = _results(kind, written)
             if _differ(expected, got):
                 raise _looks(kind, plain, expected, f"of {_shown(written)}, which is the same, {_shown(got)}")
+        makes = f"of {_shown(plain)} it makes {_shown(expected)}"
         if expected is not None and kind.accumulates and _differ(expected, [reduce(add, plain)]):
-            raise TypeMisbehaves(
-                f"neuron type {kind.name!r} is said to accumulate, and is no sum: of {_shown(plain)} it makes "
-                f"{_shown(expected)}"
-            )
+            raise TypeMisbehaves(f"neuron type {kind.name!r} is said to accumulate, and is no sum: {makes}")
         if kind.widens is not None and _differ(expected, _as_narrower(kind, kind.widens, plain)):
             raise TypeMisbehaves(
-                f"neuron type {kind.name!r} is said to widen {kind.widens.name!r}, and does something else: of "
-                f"{_shown(plain)} it makes {_shown(expected)}"
+                f"neuron type {kind.name!r} is said to widen {kind.widens.name!r}, and does something else: {makes}"
             )
         if expected is not None and kind.affine_in and _differ(expected, _affine(kind, plain) or expected):
             raise TypeMisbehaves(
-                f"neuron type {kind.name!r} is said to be affine in {', '.join(kind.affine_in)}, and is not: of "
-                f"{_shown(plain)} it makes {_shown(expected)}; from 0 and 1 there follows {_shown(_affine(kind, plain))}"
+                f"neuron type {kind.name!r} is said to be affine in {', '.join(kind.affine_in)}, and is not: {makes}; "
+                f"from 0 and 1 there follows {_shown(_affine(kind, plain))}"
             )
 
 
@@ -168,7 +165,7 @@ def _results(kind: NeuronType, inputs: list[VValue]) -> list[VValue] | None:
     """The results of a type's function, as vectors; None if it raises."""
     try:
         made = kind.activate(dict(zip(kind.inputs, inputs, strict=True)))
-        return [_as_vector(made[field]) for field in kind.outputs]
+        return [in_doubles(made[field]) for field in kind.outputs]
     except Exception:  # user code may raise anything
         return None
 
@@ -217,10 +214,6 @@ def _out_of_block(v: VValue, together: list[Path]) -> dict[Path, jax.Array]:
 
 def _vectors(results: Results) -> list[VValue] | None:
     return None if results is None else [from_paths((path, float(x)) for path, x in each.items()) for each in results]
-
-
-def _as_vector(v: VValue) -> VValue:
-    return from_paths((path, float(leaf)) for path, leaf in paths(v))
 
 
 def _looks(kind: NeuronType, plain: list[VValue], expected: list[VValue] | None, otherwise: str) -> TypeMisbehaves:

@@ -1,26 +1,29 @@
 """The up movement on arrays: a type's function, for all neurons of a group and all cycles at once.
 
 A uniform function receives V-values whose leaves are whole blocks of coordinates
-(:class:`~dmmlab.core.array_leaves.Block`). A polynomial function is evaluated as a list of products
-(:mod:`dmmlab.compiler.polynomials`). A function of arrays receives arrays. Any other function
-receives V-values of scalars, key by key, and is vectorized by ``vmap``.
+(:class:`~dmmlab.compiler.array_leaves.Block`). A polynomial function is evaluated as a list of
+products (:mod:`dmmlab.compiler.polynomials`). A function of arrays receives arrays. Any other
+function receives V-values of scalars, key by key, and is vectorized by ``vmap``.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core.array_functions import ArrayFunction
-from ..core.array_leaves import Block
+from ..core.array_neurons import ArrayFunction
+from ..core.neuron_type import NeuronType
 from ..core.vvalues import VValue, add, from_paths, paths, trim
+from .array_leaves import Block
 from .array_operations import Blocks, filled, rearranged
 from .layout import Layout
 from .polynomials import evaluate
 from .schedule import NeuronGroup, PortGroup
+
+Evaluation = Callable[[Layout, NeuronGroup, list[Blocks], tuple[int, int]], list[Blocks]]  # (neurons, points)
 
 
 def activate(
@@ -42,22 +45,7 @@ def activate(
         {b: x.reshape(*x.shape[:2], points) for b in sorted(ports.blocks) for x in [received[ports, b]]}
         for ports in group.inputs
     ]
-
-    def apply(inputs: list[Blocks], whole: bool) -> list[Blocks]:
-        arriving = [_vvalue(layout, arrays, whole) for arrays in inputs]
-        results = group.kind.activate(dict(zip(group.kind.inputs, arriving, strict=True)))
-        return [_arrays(layout, results[f], ports) for f, ports in zip(group.kind.outputs, group.outputs, strict=True)]
-
-    if group.kind.uniform:
-        results = apply(inputs, whole=True)
-        results = [{b: filled(x, len(layout.blocks[b]), neurons, points) for b, x in arrays.items()} for arrays in results]
-    elif group.kind.array_function is not None:
-        results = _of_arrays(layout, group, group.kind.array_function, inputs, (neurons, points))
-    elif group.kind.polynomial:
-        results = _of_products(layout, group, inputs, (neurons, points))
-    else:
-        function = jax.vmap(partial(apply, whole=False), in_axes=-1, out_axes=-1, axis_size=points)
-        results = jax.vmap(function, axis_size=neurons)(inputs)
+    results = _evaluation_of(group.kind)(layout, group, inputs, (neurons, points))
     return {
         (ports, b): x.reshape(*x.shape[:2], *axes)
         for ports, arrays in zip(group.outputs, results, strict=True)
@@ -105,6 +93,34 @@ def activate_recurring(
     return dict(zip(outputs, made, strict=True)), by_port[group.outputs[0], block][:, :1]
 
 
+def _evaluation_of(kind: NeuronType) -> Evaluation:
+    if kind.uniform:
+        return _of_blocks
+    if isinstance(kind.function, ArrayFunction):
+        return partial(_of_arrays, kind.function)
+    return _of_products if kind.polynomial else _of_scalars
+
+
+def _of_blocks(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape: tuple[int, int]) -> list[Blocks]:
+    """The outputs of a uniform type, each by block: (neurons, keys, points)."""
+    results = _of_vvalues(layout, group, True, inputs)
+    return [{b: filled(x, len(layout.blocks[b]), *shape) for b, x in arrays.items()} for arrays in results]
+
+
+def _of_scalars(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape: tuple[int, int]) -> list[Blocks]:
+    """The outputs of a type without such properties, each by block: (neurons, keys, points)."""
+    neurons, points = shape
+    function = jax.vmap(partial(_of_vvalues, layout, group, False), in_axes=-1, out_axes=-1, axis_size=points)
+    return jax.vmap(function, axis_size=neurons)(inputs)
+
+
+def _of_vvalues(layout: Layout, group: NeuronGroup, whole: bool, inputs: list[Blocks]) -> list[Blocks]:
+    """Calls a neuron's function, with whole blocks or with the scalars of one neuron and point."""
+    arriving = [_vvalue(layout, arrays, whole) for arrays in inputs]
+    results = group.kind.activate(dict(zip(group.kind.inputs, arriving, strict=True)))
+    return [_arrays(layout, results[f], ports) for f, ports in zip(group.kind.outputs, group.outputs, strict=True)]
+
+
 def _of_products(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape: tuple[int, int]) -> list[Blocks]:
     """The outputs of a polynomial type, each by block: (neurons, keys, points)."""
     neurons, points = shape
@@ -121,7 +137,7 @@ def _of_products(layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape
 
 
 def _of_arrays(
-    layout: Layout, group: NeuronGroup, function: ArrayFunction, inputs: list[Blocks], shape: tuple[int, int]
+    function: ArrayFunction, layout: Layout, group: NeuronGroup, inputs: list[Blocks], shape: tuple[int, int]
 ) -> list[Blocks]:
     """The outputs of a type on arrays, each by block: (neurons, keys, points)."""
     neurons, points = shape

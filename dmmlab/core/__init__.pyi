@@ -1,6 +1,5 @@
 from . import vvalues as vvalues
-from .array_functions import ArrayShape as ArrayShape
-from .array_neurons import array_type as array_type
+from .array_neurons import ArrayShape as ArrayShape, array_type as array_type
 from .arrays_as_trees import from_array as from_array, to_array as to_array
 from .doors import NotInstalled as NotInstalled
 from .engine import (

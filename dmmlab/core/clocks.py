@@ -4,14 +4,15 @@ The input of a reader is a cycle number, and its output is its stream's value in
 neurons that feed the readers determine which data a machine reads. In most machines this is a
 *clock*: a timer whose only incoming link is from itself, with weight 1. A reader then shows the
 item of cycle ``t`` in cycle ``t``, and an engine need not run the clock. Clocks and readers are
-recognized by the functions of their types and by all links to them, not by their names.
+recognized by what their types emit and by all links to them, not by their names. A user-defined
+type may describe itself wrongly, so only built-in types are recognized.
 """
 
 from typing import NamedTuple
 
 from .machine import Machine
-from .neuron_type import NeuronType
-from .neurons import INPUT, TIMER
+from .neuron_type import Emits
+from .neurons import is_built_in
 
 
 class Clocked(NamedTuple):
@@ -29,11 +30,7 @@ def clocked(machine: Machine) -> Clocked:
     only_source = {
         name: links[0].from_neuron for name, links in into.items() if len(links) == 1 and float(links[0].weight) == 1.0
     }
-    clocks = frozenset(n for n, kind in machine.neurons.items() if _like(kind, TIMER) and only_source.get(n) == n)
-    readers = frozenset(n for n, kind in machine.neurons.items() if _like(kind, INPUT) and only_source.get(n) in clocks)
+    emits = {name: kind.emits for name, kind in machine.neurons.items() if is_built_in(kind)}
+    clocks = frozenset(name for name in emits if emits[name] is Emits.COUNT and only_source.get(name) == name)
+    readers = frozenset(name for name in emits if emits[name] is Emits.STREAM and only_source.get(name) in clocks)
     return Clocked(clocks, readers)
-
-
-def _like(kind: NeuronType, other: NeuronType) -> bool:
-    """Whether a type has the function of another type, one input and one output."""
-    return kind.function is other.function and (len(kind.inputs), len(kind.outputs)) == (1, 1)

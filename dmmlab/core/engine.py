@@ -192,7 +192,7 @@ def run(
     by_neuron = _streams_by_neuron(machine, streams)
     state = INITIAL_STATE._replace(outputs=check({} if initial_outputs is None else initial_outputs, ("initial outputs",)))
     if matrix_from is not None:
-        state = state._replace(outputs=_with_output(state.outputs, port_of(matrix_from), machine.matrix))
+        state = state._replace(outputs=with_output(state.outputs, port_of(matrix_from), machine.matrix))
     types = tuple(types)
 
     def states(state: State) -> Iterator[State]:
@@ -249,7 +249,7 @@ def _check_streams(neurons: Mapping[str, NeuronType], by_neuron: Mapping[str, So
             raise RunError(f"neuron {name!r} reads a stream, and none is given for it")
 
 
-def _with_output(outputs: VValue, port: Port, v: VValue) -> VValue:
+def with_output(outputs: VValue, port: Port, v: VValue) -> VValue:
     """Returns the outputs with ``v`` at the port, unless the port already has a V-value."""
     neuron, field = port
     emitted = outputs.get(neuron, {})

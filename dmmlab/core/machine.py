@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .customs_of_2022 import customary_links, names_in, type_by_name
 from .errors import LabError, one_of
 from .files import json_text, read_json, write_text
 from .machine_files import parts_of, tree_of
+from .named_neurons import customary_links, names_in, type_by_name
 from .network_matrix import Links, MachineError, check_name, matrix_of, matrix_of_links, port_of, weight_at, with_weight
 from .neuron_type import NeuronType
 from .neurons import TYPES
@@ -216,8 +216,8 @@ class Machine:
         """
         if name in self.neurons:
             raise MachineError(f"there is a neuron {name!r} already")
-        links = {f"{name}.{to}": {f"{name}.{source}": 1.0} for to, source in kind.feedback}
-        return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, matrix_of_links(links)))
+        feedback = matrix_of((name, to, name, source, 1.0) for to, source in kind.feedback)
+        return replace(self, neurons={**self.neurons, name: kind}, hard=add(self.hard, feedback))
 
     def without_neuron(self, name: str) -> "Machine":
         """Returns the machine without a neuron and its links.

@@ -8,19 +8,21 @@ names everything::
      "types": {"space": {"emits": {"char": {" ": 1.0}}}, "output": {"answers": ["count"]}}}
 
 ``types`` holds the types that need no function: constants, and neurons that only receive answers.
+These types and the built-in types can be pickled. A user-defined type can be pickled if its
+function can.
 """
 
+import copyreg
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .customs_of_2022 import customary_links, names_in, type_by_name
-from .errors import one_of
+from .errors import LabError, one_of
+from .named_neurons import customary_links, names_in, type_by_name
 from .network_matrix import MachineError, matrix_of
 from .neuron_type import NeuronType
-from .neurons import TYPES
-from .types_as_data import type_as_data, types_from_data
-from .vvalues import VValue, check, describe, paths, show_path
+from .neurons import TYPES, answering, constants
+from .vvalues import VValue, check, describe, in_doubles, paths, show_path
 
 FORMAT = "dmmlab machine 1"
 
@@ -99,7 +101,7 @@ def types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
     own: set[str] = set()
     for neuron, kind in neurons.items():
         description, usual = type_as_data(kind), known.get(kind.name)
-        is_usual = usual is not None and replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual
+        is_usual = usual is not None and _is_usual(kind, usual)
         unwritten = usual is not None and not is_usual and not description
         if descriptions.setdefault(kind.name, description) != description or unwritten:
             raise MachineError(f"neuron {neuron!r}: there is another type called {kind.name!r}; rename one of them")
@@ -107,5 +109,55 @@ def types_to_describe(neurons: Mapping[str, NeuronType]) -> dict[str, dict]:
     return {name: description for name, description in descriptions.items() if description and name in own}
 
 
+def _is_usual(kind: NeuronType, usual: NeuronType) -> bool:
+    """Whether the name of a built-in type is enough: a file shows feedback as links."""
+    alike = replace(kind, feedback=usual.feedback, inputs=usual.inputs) == usual
+    return alike and type_as_data(kind) == type_as_data(usual)
+
+
 def _floats(matrix: VValue) -> VValue:
     return matrix_of((*path, float(weight)) for path, weight in paths(matrix))
+
+
+def type_as_data(kind: NeuronType) -> dict:
+    """A constant, or a type that only receives answers, as JSON data; ``{}`` for other types."""
+    if not kind.outputs:
+        return {"answers": list(kind.inputs)}
+    if kind.is_constant:
+        return {"emits": {output: in_doubles(v) for output, v in kind.activate({}).items()}}
+    return {}
+
+
+def types_from_data(tree: object) -> dict[str, NeuronType]:
+    """The types of ``{name: type_as_data(type)}``. Raises :class:`LabError`, with the place."""
+    if not isinstance(tree, dict):
+        raise LabError(f"types: expected an object, got {describe(tree)}")
+    types = {}
+    for name, data in tree.items():
+        (key, value), *more = data.items() if isinstance(data, dict) and data else [(None, None)]
+        if key == "emits" and isinstance(value, dict) and value and not more:
+            types[name] = constants(name, {output: check(v, ("types", name, "emits", output)) for output, v in value.items()})
+        elif key == "answers" and isinstance(value, list) and not more:
+            types[name] = answering(tuple(value), name)
+        else:
+            place = show_path(("types", name))
+            raise LabError(f'{place}: expected {{"emits": {{output: value}}}} or {{"answers": [names]}}')
+    return types
+
+
+def _reduced(kind: NeuronType) -> tuple:
+    if any(kind is each for each in TYPES):
+        return _built_in, (kind.name,)
+    data = type_as_data(kind)
+    return (_from_data, (kind.name, data)) if data else kind.__reduce_ex__(2)  # type: ignore[return-value]
+
+
+def _built_in(name: str) -> NeuronType:
+    return next(kind for kind in TYPES if kind.name == name)
+
+
+def _from_data(name: str, data: dict) -> NeuronType:
+    return types_from_data({name: data})[name]
+
+
+copyreg.pickle(NeuronType, _reduced)  # type: ignore[arg-type]

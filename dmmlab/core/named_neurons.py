@@ -1,17 +1,47 @@
-"""The neurons that a network matrix names, for machines whose matrix changes while they run.
+"""Named neurons: the neurons that a network matrix names, their types and usual hard links.
 
-A machine rewrites itself in :func:`dmmlab.core.engine.run` if ``matrix_from`` names the output that
-emits the matrix of the next cycle. This matrix determines the links and the neurons: a neuron
-exists in a cycle if the matrix names it at either end of a link. A neuron that disappears and
-returns has lost its memory. (The machines of DMM 1.0, 2016; arXiv:1706.00648, appendix B.)
+By a convention of 2022, a neuron called ``type`` or ``type-layer-copy`` has the type of this name,
+and usual hard links need not be written. So the soft links alone define a machine.
+
+In a machine that rewrites itself, the matrix also determines which neurons exist. In
+:func:`dmmlab.core.engine.run`, ``matrix_from`` names the output that emits the matrix of the next
+cycle. A neuron exists in a cycle if this matrix names it at either end of a link. A neuron that
+disappears and returns has lost its memory. (The machines of DMM 1.0, 2016; arXiv:1706.00648,
+appendix B.)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from .customs_of_2022 import type_by_name
-from .network_matrix import MachineError
+from .errors import one_of
+from .network_matrix import MachineError, matrix_of_links
 from .neuron_type import NeuronType
-from .vvalues import VValue, paths, show_path
+from .neurons import TYPES
+from .vvalues import VValue, describe, paths, show_path
+
+
+def type_by_name(name: str, types: Iterable[NeuronType] = TYPES) -> NeuronType:
+    """The type of a neuron called ``type`` or ``type-layer-copy``. Raises :class:`MachineError`."""
+    known = {kind.name: kind for kind in types}
+    kind = known.get(name) or known.get(name.split("-")[0])
+    if kind is None:
+        raise MachineError(f"neuron {describe(name)}: {one_of('neuron type', name.split('-')[0], known)}")
+    return kind
+
+
+def customary_links(neurons: Mapping[str, NeuronType]) -> VValue:
+    """The implicit hard links, of weight 1: each type's feedback, and timer -> readers."""
+    links = {f"{name}.{to}": {f"{name}.{out}": 1.0} for name, kind in neurons.items() for to, out in kind.feedback}
+    if "timer" in neurons:
+        links |= {f"{name}.timer": {"timer.timer": 1.0} for name, kind in neurons.items() if kind.reads_stream}
+    return matrix_of_links(links)
+
+
+def names_in(matrix: VValue) -> list[str]:
+    """The neurons that the links name, and the timer, input and output of every machine."""
+    names = dict.fromkeys(["timer", "input"])
+    for path, _ in paths(matrix):
+        names |= dict.fromkeys(path[:3:2])
+    return list(names | {"output": None})
 
 
 def neurons_of(matrix: VValue, declared: Mapping[str, NeuronType], types: Sequence[NeuronType]) -> dict[str, NeuronType]:

@@ -11,17 +11,17 @@ pure and differentiable. A new type takes a line or two::
     )
 
 A type declares its properties: whether it accumulates, through which inputs no derivative flows,
-how it may be rescaled, and how it is printed. The rest of ``dmmlab`` relies on these properties.
-So a user-defined type is compiled, simplified and printed in the same way as a type of
-:mod:`dmmlab.core.neurons` with the same properties.
+how it may be rescaled, and how it is printed. The rest of ``dmmlab`` relies on these properties; it
+does not look for types by name. So a user-defined type is compiled, simplified and printed in the
+same way as a type of :mod:`dmmlab.core.neurons` with the same properties. Proofs and clocks ask for
+more: they rely on the properties of built-in types alone.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import Any
 
-from .array_functions import ArrayFunction
 from .errors import LabError
 from .summaries import Facts, names, summary_html
 from .vvalues import Number, VValue, is_plain
@@ -46,12 +46,23 @@ class Scaling(Enum):
 
 
 class Emits(Enum):
-    """The kind of V-value that a neuron emits, as declared by its type."""
+    """The V-values that a neuron emits, as declared by its type."""
 
     ANYTHING = "any V-value"
     NUMBERS = "numbers alone"
     AS_ARRIVES = "numbers, if numbers arrive at all inputs"
+    INPUTS = "what arrives: each output repeats the input at the same position"
+    COUNT = "the scalar part of its input, plus 1"
     STREAM = "the stream's V-value in the cycle that its input names"
+
+
+SHAPES = {  # the number of inputs and of outputs that a property needs
+    Scaling.EVEN: (1, 1),
+    Scaling.DIFFERENCE: (2, 2),
+    Scaling.BILINEAR: (2, 1),
+    Emits.COUNT: (1, 1),
+    Emits.STREAM: (1, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,10 @@ class Formula:
 class NeuronType:
     """A kind of neuron.
 
+    The first five arguments say what a neuron has and what it computes. The others are keywords.
+    They declare properties: how the function computes, its algebra, and how it is printed. A type
+    without properties works everywhere; each property makes it faster, simpler or more readable.
+
     Args:
         name: the type's name, also in machine files.
         inputs: the names of its inputs.
@@ -87,25 +102,23 @@ class NeuronType:
         reads_stream: the function takes the machine's input stream as one more argument.
         uniform: the function treats all keys alike and uses only ``add``, ``scale``, ``dot``,
             ``max_norm``, ``number`` and elementwise arithmetic. The compiled machine then passes it
-            many coordinates at once (:class:`dmmlab.core.array_leaves.Block`), which is faster.
+            many coordinates at once, which is faster.
         polynomial: the outputs are sums of products of input coordinates, and the function uses
             only ``add``, ``scale``, ``nest``, ``linear_combination``, ``apply_mask`` and similar
             operations. The compiled machine then computes all products at once.
-        array_function: the function on arrays, if there is one
-            (:func:`~dmmlab.core.array_neurons.array_type`); the compiled machine passes it arrays.
+        stop_gradient: inputs through which no derivative flows.
+        emits: the V-values that a neuron emits.
         accumulates: the single output is the sum of all inputs; with feedback to the first input,
             it is a running sum.
         affine_in: inputs in which the first output is jointly affine, with one factor per input,
             the same for all keys. No other output may depend on them. For a type that accumulates,
             they are all inputs. A soft link from the first output to such an input is then a linear
             recurrence, ``y[t] = a[t] y[t - 1] + b[t]``, and is compiled as one.
-        stop_gradient: inputs through which no derivative flows.
         scaling: how the weights around a neuron may be rescaled; not at all if left out.
-        emits: the kind of V-value that a neuron emits.
-        formula: how the type is printed; by its name and its inputs' names if left out.
         widens: a narrower type, which this one extends by inputs that have no effect and outputs
             that are zero. A neuron with links at the narrower type's fields only is treated as one
             of that type.
+        formula: how the type is printed; by its name and its inputs' names if left out.
 
     Raises :class:`~dmmlab.core.errors.LabError` for invalid fields, or for a property that the
     fields do not allow.
@@ -116,17 +129,20 @@ class NeuronType:
     outputs: tuple[str, ...]
     function: Callable[..., Any]
     feedback: tuple[Port, ...] = ()
+    _: KW_ONLY
+    # How the function computes.
     reads_stream: bool = False
     uniform: bool = False
     polynomial: bool = False
-    array_function: ArrayFunction | None = None
+    stop_gradient: tuple[str, ...] = ()
+    # Its algebra.
+    emits: Emits = Emits.ANYTHING
     accumulates: bool = False
     affine_in: tuple[str, ...] = ()
-    stop_gradient: tuple[str, ...] = ()
     scaling: Scaling | None = None
-    emits: Emits = Emits.ANYTHING
-    formula: Formula | None = None
     widens: "NeuronType | None" = None
+    # How it is printed.
+    formula: Formula | None = None
 
     def __post_init__(self):
         for side in ("inputs", "outputs"):
@@ -139,9 +155,11 @@ class NeuronType:
                 raise LabError(f"neuron type {self.name[:60]!r}: {side}: a name has at most {MAX_NAME:,} letters")
             object.__setattr__(self, side, tuple(fields))
         shape = len(self.inputs), len(self.outputs)
-        needed = {Scaling.EVEN: (1, 1), Scaling.DIFFERENCE: (2, 2), Scaling.BILINEAR: (2, 1)}
-        if self.scaling in needed and shape != needed[self.scaling]:
-            raise LabError(f"neuron type {self.name!r}: {self.scaling} needs {needed[self.scaling]} inputs and outputs")
+        for declared in (self.scaling, self.emits):
+            if declared in SHAPES and shape != SHAPES[declared]:
+                raise LabError(f"neuron type {self.name!r}: {declared} needs {SHAPES[declared]} inputs and outputs")
+        if self.emits is Emits.INPUTS and shape[0] != shape[1]:
+            raise LabError(f"neuron type {self.name!r}: {self.emits} needs as many outputs as inputs")
         if self.accumulates and (shape[0] < 2 or shape[1] != 1):
             raise LabError(f"neuron type {self.name!r}: what accumulates has at least two inputs and one output")
         if self.formula is not None:
@@ -160,6 +178,16 @@ class NeuronType:
         for name in ("affine_in", "stop_gradient"):
             if not set(getattr(self, name)) <= set(self.inputs):
                 raise LabError(f"neuron type {self.name!r}: {name} {getattr(self, name)!r}: expected names of its inputs")
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether a neuron emits the same in every cycle, because nothing arrives at it."""
+        return bool(self.outputs) and not self.inputs and not self.reads_stream
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether something enters or leaves a machine at a neuron of this type."""
+        return self.reads_stream or not self.inputs or not self.outputs
 
     def activate(self, inputs: VValue, stream: Callable[[Number], VValue] | None = None) -> dict[str, VValue]:
         """Applies the activation function: the up movement of one neuron.

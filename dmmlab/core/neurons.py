@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from .neuron_type import Emits, Formula, NeuronType, Scaling
@@ -41,17 +41,17 @@ def constants(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
     try:
         return _constants(name, leaves, tuple(type(leaf) for _, of_output in leaves for _, leaf in of_output))
     except TypeError:  # arrays and traced numbers have no hash
-        return _emitting(name, emitted)
+        return NeuronType(name, (), tuple(emitted), partial(_emit, *emitted.values()))
 
 
 @lru_cache(maxsize=1024)
 def _constants(name: str, leaves: tuple[tuple[str, tuple[Any, ...]], ...], kinds: tuple[type, ...]) -> NeuronType:
-    return _emitting(name, {output: from_paths(of_output) for output, of_output in leaves})
+    emitted = {output: from_paths(of_output) for output, of_output in leaves}
+    return NeuronType(name, (), tuple(emitted), partial(_emit, *emitted.values()))
 
 
-def _emitting(name: str, emitted: Mapping[str, VValue]) -> NeuronType:
-    result = tuple(emitted.values())
-    return NeuronType(name, (), tuple(emitted), lambda: result if len(result) > 1 else result[0])
+def _emit(*values: VValue) -> Any:
+    return values[0] if len(values) == 1 else values
 
 
 def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
@@ -71,7 +71,11 @@ def answering(inputs: tuple[str, ...], name: str = "output") -> NeuronType:
 
 @lru_cache(maxsize=1024)
 def _answering(inputs: tuple[str, ...], name: str) -> NeuronType:
-    return NeuronType(name, inputs, (), lambda *answers: ())
+    return NeuronType(name, inputs, (), _receive)
+
+
+def _receive(*answers: VValue) -> tuple[()]:
+    return ()
 
 
 def clip(x: Number, low: float, high: float) -> Number:
@@ -110,7 +114,7 @@ TIMER = NeuronType(
     ("timer",),
     lambda t: number(t) + 1.0,
     feedback=(("timer", "timer"),),
-    emits=Emits.NUMBERS,
+    emits=Emits.COUNT,
     formula=Formula("%s + 1", "%s + 1", scalar=True),
 )
 INPUT = NeuronType(
@@ -175,7 +179,7 @@ ID = NeuronType(
     ID_FIELDS,
     lambda *values: values,
     uniform=True,
-    emits=Emits.AS_ARRIVES,
+    emits=Emits.INPUTS,
     formula=Formula("%s", "%s", fieldwise=True),
 )
 
@@ -217,3 +221,17 @@ SUPERFLUID = NeuronType(
 )
 
 TYPES = (*TYPES_2022, PRODUCT, SUPERFLUID, *TREE_TYPES)
+
+
+def is_built_in(kind: NeuronType) -> bool:
+    """Whether a type has the function of a built-in type, and the same properties.
+
+    So its properties are known to be true. All constants and all types of answers are built in.
+    """
+    return _meaning(kind) in map(_meaning, TYPES)
+
+
+def _meaning(kind: NeuronType) -> tuple:
+    is_constant = type(kind.function) is partial and kind.function.func is _emit
+    function = _emit if is_constant else kind.function
+    return id(function), kind.accumulates, kind.scaling, kind.emits  # a user's function may equal any other

@@ -45,7 +45,7 @@ An equation may fit several machines. The reader then chooses:
 * The neuron's type is the one that its name suggests (``dot`` for ``dot-1``), if it fits. Otherwise
   a neuron with a sum for each of several fields receives answers. Otherwise the type is the first
   in the list that fits, so a sum is an accumulator. If none fits, a value is a constant.
-* The links of :func:`~dmmlab.core.customs_of_2022.customary_links` with weight 1 are hard.
+* The links of :func:`~dmmlab.core.named_neurons.customary_links` with weight 1 are hard.
 * In an accumulator, its own outputs arrive at the first input, all others at the second.
 * In a difference ``a - b``, as in ``relu(a - b)``, the terms arrive at different inputs; those of a
   longer sum without brackets arrive at the same.
@@ -62,14 +62,13 @@ from itertools import pairwise
 from textwrap import dedent
 from typing import Any, NamedTuple
 
-from .customs_of_2022 import customary_links
 from .errors import LabError, one_of
 from .files import MAX_BYTES, unique_keys
-from .machine_files import Parts, types_to_describe
+from .machine_files import Parts, type_as_data, types_from_data, types_to_describe
+from .named_neurons import customary_links
 from .network_matrix import MachineError, check_name, matrix_of, weight_at
 from .neuron_type import Formula, NeuronType, Scaling
 from .neurons import TYPES, answering
-from .types_as_data import type_as_data, types_from_data
 from .vvalues import VValue, describe, paths
 
 HEAD = "# every name on a right-hand side is its value one cycle before, at first 0"

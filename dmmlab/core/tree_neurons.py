@@ -30,7 +30,7 @@ UPDATE = NeuronType(
     lambda v: v,
     uniform=True,
     scaling=Scaling.LINEAR,
-    emits=Emits.AS_ARRIVES,
+    emits=Emits.INPUTS,
     formula=Formula("%s", "%s", fieldwise=True),
 )
 

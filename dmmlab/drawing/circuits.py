@@ -32,12 +32,12 @@ def graph(machine: Machine) -> nx.MultiDiGraph:
     """Converts a machine to a graph with an edge for every link, in the direction of the data flow.
 
     Nodes have ``kind`` (the neuron type's name), ``layer`` (see :func:`layers`) and ``boundary``
-    (see :func:`is_boundary`). Edges have ``from_field``, ``to_field``, ``weight`` and ``hard``. All
-    values are strings, numbers or booleans, so graph file formats can store them.
+    (``at_boundary`` of the type). Edges have ``from_field``, ``to_field``, ``weight`` and ``hard``.
+    All values are strings, numbers or booleans, so graph file formats can store them.
     """
     g = nx.MultiDiGraph()
     for name, kind in machine.neurons.items():
-        g.add_node(name, kind=kind.name, boundary=is_boundary(kind))
+        g.add_node(name, kind=kind.name, boundary=kind.at_boundary)
     for link in machine.links():
         g.add_edge(
             link.from_neuron,
@@ -49,11 +49,6 @@ def graph(machine: Machine) -> nx.MultiDiGraph:
         )
     nx.set_node_attributes(g, layers(machine, g), "layer")
     return g
-
-
-def is_boundary(kind: NeuronType) -> bool:
-    """Returns whether something enters or leaves a machine at neurons of this type."""
-    return kind.reads_stream or not kind.inputs or not kind.outputs
 
 
 def layers(machine: Machine, g: nx.MultiDiGraph) -> dict[str, int]:
@@ -257,7 +252,7 @@ def box(name: str, kind: NeuronType, alive: bool = True, heads: Mapping[str, Seq
     outputs = _row_of_ports("o", kind.outputs, small, {})
     inputs = _row_of_ports("i", kind.inputs, small, heads)
     whole = _row(_cell(_slots("", len(heads.get("", ())))))
-    fill = "#eef2f7" if is_boundary(kind) and alive else "#ffffff"
+    fill = "#eef2f7" if kind.at_boundary and alive else "#ffffff"
     middle = _row(f'<td><b><font color="{ink}">{html.escape(name)}</font></b></td>')
     return (
         f'<<table border="1" cellborder="0" cellspacing="0" cellpadding="2" style="rounded" color="{frame}" '

@@ -155,7 +155,7 @@ def partners(first: Machine, second: Machine) -> dict[str, str]:
         Names in ``first``, by names in ``second``; neurons without a partner are left out.
     """
     rows = {True: layers(first, graph(first)), False: layers(second, graph(second))}
-    matched = {name: name for name, kind in second.neurons.items() if name in first.neurons and _at_boundary(kind)}
+    matched = {name: name for name, kind in second.neurons.items() if name in first.neurons and kind.at_boundary}
     links = [link for link in second.links() if link.from_neuron != link.to_neuron]
     there = {link[:4] for link in first.links()}
     while True:
@@ -173,10 +173,6 @@ def partners(first: Machine, second: Machine) -> dict[str, str]:
         if best is None:
             return matched
         matched[best[4]] = best[3]
-
-
-def _at_boundary(kind: NeuronType) -> bool:
-    return kind.reads_stream or not kind.inputs or not kind.outputs
 
 
 def _plan_names(first: Machine, second: Machine, align: Mapping[str, str]) -> dict[str, str]:

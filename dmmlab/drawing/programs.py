@@ -237,9 +237,11 @@ def _neurons_of_numbers(machine: Machine) -> set[str]:
     scalar, passing = set(), set()
     for name, kind in machine.neurons.items():
         emitted = _emitted(kind).values()
-        if kind.emits is Emits.AS_ARRIVES:
+        if kind.emits in (Emits.AS_ARRIVES, Emits.INPUTS):
             passing.add(name)  # removed below if anything else arrives
-        elif kind.emits is Emits.NUMBERS or (emitted and all(v == {} or not isinstance(v, dict) for v in emitted)):
+        elif kind.emits in (Emits.NUMBERS, Emits.COUNT) or (
+            emitted and all(v == {} or not isinstance(v, dict) for v in emitted)
+        ):
             scalar.add(name)
     while more := {link.to_neuron for link in machine.links() if link.from_neuron not in passing | scalar} & passing:
         passing -= more
@@ -248,8 +250,7 @@ def _neurons_of_numbers(machine: Machine) -> set[str]:
 
 def _emitted(kind: NeuronType) -> dict[str, VValue]:
     """Returns the values of a constant, by output; empty if the type is no constant."""
-    is_constant = kind.outputs and not kind.inputs and not kind.reads_stream
-    return {field: trim(v) for field, v in kind.activate({}).items()} if is_constant else {}
+    return {field: trim(v) for field, v in kind.activate({}).items()} if kind.is_constant else {}
 
 
 def _from_input_on(machine: Machine) -> list[str]:

@@ -23,10 +23,9 @@ from ..core.engine import down, up
 from ..core.errors import LabError
 from ..core.machine import Machine
 from ..core.network_matrix import matrix_of
-from ..core.neuron_type import NeuronType
-from ..core.neurons import ACCUM, CONST_1, ID, OUTPUT, TIMER, TYPES, constants
-from ..core.tree_neurons import UPDATE
-from ..core.vvalues import MAX_DEPTH, VValue, from_paths, number, paths, trim
+from ..core.neuron_type import Emits
+from ..core.neurons import is_built_in
+from ..core.vvalues import MAX_DEPTH, VValue, in_doubles, number, paths, trim
 
 NEARLY = 1e-15  # largest relative difference between a weight and the fraction that it stands for
 LARGEST_DENOMINATOR = 10_000
@@ -93,7 +92,7 @@ class ExactMachine:
             names -= clocks
         self.readers = {name: machine.neurons[name].outputs[0] for name in sorted(names & readers)}
         self.neurons = {name: machine.neurons[name] for name in machine.neurons if name in names - readers}
-        self.own_types = {name: kind for name, kind in self.neurons.items() if not is_known(kind)}
+        self.own_types = {name: kind for name, kind in self.neurons.items() if not is_built_in(kind)}
         self.matrix = matrix_of((*link[:4], exact_weight(link)) for link in links if link.to_neuron in self.neurons)
         sums = [sum(abs(w) for _, w in paths(row)) for fields in self.matrix.values() for row in fields.values()]
         self.small = int(SMALL // max(1, *sums, 1))
@@ -195,18 +194,12 @@ def relevant(machine: Machine) -> set[str]:
         if link.to_neuron == link.from_neuron:
             loops[link.to_neuron] += abs(float(link.weight))
         graph.add_edge(link.from_neuron, link.to_neuron)
-    calm = [kind.function for kind in (ACCUM, TIMER, UPDATE, ID)]
+    kinds = machine.neurons.items()
+    calm = {name for name, kind in kinds if kind.accumulates or kind.emits in (Emits.COUNT, Emits.INPUTS)}
     wild = {name for each in networkx.strongly_connected_components(graph) if len(each) > 1 for name in each}
-    wild |= {n for n, size in loops.items() if size > 1 or (size and machine.neurons[n].function not in calm)}
-    wild |= {name for name, kind in machine.neurons.items() if not is_known(kind)}
+    wild |= {name for name, size in loops.items() if size > 1 or (size and name not in calm)}
+    wild |= {name for name, kind in kinds if not is_built_in(kind)}
     return machine.leading_to(needed | wild)
-
-
-def is_known(kind: NeuronType) -> bool:
-    """Whether a type's function is that of a built-in type, of a constant, or of an output."""
-    made = [each.function.__code__ for each in (CONST_1, OUTPUT, constants("two", {"one": 1.0, "other": 2.0}))]
-    code = getattr(kind.function, "__code__", None)
-    return any(kind.function is each.function for each in TYPES) or any(code is each for each in made)
 
 
 def exact_weight(link: Any) -> int | Exact:
@@ -236,11 +229,6 @@ def exact(v: VValue, small: int = 0) -> VValue:
     if isinstance(v, int | Fraction) and v.denominator == 1 and abs(v.numerator) <= small:
         return v.numerator
     return Exact(v) if isinstance(v, Rational | float) and not isinstance(v, Exact) else v
-
-
-def in_doubles(v: VValue) -> VValue:
-    """Converts a V-value to double precision."""
-    return from_paths((path, float(x)) for path, x in paths(v))
 
 
 def is_double(x: Any) -> bool:

@@ -59,7 +59,7 @@ def equivalent(kind: NeuronType, other: NeuronType) -> bool:
 def _identity(kind: NeuronType) -> Hashable:
     if not kind.outputs:
         return ()
-    if not kind.inputs and not kind.reads_stream:
+    if kind.is_constant:
         return tuple(_emitted(kind).values())
     return "sum" if kind.accumulates else kind.function
 
@@ -76,8 +76,7 @@ def _port_graph(machine: Machine) -> nx.DiGraph:
     used = {link[:2] for link in links} | {link[2:4] for link in links}
     for name, kind in machine.neurons.items():
         keeps_name = kind.reads_stream or not kind.outputs or name == "output"
-        is_constant = bool(kind.outputs) and not kind.inputs and not kind.reads_stream
-        emitted: dict[str, Hashable] = _emitted(kind) if is_constant else {}
+        emitted: dict[str, Hashable] = _emitted(kind) if kind.is_constant else {}
         graph.add_node(name, label=(_identity(kind), (name, kind.inputs) if keeps_name else ()))
         symmetric = kind.scaling in (Scaling.BILINEAR, Scaling.DIFFERENCE)
         for side, fields in (("in", kind.inputs), ("out", kind.outputs)):

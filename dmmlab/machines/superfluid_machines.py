@@ -15,6 +15,7 @@ from ..core.machine import Machine, customary_links
 from ..core.network_matrix import matrix_of
 from ..core.neuron_type import NeuronType, Port
 from ..core.neurons import ACCUM, COMPARE, DOT, NORM, OUTPUT, SUPERFLUID, TIMER
+from .isomorphism import equivalent
 from .networks import SOURCES, Network, NetworkError, output_ports
 
 CONST_1_PORT = ("const_1", "const_1")
@@ -81,7 +82,7 @@ def functions(machine: Machine) -> dict[str, dict[str, float]]:
     Raises:
         LabError: a coefficient that does not come from the constant 1 alone.
     """
-    found: dict[str, dict[str, float]] = {n: {} for n, kind in machine.neurons.items() if kind.function is SUPERFLUID.function}
+    found: dict[str, dict[str, float]] = {n: {} for n, kind in machine.neurons.items() if equivalent(kind, SUPERFLUID)}
     for link in machine.links():
         if link.to_neuron in found and link.to_field in FUNCTIONS:
             if (link.from_neuron, link.from_field) != CONST_1_PORT:

@@ -22,8 +22,9 @@ from typing import Any
 
 from ..core.errors import LabError, told
 from ..core.machine import Machine
+from ..core.neurons import is_built_in
 from ..core.vvalues import describe
-from ..machines.exact_steps import ExactMachine, is_known, relevant
+from ..machines.exact_steps import ExactMachine, relevant
 from ..machines.isomorphism import same
 from ..problems.automata import STATE_TYPES
 from ..problems.problems import Problem
@@ -77,7 +78,7 @@ def is_the_target(problem: Problem, machine: Machine) -> bool:
         return False
     for kind in (*machine.neurons.values(), *target.neurons.values()):  # a type may describe itself wrongly
         plain = isinstance(kind.function, FunctionType) and kind.inputs and not (kind.accumulates or kind.scaling)
-        if not (is_known(kind) or plain):
+        if not (is_built_in(kind) or plain):
             return False
     return relevant(machine) == machine.leading_to({"output"})
 

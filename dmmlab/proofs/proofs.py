@@ -26,10 +26,11 @@ from typing import Any
 from ..core.engine import run
 from ..core.errors import LabError
 from ..core.machine import Machine
+from ..core.neurons import is_built_in
 from ..core.streams import values
 from ..core.summaries import Facts, plural, summarised
 from ..core.vvalues import VValue, max_norm
-from ..machines.exact_steps import LARGEST_WHOLE, ExactMachine, InexactError, is_known
+from ..machines.exact_steps import LARGEST_WHOLE, ExactMachine, InexactError
 from ..problems.letter_classes import name_letters
 from ..problems.problems import Problem
 from ..pruning.evaluation import Evaluator
@@ -207,7 +208,7 @@ def _assumptions(problem: Problem, machine: Machine, found: Outcome, over: str) 
     def each() -> Iterator[str]:
         if problem.reference.is_code:
             yield "the target is a function of the string"
-        if not all(map(is_known, machine.neurons.values())):
+        if not all(map(is_built_in, machine.neurons.values())):
             yield "a neuron of a type that is not built in is a function of what arrives"
         yield f"items are of {over}"
         if problem.longest is not None:

@@ -8,6 +8,7 @@ user-defined ones. The run's ``run.json`` records all of this, as versions and d
 import hashlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -85,8 +86,8 @@ def _code_digest() -> str:
 
 
 def _type_digest(kind: NeuronType) -> str:
-    fields = {name: value for name, value in vars(kind).items() if name not in ("function", "formula")}
-    return _digest([repr(fields), *_parts(kind.function, set())])
+    declared = {name: value for name, value in vars(kind).items() if name not in ("function", "formula")}
+    return _digest([repr(declared), *_parts(kind.function, set())])
 
 
 def _digest(texts: Iterable[str]) -> str:
@@ -100,6 +101,8 @@ def _parts(x: Any, seen: set[int]) -> Iterator[str]:
     """Yields the dependencies of a function: source, closure, and names from its module."""
     if isinstance(x, partial):
         yield from _parts((x.func, x.args, x.keywords), seen)
+    elif is_dataclass(x) and not isinstance(x, type):  # such as the function of an array type
+        yield from _parts({field.name: getattr(x, field.name) for field in fields(x)}, seen)
     elif isinstance(x, dict):
         for key, value in x.items():
             yield repr(key)

@@ -95,7 +95,7 @@ def embed(machine: Machine, network: Network) -> Machine:
     places: dict[str, str] = {}
     for name in nx.topological_sort(graph):
         kind = machine.neurons[name]
-        if name in network.neurons and (not kind.inputs or not kind.outputs or kind.reads_stream or name == "timer"):
+        if name in network.neurons and (kind.at_boundary or name == "timer"):
             if not equivalent(kind, network.neurons[name]):
                 raise LabError(f"neuron {name!r}: the network has another one of that name")
             layer[name], places[name] = 0, name

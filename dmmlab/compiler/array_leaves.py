@@ -3,8 +3,8 @@
 The compiled machine avoids tracing a tree of a thousand scalars one by one. It passes a neuron's
 function a V-value in which one leaf is a :class:`Block`, an array with an axis for many keys. The
 algebra treats all keys alike, so :func:`~dmmlab.core.vvalues.add`, ``scale``, ``dot`` and
-``max_norm`` work on blocks unchanged. Only ``dot`` and ``max_norm`` need to know that a leaf holds
-several numbers.
+``max_norm`` work on blocks unchanged; ``dot`` calls :meth:`Block.total`, and ``max_norm`` calls
+:func:`largest`.
 
 A number may have axes too (neurons, cycles). A block has one more axis than a number, for its keys;
 it is the second to last.
@@ -22,6 +22,7 @@ import jax.numpy as jnp
 class Block:
     """An array (..., keys, cycles) that behaves as one number in elementwise arithmetic."""
 
+    ndim = 1  # several numbers, so the algebra does not test whether it is zero
     __slots__ = ("array",)
 
     def __init__(self, array: Any):
@@ -30,6 +31,10 @@ class Block:
     def total(self) -> Any:
         """The sum over the keys."""
         return jnp.sum(self.array, axis=-2)
+
+    def largest(self, leaves: Sequence[Any]) -> Any:
+        """As :func:`largest`; this block is one of the leaves."""
+        return largest(leaves)
 
     def __add__(self, other: Any) -> "Block":
         return Block(self.array + _like_a_block(other))
