@@ -12,9 +12,9 @@ from ..core.machine import Link, Machine
 from ..core.neuron_type import NeuronType
 from ..core.vvalues import from_paths
 from ..machines.isomorphism import equivalent
-from .circuits import FONT, box, circuit, empty_drawing, graph, heads, layers, lines_of, look, node_id
+from .circuits import FONT, arranged, box, circuit, empty_drawing, graph, heads, is_boundary, layers, look, node_id, tag
 from .graphviz_drawing import Drawing, DrawingError, as_label
-from .line_styles import PALE, THIN, largest_weight
+from .line_styles import INK, PALE, THIN, largest_weight
 from .tikz import as_shown
 
 MARK = "#dfc8f5"  # halo of links that differ: far from the colours of signs, and pale in greyscale
@@ -63,7 +63,7 @@ def side_by_side(
     panels = [(first, {name: name for name in first.neurons}, titles[0]), (second, planned, titles[1])]
     maps = [{_planned(link, names): link for link in machine.links()} for machine, names, _ in panels]
     plan = _together(panels)
-    placed, slots = circuit(plan, dead="show", digits=digits).placed, heads(lines_of(plan))
+    placed, slots = circuit(plan, dead="show", digits=digits).placed, heads(arranged(plan)[1])
     width = float(placed["bb"].split(",")[2])
     nodes = {thing["name"]: thing["pos"] for thing in placed.get("objects", ()) if "pos" in thing}
     edges = {as_shown(edge["tooltip"]).rpartition(": ")[0]: edge for edge in placed.get("edges", ())}
@@ -88,6 +88,10 @@ def side_by_side(
             lane = edges[f"{path[0]}.{path[1]} <- {path[2]}.{path[3]}"]
             place = {"pos": _moved(lane["pos"], shift)}
             ends = (f"{k} {link.from_neuron}", f"{k} {link.to_neuron}")
+            if (start := node_id("{}.{} <- {}.{}".format(*path))) in nodes:  # the short name where feedback starts
+                ends, ink = (f"{k} {link}", ends[1]), INK if link[:4] in alive else PALE
+                short, tip = tag([link], machine, ink), as_label(link.from_neuron)
+                drawing.node(ends[0], label=short, pos=_moved(nodes[start], shift), tooltip=tip)
             if partner is None:
                 marks.add(ONLY)
                 drawing.edge(*ends, color=MARK, penwidth=f"{float(style['penwidth']) + 5:.2f}", arrowhead="none", **place)
@@ -155,7 +159,7 @@ def partners(first: Machine, second: Machine) -> dict[str, str]:
         Names in ``first``, by names in ``second``; neurons without a partner are left out.
     """
     rows = {True: layers(first, graph(first)), False: layers(second, graph(second))}
-    matched = {name: name for name, kind in second.neurons.items() if name in first.neurons and _at_boundary(kind)}
+    matched = {name: name for name, kind in second.neurons.items() if name in first.neurons and is_boundary(kind)}
     links = [link for link in second.links() if link.from_neuron != link.to_neuron]
     there = {link[:4] for link in first.links()}
     while True:
@@ -173,10 +177,6 @@ def partners(first: Machine, second: Machine) -> dict[str, str]:
         if best is None:
             return matched
         matched[best[4]] = best[3]
-
-
-def _at_boundary(kind: NeuronType) -> bool:
-    return kind.reads_stream or not kind.inputs or not kind.outputs
 
 
 def _plan_names(first: Machine, second: Machine, align: Mapping[str, str]) -> dict[str, str]:
