@@ -12,7 +12,6 @@ from typing import Any
 
 SWEEPS = 10  # the last one is downwards: it decides in which order lines arrive
 
-
 Ends = tuple[str, float, str, float]  # of a line: a neuron, where on it, from 0 (left) to 1; another, and where
 
 
