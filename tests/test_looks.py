@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from drawn_circuits import labels_and_boxes, overlap
 
 from dmmlab import Machine
 from dmmlab.core.neurons import ACCUM
@@ -138,19 +139,11 @@ def test_a_port_of_very_many_lines_stays_narrow():
 
 
 def overlapping(placed):
-    """Pairs of weights, and of a weight and a neuron, whose boxes meet."""
-    labels, neurons = {}, {}
-    for edge in placed["edges"]:
-        if "lp" in edge and edge.get("label", "").strip():
-            (x, y), (text,) = map(float, edge["lp"].split(",")), [op for op in edge["_ldraw_"] if op["op"] == "T"]
-            labels[edge["tooltip"]] = (x - text["width"] / 2, y - 4.5, x + text["width"] / 2, y + 4.5)
-    for thing in placed["objects"]:
-        if "pos" in thing and thing.get("shape") != "plaintext":
-            (x, y), w, h = map(float, thing["pos"].split(",")), 36 * float(thing["width"]), 36 * float(thing["height"])
-            neurons[thing["name"]] = (x - w, y - h, x + w, y + h)
+    """Pairs of labels, and of a label and a neuron, that overlap."""
+    labels, boxes = labels_and_boxes(placed)
     assert labels
-    pairs = [*itertools.combinations(labels.items(), 2), *itertools.product(labels.items(), neurons.items())]
-    return [(a, b) for (a, p), (b, q) in pairs if p[0] < q[2] and q[0] < p[2] and p[1] < q[3] and q[1] < p[3]]
+    pairs = [*itertools.combinations(labels, 2), *itertools.product(labels, boxes)]
+    return [(a, b) for a, b in pairs if overlap(a, b)]
 
 
 @pytest.mark.parametrize("name", MACHINES)

@@ -127,7 +127,8 @@ def test_nan_is_no_error_where_jax_looks_for_it():
             return [lambda task, weights, settings, trace, key: seen.append(bool(jnp.log(-1.0) != 0)) or weights]
 
     with jax.debug_nans(True), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dmmlab.search.search.PHASES", Phases(one=None))
+        for module in ("pruning.phases", "search.search"):
+            patch.setattr(f"dmmlab.{module}.PHASES", Phases(one=None))
         task = Task(STREAMING_TASKS["Sum_All"], seed=0)
         dm.synthesize(task.problem, task=task, settings=dm.Settings(restarts=1, rounds=1), progress=False)
     assert seen == [True]

@@ -96,7 +96,7 @@ def animate(
         if match["kind"] == "edge":
             shown = [name.rpartition(":")[0] in links_there for links_there in present]
         else:
-            shown = [html.unescape(match["title"]) in there for there in named]
+            shown = [html.unescape(match["title"]) in (*names, *links) for names, links in zip(named, present, strict=True)]
         return match[0].replace("\n<title>", f"\n{_discrete(shown, seconds)}<title>", 1) if not all(shown) else match[0]
 
     svg = GROUP.sub(with_times, svg)

@@ -2,7 +2,8 @@
 
 A neuron is a box with inputs at the bottom, its name in the middle and outputs at the top. A
 circuit reads upwards from the input. A neuron's row is the number of links on the longest path from
-the input.
+the input. A link to the same row or a lower one is feedback. It is drawn as a short line from the
+name of the neuron that it comes from, as in a block diagram: ``c2`` for ``compare-2``.
 
 Soft links carry their weight. A larger weight has a wider and darker line. Positive links are dark
 blue and end in an arrow; negative ones are ochre and end in a ring. Both are distinguishable in
@@ -11,6 +12,7 @@ byte for byte.
 """
 
 import html
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import networkx as nx
@@ -21,6 +23,7 @@ from ..core.neuron_type import NeuronType
 from ..core.vvalues import from_paths, paths
 from .graphviz_drawing import FONT, Drawing, DrawingError, as_label
 from .line_styles import HARD, INK, PALE, circuit_line, largest_weight, relative_size
+from .row_order import in_order
 
 DEAD = ("grey", "hide", "show")
 SLOT, MOST_SLOTS = 9, 8  # points per arrowhead at an input; arrowheads per input before they get narrower
@@ -126,12 +129,12 @@ def circuit(
     whole = machine if cut is None else _with_what_was_cut(machine, cut)
     for name in sorted(hide & set(whole.neurons)):
         whole = whole.without_neuron(name)
-    g = graph(whole)
-    lines = lines_of(whole, merge)
+    rows, lines = arranged(whole, merge)
+    layer = {name: n for n, names in enumerate(rows) for name in names}
     slots = heads(lines)
     drawing = empty_drawing(title)
-    for layer in sorted({n for _, n in g.nodes(data="layer")}):
-        names = sorted(name for name, n in g.nodes(data="layer") if n == layer)
+    drawing.attr(nodesep="0.2", ordering="in")  # lines arrive in the order in which they stand in the text
+    for names in rows:
         with drawing.subgraph() as row:
             row.attr(rank="same")
             for name in names:
@@ -139,14 +142,73 @@ def circuit(
                 row.node(node_id(name), label=label, tooltip=as_label(name))
     there, alive = ({link[:4] for link in each.links()} for each in (machine, living))
     largest = largest_weight(whole)
+    loops = {line[0].to_neuron: line[0] for line in lines if line[0].from_neuron == line[0].to_neuron}
+    short = {line[0] for line in lines if is_feedback(line[0], layer, loops)}
+    fed = {layer[link.to_neuron] for link in short}
     for line in lines:
         present = [link for link in line if link[:4] in there]
         style = "cut" if not present else "live" if any(link[:4] in alive for link in present) else "dead"
         attributes = look(present or line, largest, style, digits)
         if second := " / ".join(filter(None, ((below or {}).get(str(link)) for link in line))):
             attributes["label"] = "\n".join(filter(None, (attributes.get("label"), as_label(f" {second} "))))
-        drawing.edge(*_ends(line, slots), **attributes)
+        start, end = _ends(line, slots)
+        if line[0] in short:
+            start = node_id(str(line[0]))
+            label = tag(line, whole, INK if style == "live" else PALE)
+            drawing.node(start, label=label, tooltip=as_label(line[0].from_neuron))
+        elif layer[line[0].to_neuron] in fed and line[0].from_neuron != line[0].to_neuron:
+            attributes["minlen"] = "2"  # passes below the names of the neurons that feed back
+        drawing.edge(start, end, **attributes)
     return drawing
+
+
+def is_feedback(link: Link, layer: Mapping[str, int], loops: Mapping[str, Link]) -> bool:
+    """Returns whether a link leads to the same or a lower layer, and is not its neuron's loop."""
+    return layer[link.to_neuron] <= layer[link.from_neuron] and loops.get(link.from_neuron) != link
+
+
+def arranged(machine: Machine, merge: bool = False) -> tuple[list[list[str]], list[list[Link]]]:
+    """Arranges a machine so that few lines cross.
+
+    Returns:
+        The neurons of each row, from left to right; and the lines, sorted by the place at which
+        they arrive: first those from below, then feedback, then those from a neuron to itself,
+        which go around its right side.
+    """
+    layer, lines = dict(graph(machine).nodes(data="layer")), lines_of(machine, merge)
+    slots, place, ends = heads(lines), {}, {}
+    for link in (line[0] for line in lines):
+        place[link] = _middle(link.to_field, ports(machine.neurons[link.to_neuron], slots[link.to_neuron]))
+        if layer[link.from_neuron] < layer[link.to_neuron]:
+            start = _middle(link.from_field, machine.neurons[link.from_neuron].outputs)
+            ends[link] = (link.from_neuron, start, link.to_neuron, place[link])
+    rows, arrivals = in_order(layer, ends)
+    lines.sort(key=lambda line: (arrivals.get(line[0], math.inf), place[line[0]]))
+    return rows, sorted(lines, key=lambda line: line[0].from_neuron == line[0].to_neuron)
+
+
+def _middle(field: str, fields: Sequence[str]) -> float:
+    return (fields.index(field) + 0.5) / len(fields)
+
+
+def tag(line: Sequence[Link], machine: Machine, ink: str) -> str:
+    """Returns the label where feedback starts: an output, and its neuron's short name below it.
+
+    ``compare-2`` is ``c2``, unless the machine has numbered neurons of another type with a ``c``.
+    """
+    name, fields = line[0].from_neuron, {link.from_field for link in line}
+    kind = machine.neurons[name]
+    numbered = {each.name for name, each in machine.neurons.items() if name.startswith(f"{each.name}-")}
+    if kind.name in numbered and [each[0] for each in numbered].count(kind.name[0]) == 1:
+        name = name.replace(f"{kind.name}-", kind.name[0], 1)
+    text = _row(f'<td><font point-size="9" color="{ink}">{html.escape(name)}</font></td>')
+    output = _row_of_ports("o", fields, "#555555", {}) if len(kind.outputs) > len(fields) == 1 else ""
+    return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{output}{text}</table>>'
+
+
+def ports(kind: NeuronType, heads: Mapping[str, Sequence[Link]]) -> list[str]:
+    """Returns the inputs from left to right: last, those to which a line goes around the neuron."""
+    return sorted(kind.inputs, key=lambda field: any(link.from_neuron == link.to_neuron for link in heads.get(field, ())))
 
 
 def idle_neurons(machine: Machine) -> set[str]:
@@ -217,11 +279,10 @@ def lines_of(machine: Machine, merge: bool = False) -> list[list[Link]]:
 def heads(lines: Iterable[Sequence[Link]]) -> Heads:
     """Returns the lines that end at each input, from left to right, each with its own end point.
 
-    The input is ``""`` for a line that ends at the neuron as a whole. A line from a neuron to
-    itself goes around its right side, so it comes last.
+    The input is ``""`` for a line that ends at the neuron as a whole.
     """
     found: Heads = {}
-    for line in sorted(lines, key=lambda line: line[0].from_neuron == line[0].to_neuron):
+    for line in lines:
         found.setdefault(line[0].to_neuron, {}).setdefault(_input_of(line), []).append(line[0])
     return found
 
@@ -250,7 +311,7 @@ def box(name: str, kind: NeuronType, alive: bool = True, heads: Mapping[str, Seq
     heads = heads or {}
     ink, small, frame = (INK, "#555555", "#333333") if alive else ("#aaaaaa", "#bbbbbb", PALE)
     outputs = _row_of_ports("o", kind.outputs, small, {})
-    inputs = _row_of_ports("i", kind.inputs, small, heads)
+    inputs = _row_of_ports("i", ports(kind, heads), small, heads)
     whole = _row(_cell(_slots("", len(heads.get("", ())))))
     fill = "#eef2f7" if kind.at_boundary and alive else "#ffffff"
     middle = _row(f'<td><b><font color="{ink}">{html.escape(name)}</font></b></td>')

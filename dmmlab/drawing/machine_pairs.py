@@ -12,9 +12,9 @@ from ..core.machine import Link, Machine
 from ..core.neuron_type import NeuronType
 from ..core.vvalues import from_paths
 from ..machines.isomorphism import equivalent
-from .circuits import FONT, box, circuit, empty_drawing, graph, heads, layers, lines_of, look, node_id
+from .circuits import FONT, arranged, box, circuit, empty_drawing, graph, heads, layers, look, node_id, tag
 from .graphviz_drawing import Drawing, DrawingError, as_label
-from .line_styles import PALE, THIN, largest_weight
+from .line_styles import INK, PALE, THIN, largest_weight
 from .tikz import as_shown
 
 MARK = "#dfc8f5"  # halo of links that differ: far from the colours of signs, and pale in greyscale
@@ -63,7 +63,7 @@ def side_by_side(
     panels = [(first, {name: name for name in first.neurons}, titles[0]), (second, planned, titles[1])]
     maps = [{_planned(link, names): link for link in machine.links()} for machine, names, _ in panels]
     plan = _together(panels)
-    placed, slots = circuit(plan, dead="show", digits=digits).placed, heads(lines_of(plan))
+    placed, slots = circuit(plan, dead="show", digits=digits).placed, heads(arranged(plan)[1])
     width = float(placed["bb"].split(",")[2])
     nodes = {thing["name"]: thing["pos"] for thing in placed.get("objects", ()) if "pos" in thing}
     edges = {as_shown(edge["tooltip"]).rpartition(": ")[0]: edge for edge in placed.get("edges", ())}
@@ -88,6 +88,10 @@ def side_by_side(
             lane = edges[f"{path[0]}.{path[1]} <- {path[2]}.{path[3]}"]
             place = {"pos": _moved(lane["pos"], shift)}
             ends = (f"{k} {link.from_neuron}", f"{k} {link.to_neuron}")
+            if (start := node_id("{}.{} <- {}.{}".format(*path))) in nodes:  # the short name where feedback starts
+                ends, ink = (f"{k} {link}", ends[1]), INK if link[:4] in alive else PALE
+                short, tip = tag([link], machine, ink), as_label(link.from_neuron)
+                drawing.node(ends[0], label=short, pos=_moved(nodes[start], shift), tooltip=tip)
             if partner is None:
                 marks.add(ONLY)
                 drawing.edge(*ends, color=MARK, penwidth=f"{float(style['penwidth']) + 5:.2f}", arrowhead="none", **place)

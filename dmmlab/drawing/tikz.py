@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+# A text height of 1.01 pages: with 1, a rounding error moves the picture to a second page.
 HEAD = r"""% Made by dmmlab. "pdflatex" compiles this file alone. In a paper, \input it; the preamble then needs
 %     \usepackage{tikz} \usetikzlibrary{arrows.meta}
 \expandafter\ifx\csname @nodocument\endcsname\relax
@@ -26,7 +27,7 @@ HEAD = r"""% Made by dmmlab. "pdflatex" compiles this file alone. In a paper, \i
   \parindent=0pt \topskip=0pt \maxdepth=0pt
   \hoffset=-1in \voffset=-1in \oddsidemargin=0pt \topmargin=0pt \headheight=0pt \headsep=0pt
   \paperwidth=WIDTHbp \paperheight=HEIGHTbp \pdfpagewidth=\paperwidth \pdfpageheight=\paperheight
-  \textwidth=\paperwidth \textheight=\paperheight
+  \textwidth=\paperwidth \textheight=1.01\paperheight
   \begin{document}
   \def\dmmend{\end{document}}
 \fi

@@ -175,7 +175,8 @@ class Player {
         if (shape.tagName === "path") shape.setAttribute("stroke-width", width.toFixed(2));
       }
     }
-    for (const [name, node] of this.nodes) node.querySelector("a")?.setAttribute("xlink:title", short(this.about(name, t)));
+    for (const node of this.find(".dmmlab-picture").querySelectorAll("g.node"))
+      node.querySelector("a")?.setAttribute("xlink:title", short(this.about(node.dataset.name, t)));
   }
 
   about(name, t) {
