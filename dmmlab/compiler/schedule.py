@@ -3,7 +3,8 @@
 Neurons of one type that can be computed at once form a *neuron group*. Groups that are fed only by
 earlier ones form a *stage*. A stage has one matrix: its rows are the input ports of its groups, its
 columns the output ports that may feed them. The ports of one field of a neuron group are adjacent
-in the arrays and form a *port group*.
+in the arrays and form a *port group*. :mod:`dmmlab.compiler.compilation` decides whether a machine
+is computed stage by stage or cycle by cycle.
 """
 
 from collections.abc import Mapping, Sequence

@@ -9,6 +9,8 @@ An exact run differs from an ordinary run in two ways. First, it leaves out the 
 states compare equal, and gives each reader the item of the cycle (:mod:`dmmlab.core.clocks`).
 Second, it leaves out the parts of the machine that no answer depends on, except those whose
 numbers might grow too large and so end a run.
+
+When the lab calls a machine *exact* is defined in :mod:`dmmlab.pruning.rounding`.
 """
 
 from collections.abc import Callable, Hashable, Mapping

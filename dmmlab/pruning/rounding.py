@@ -1,7 +1,7 @@
 """Rounding, and the verdict on a machine: exact, within a tolerance, or neither.
 
 Validation strings select among several ways to round. Test strings select nothing: their errors are
-only reported.
+only reported. The fractions themselves are chosen in :mod:`dmmlab.machines.simplifications`.
 """
 
 from fractions import Fraction

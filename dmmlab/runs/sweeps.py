@@ -2,7 +2,8 @@
 
 Each row describes the machine, and lists all settings. Syntheses of one problem in the same process
 share compiled programs. A machine depends only on its problem, seed and settings: not on the number
-of processes, nor on which of them found it.
+of processes, nor on which of them found it. :mod:`dmmlab.runs.job_tables` runs the syntheses and
+writes their rows.
 """
 
 import itertools

@@ -1,11 +1,12 @@
 """Portfolio: a synthesis tries cheap methods first, and keeps the best machine.
 
 If the target is an automaton, and no delay is given, a machine is built from its transitions
-(:mod:`dmmlab.transitions.transitions`). If the target is a function, and the problem has no hints,
-its answers to tests serve as its state (:mod:`dmmlab.transitions.predictions`). For a table, a
-machine is built from its rows (:mod:`dmmlab.sources.table_machines`). Otherwise, or if that fails,
-networks are trained and pruned (:mod:`dmmlab.search.search`), one start after the other
-(:mod:`dmmlab.search.starts`), until a machine is exact.
+(:mod:`dmmlab.transitions.transitions`). If the target is a function, a *black box*, and the problem
+has no hints, its answers to tests serve as its state (:mod:`dmmlab.transitions.predictions`). For a
+table, a machine is built from its rows (:mod:`dmmlab.sources.table_machines`), then from a
+recurrent network that has learned them (:mod:`dmmlab.sources.table_networks`). Otherwise, or if
+that fails, networks of neurons are trained and pruned (:mod:`dmmlab.search.search`), one start
+after the other (:mod:`dmmlab.search.starts`), until a machine is exact.
 """
 
 import contextlib
