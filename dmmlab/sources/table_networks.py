@@ -103,31 +103,34 @@ class _Codes:
         """Returns the rounded answers, (..., answers)."""
         return self.answers[outputs.argmax(-1)] if self.are_classes else np.rint(outputs * self.scale)
 
-    def loss(self, outputs: Any, y: Any) -> Any:
+    def wanted(self, y: np.ndarray) -> np.ndarray:
+        """Returns the class of each answer, (...), or else the right outputs, (..., answers)."""
+        y = np.nan_to_num(y)
+        return (y[..., None, :] == self.answers).all(-1).argmax(-1) if self.are_classes else y / self.scale
+
+    def loss(self, outputs: Any, wanted: Any, asked: Any) -> Any:
         """Returns the mean loss of outputs, over the cycles with known answers."""
-        asked = ~jnp.isnan(y).any(-1)
         if self.are_classes:
-            each = optax.softmax_cross_entropy_with_integer_labels(
-                outputs, (y[..., None, :] == self.answers).all(-1).argmax(-1)
-            )
+            each = optax.softmax_cross_entropy_with_integer_labels(outputs, wanted)
         else:
-            each = jnp.abs(outputs - jnp.nan_to_num(y / self.scale)).sum(-1)
+            each = jnp.abs(outputs - wanted).sum(-1)
         return jnp.where(asked, each, 0.0).sum() / jnp.maximum(1, asked.sum())
 
 
 def _trained(codes: _Codes, examples: Examples, end: float, seed: int) -> tuple[dict[str, np.ndarray], float]:
     """Returns the weights with the largest share of right validation rows, and that share."""
-    x, y = map(jnp.asarray, codes.arrays(examples.parts[0]))
+    x, y = codes.arrays(examples.parts[0])
+    learned = tuple(map(jnp.asarray, (x, codes.wanted(y), ~np.isnan(y).any(-1))))
     x_unseen, y_unseen = codes.arrays(examples.parts[1])
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(RATE))
-    gradient = jax.grad(lambda p, x, y: codes.loss(_outputs(p, x), y))
+    gradient = jax.grad(lambda p, x, *right: codes.loss(_outputs(p, x), *right))
 
     @jax.jit
     def train(p: Any, state: Any, key: Any) -> tuple[Any, Any]:
         def step(carry: Any, key: Any) -> tuple[Any, None]:
             p, state = carry
             rows = jax.random.randint(key, (BATCH,), 0, len(x))
-            updates, state = optimizer.update(gradient(p, x[rows], y[rows]), state)
+            updates, state = optimizer.update(gradient(p, *(each[rows] for each in learned)), state)
             return (optax.apply_updates(p, updates), state), None
 
         return jax.lax.scan(step, (p, state), jax.random.split(key, STEPS))[0]
@@ -174,7 +177,7 @@ def _initial(key: Any, inputs: int, outputs: int) -> dict[str, Any]:
 
 def _next(p: Any, h: Any, x: Any, np: Any) -> Any:
     """The state of the units after an item; ``np`` is the module of arrays, NumPy or JAX's."""
-    r, z, n = np.split(x @ p["read"] + p["bias"], 3, -1)
+    r, z, n = np.split(_plus(x @ p["read"], p["bias"], np), 3, -1)
     back_r, back_z, back_n = np.split(h @ p["back"], 3, -1)
     z, r = 1 / (1 + np.exp(-z - back_z)), 1 / (1 + np.exp(-r - back_r))
     return z * h + (1 - z) * np.tanh(n + r * back_n)
@@ -188,4 +191,8 @@ def _outputs(p: Any, x: Any) -> Any:
         return h, h
 
     hidden = jax.lax.scan(step, jnp.zeros((x.shape[0], UNITS)), x.swapaxes(0, 1))[1]
-    return hidden.swapaxes(0, 1) @ p["out"] + p["shift"]
+    return _plus(hidden.swapaxes(0, 1) @ p["out"], p["shift"], jnp)
+
+
+def _plus(x: Any, vector: Any, np: Any) -> Any:
+    return x + np.broadcast_to(vector, x.shape)
