@@ -145,14 +145,15 @@ def execute(
             language="python",
             cwd=path.parent,
             progress_bar=False,
+            iopub_timeout=300,  # seconds for the outputs of a cell that has ended: a busy computer needs more than 4
             extra_arguments=["--log-level=40"],  # errors only; warnings are about the computer, not about the journal
             on_notebook_start=lambda notebook: on_cell(),
             on_cell_executed=lambda cell, **_: None if "injected-parameters" in _tags(cell) else on_cell(),
         )
     except pm.PapermillExecutionError as error:
         raise CellFailed(path.stem, _shown(path, target, error)) from None
-    except RuntimeError as error:  # from nbclient
-        raise CellFailed(path.stem, f"{path.name}: {error}; what ran before is in {target}") from None
+    except (RuntimeError, TimeoutError) as error:  # from nbclient
+        raise CellFailed(path.stem, f"{path.name}: {str(error).splitlines()[0]}; what ran before is in {target}") from None
     except OSError as error:
         raise JournalError(f"{target}: cannot be written: {error.strerror or error}") from None
     finally:
