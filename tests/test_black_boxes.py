@@ -17,9 +17,10 @@ from dmmlab.problems.problems import Problem
 from dmmlab.proofs.proofs import verify
 from dmmlab.pruning.evaluation import max_abs_errors
 from dmmlab.search import portfolio
+from dmmlab.transitions.closed_sets import independent
 from dmmlab.transitions.exact_fits import DIRECTIONS, NUMBERS, directions
 from dmmlab.transitions.observed_transitions import TransitionError
-from dmmlab.transitions.predictions import BlackBox, OutOfTime, independent, prefixes, states
+from dmmlab.transitions.predictions import BlackBox, OutOfTime, prefixes, states
 from dmmlab.transitions.transitions import transition_machine
 
 

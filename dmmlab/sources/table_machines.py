@@ -22,10 +22,10 @@ from ..core.machine import Machine
 from ..core.vvalues import VValue
 from ..problems.problems import Problem
 from ..problems.target_rows import Function
+from ..transitions.closed_sets import closed_sets, independent, linear_set
 from ..transitions.exact_fits import Sum
 from ..transitions.machines_of_sums import MachineOfSums
 from ..transitions.observed_transitions import Feature, TransitionError, Transitions, features_of
-from ..transitions.predictions import closed_sets, independent, linear_set
 from ..transitions.transitions import LINKS, fitted, transition_machine
 from .examples import NEARLY, SHARES, Examples
 

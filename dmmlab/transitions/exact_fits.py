@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .predictions import independent
+from .closed_sets import independent
 
 VALUES = 16  # values of a function that is a conjunction, at most
 LARGEST_DENOMINATOR = 64  # denominator of a coefficient, at most

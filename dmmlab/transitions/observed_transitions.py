@@ -25,8 +25,9 @@ from ..problems.letter_classes import is_slow
 from ..problems.problems import Problem
 from ..problems.target_rows import Row, rows_of
 from ..proofs.explorations import alphabet_of, numbers_of
+from .closed_sets import independent
 from .exact_fits import LARGEST_DENOMINATOR
-from .predictions import BlackBox, independent, prefixes, states
+from .predictions import BlackBox, prefixes, states
 
 LONGEST = 40  # items of the strings whose transitions are observed; every fourth is four times as long
 ITEMS = 4000  # items of all strings together
